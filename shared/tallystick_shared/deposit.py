@@ -1,0 +1,93 @@
+"""A user's deposit with a provider: planning it, opening it, and the record of it that outlives a reload."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+from .chains import Deployment
+from .channel import NATIVE, Config, channels_domain, leaf
+from .crypto import Crypto
+from .errors import Code, LocalError, PeerError
+from .evm.channels import Channels
+from .market import Listing
+from .messages import U32, U63, Bytes20, Bytes32, ConfigBody, amount_int
+
+DEFAULT_LIFE = 7 * 24 * 3600
+DEFAULT_DELAY = 24 * 3600
+
+
+class Deposit(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Everything needed to use, close or recover a deposit. `key` is the session key (32): keep the encoded form
+    encrypted.
+
+    `amount` is decimal text (msgpack integers end at 64 bits).
+    """
+
+    chain_id: U63
+    registry: Bytes20
+    channels: Bytes20
+    config: ConfigBody
+    key: Bytes32
+    provider: Bytes20
+    payee: Bytes20
+    closer: Bytes20
+    amount: str
+    expiry: U32
+    transaction: str = ""
+
+    @property
+    def cap(self) -> int:
+        """The most its one payee can be paid, in the token's smallest unit."""
+        return int(self.amount)
+
+    def channel_config(self) -> Config:
+        return Config.from_body(self.config)
+
+    def channel_id(self, crypto: Crypto) -> bytes:
+        return self.channel_config().channel_id(crypto, channels_domain(self.chain_id, self.channels))
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a person chooses: an amount of the native coin, how long it may live, and the notice before it can be
+    taken back (seconds).
+    """
+
+    amount: int
+    life: int = DEFAULT_LIFE
+    delay: int = DEFAULT_DELAY
+
+
+def plan(crypto: Crypto, where: Deployment, listing: Listing, payer: bytes, terms: Terms, now: int) -> Deposit:
+    """A deposit for one provider, with a new session key. Raises PeerError or LocalError where the provider would
+    not take it.
+    """
+    profile = listing.usable()
+    if terms.amount < amount_int(profile.minimum_cap):
+        raise LocalError(Code.DEPOSIT_TOO_SMALL, minimum=amount_int(profile.minimum_cap))
+    if NATIVE not in profile.tokens:
+        raise PeerError(Code.WRONG_TOKEN)
+    delay = max(terms.delay, profile.minimum_delay)
+    key = crypto.random(32)
+    root = leaf(crypto, profile.payee, profile.operator)
+    config = Config(payer, crypto.secp256k1_address(key), root, NATIVE, delay, crypto.random(32))
+    return Deposit(
+        where.chain_id,
+        where.registry,
+        where.channels,
+        config.body(),
+        key,
+        listing.provider,
+        profile.payee,
+        profile.operator,
+        str(terms.amount),
+        now + max(terms.life, delay + 3600),
+    )
+
+
+def opening_call(crypto: Crypto, deposit: Deposit) -> dict[str, str]:
+    """`to`, `data` and `value` of the one transaction that opens it; the wallet adds sender and fees."""
+    data = Channels(crypto, deposit.channels).open(deposit.channel_config(), deposit.expiry, deposit.cap)
+    return {"to": "0x" + deposit.channels.hex(), "data": "0x" + data.hex(), "value": hex(deposit.cap)}

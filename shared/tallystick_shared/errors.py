@@ -1,0 +1,204 @@
+"""Errors, as data.
+
+    TallystickError          a stable code and its values
+    ├── PeerError            the other side broke the protocol, or said no
+    └── LocalError           our own side asked for something that cannot be done
+
+The first digit of a code says where it arose: 1 protocol, 2 proving a channel, 3 payment, 4 the request, 5 the
+provider,
+6 this side's wallet, chain or settings (never sent over the wire). The words for people stand in `WORDS`, one
+sentence and one
+next step by code, and nowhere else.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Any
+
+
+class Code(IntEnum):
+    """Stable error codes. A code never changes its meaning; new ones are added."""
+
+    PROTOCOL = 100
+    BAD_HELLO = 101
+    BAD_VERSION = 102
+    BAD_SUITE = 103
+    HANDSHAKE_FAILED = 104
+    TAMPERED = 105
+    BAD_MESSAGE = 106
+    TOO_LARGE = 107
+    TIMED_OUT = 108
+    WRONG_PROVIDER = 109
+    TOO_MANY_CONNECTIONS = 110
+    TRUNCATED = 111
+    BAD_DIGEST = 112
+
+    UNKNOWN_CHANNEL = 200
+    CHANNEL_ENDED = 201
+    BAD_PROOF = 202
+    BAD_SIGNATURE = 203
+    AUTH_EXPIRED = 204
+    CAP_TOO_SMALL = 205
+    CHANNEL_EXPIRING = 206
+    WRONG_TOKEN = 207
+    DELAY_TOO_SHORT = 208
+
+    BAD_VOUCHER = 300
+    ABOVE_CAP = 301
+    DEPOSIT_EXHAUSTED = 302
+    PRICE_CHANGED = 303
+    UNCLAIMABLE = 304
+    OVERCHARGED = 305
+    ADVANCE_TOO_LARGE = 306
+
+    BAD_REQUEST = 400
+    PROMPT_TOO_LONG = 401
+    UNKNOWN_MODEL = 402
+    UNKNOWN_SERVICE = 403
+    REQUEST_CONFLICT = 404
+    REQUEST_GONE = 405
+    TOO_MANY_STREAMS = 406
+
+    ENGINE_FAILED = 500
+    BUSY = 501
+    DRAINING = 502
+    PROVIDER_GONE = 503
+    CLOSE_FAILED = 504
+
+    NO_WALLET = 600
+    REFUSED = 601
+    WALLET_UNSUPPORTED = 602
+    WRONG_CHAIN = 603
+    RPC_UNREACHABLE = 604
+    TRANSACTION_FAILED = 605
+    NOT_ENOUGH_MONEY = 606
+    BAD_PROFILE = 607
+    NO_PROVIDERS = 608
+    DEPOSIT_TOO_SMALL = 609
+    IN_USE_ELSEWHERE = 610
+    STORE_UNREADABLE = 611
+    BAD_SETTINGS = 612
+    MODEL_MISSING = 613
+    BAD_KEY_FILE = 614
+    NOT_REGISTERED = 615
+    NO_CONTRACTS = 616
+
+
+WORDS: dict[Code, tuple[str, str]] = {
+    Code.PROTOCOL: ("The provider sent something unexpected.", "Try again, or choose another provider."),
+    Code.BAD_HELLO: ("The two sides did not agree on a greeting.", "Check the address, or choose another provider."),
+    Code.BAD_VERSION: ("The provider speaks another version.", "Update Tallystick, or choose another provider."),
+    Code.BAD_SUITE: ("The provider does not offer the encryption this page needs.", "Choose another provider."),
+    Code.HANDSHAKE_FAILED: (
+        "This connection does not lead to the provider named on chain; nothing was sent.",
+        "Try another network, or choose another provider.",
+    ),
+    Code.TAMPERED: (
+        "Someone altered the data on the way, so the connection was cut; no money was lost.",
+        "Try again, on another network if it happens twice.",
+    ),
+    Code.BAD_MESSAGE: ("The provider sent a message that cannot be read.", "Try again, or choose another provider."),
+    Code.TOO_LARGE: ("The message is larger than allowed.", "Send less at once."),
+    Code.TIMED_OUT: ("The provider took too long to answer.", "Try again, or choose another provider."),
+    Code.WRONG_PROVIDER: ("That address belongs to another provider.", "Choose the provider again from the list."),
+    Code.TOO_MANY_CONNECTIONS: ("The provider has too many connections now.", "Try again in a minute."),
+    Code.TRUNCATED: ("The connection ended in the middle of the answer.", "What arrived is kept; ask again to go on."),
+    Code.BAD_DIGEST: ("The answer does not match the provider's own checksum.", "Choose another provider."),
+    Code.UNKNOWN_CHANNEL: ("The provider cannot see the deposit yet.", "Wait a few seconds and try again."),
+    Code.CHANNEL_ENDED: ("This deposit is closed.", "Make a new deposit."),
+    Code.BAD_PROOF: ("This deposit does not belong to this provider.", "Choose the provider it was made for."),
+    Code.BAD_SIGNATURE: ("The provider did not accept the signature.", "Reload the page and try again."),
+    Code.AUTH_EXPIRED: ("The sign-in took too long, or a clock is wrong.", "Check this device's clock and try again."),
+    Code.CAP_TOO_SMALL: ("The deposit is smaller than this provider takes.", "Make a larger deposit."),
+    Code.CHANNEL_EXPIRING: ("The deposit is about to end.", "Close it to get the rest back, and make a new one."),
+    Code.WRONG_TOKEN: ("The provider does not take this coin.", "Choose another provider or another coin."),
+    Code.DELAY_TOO_SHORT: (
+        "The deposit's notice is shorter than this provider needs.",
+        "Make a new deposit with more notice.",
+    ),
+    Code.BAD_VOUCHER: ("A payment was not signed correctly.", "Reload the page and try again."),
+    Code.ABOVE_CAP: ("A payment is above what the deposit allows.", "Top up or make a new deposit."),
+    Code.DEPOSIT_EXHAUSTED: ("The deposit is used up.", "Make a new deposit to go on."),
+    Code.PRICE_CHANGED: ("The provider's price has changed.", "Look at the new price and ask again."),
+    Code.UNCLAIMABLE: ("The provider could not collect from this deposit.", "Make a new deposit."),
+    Code.OVERCHARGED: (
+        "The provider counted more than it delivered, so nothing more was paid.",
+        "Choose another provider.",
+    ),
+    Code.ADVANCE_TOO_LARGE: ("The provider wants more in advance than you allow.", "Choose another provider."),
+    Code.BAD_REQUEST: ("The provider could not read the request.", "Change the request and try again."),
+    Code.PROMPT_TOO_LONG: ("The conversation is too long for this model.", "Shorten it or start a new chat."),
+    Code.UNKNOWN_MODEL: ("The provider no longer offers this model.", "Choose another model."),
+    Code.UNKNOWN_SERVICE: ("The provider does not offer this service.", "Choose another provider."),
+    Code.REQUEST_CONFLICT: ("The same request number was used twice.", "Ask again."),
+    Code.REQUEST_GONE: ("That answer is no longer kept by the provider.", "Ask again."),
+    Code.TOO_MANY_STREAMS: ("Too many answers are running at once.", "Wait for one to finish."),
+    Code.ENGINE_FAILED: ("The provider's model stopped working.", "Try again, or choose another provider."),
+    Code.BUSY: ("The model is busy.", "Try again in a moment."),
+    Code.DRAINING: ("The provider is shutting down.", "Choose another provider."),
+    Code.PROVIDER_GONE: (
+        "The provider cannot be reached.",
+        "Try again, choose another provider, or take your deposit back.",
+    ),
+    Code.CLOSE_FAILED: (
+        "The provider could not close the deposit.",
+        "Ask for the rest back yourself; it takes a while.",
+    ),
+    Code.NO_WALLET: ("No wallet was found in this browser.", "Install one such as MetaMask, then reload."),
+    Code.REFUSED: ("You said no; nothing was sent.", "Try again whenever you like."),
+    Code.WALLET_UNSUPPORTED: ("Your wallet cannot do this.", "Use another wallet."),
+    Code.WRONG_CHAIN: ("Your wallet is on another network.", "Switch the network in your wallet."),
+    Code.RPC_UNREACHABLE: ("The network cannot be reached.", "Check the connection, or set another RPC address."),
+    Code.TRANSACTION_FAILED: ("The transaction did not go through.", "Nothing was taken but its fee; try again."),
+    Code.NOT_ENOUGH_MONEY: ("There is not enough money in the wallet.", "Add some, or choose a smaller amount."),
+    Code.BAD_PROFILE: ("The provider's entry on chain is not valid.", "Choose another provider."),
+    Code.NO_PROVIDERS: ("Nobody offers a model here yet.", "Become the first provider, or try another network."),
+    Code.DEPOSIT_TOO_SMALL: ("The deposit is smaller than this provider takes.", "Enter a larger amount."),
+    Code.IN_USE_ELSEWHERE: ("This deposit is in use in another tab.", "Go on there, or close that tab."),
+    Code.STORE_UNREADABLE: (
+        "What this browser kept about the deposit cannot be read.",
+        "Ask for the deposit back from your wallet.",
+    ),
+    Code.BAD_SETTINGS: ("A setting is not valid.", "Correct it and start again."),
+    Code.MODEL_MISSING: ("The model's file is missing.", "Install it, or set another model."),
+    Code.BAD_KEY_FILE: ("The key file cannot be read.", "Give a file with one private key."),
+    Code.NOT_REGISTERED: ("No provider is registered under this address.", "Choose another provider."),
+    Code.NO_CONTRACTS: ("Tallystick's contracts are not on this network.", "Choose another network, or deploy them."),
+}
+
+
+class TallystickError(Exception):
+    """An error that people or peers may see: a stable `code` and the values that explain it."""
+
+    def __init__(self, code: Code, **values: Any) -> None:
+        self.code = code
+        self.values = values
+        detail = ", ".join(f"{key}={value!r}" for key, value in values.items())
+        super().__init__(f"{code.name.lower()} ({code.value})" + (f": {detail}" if detail else ""))
+
+    @property
+    def says(self) -> str:
+        """One plain sentence for people."""
+        return WORDS[self.code][0]
+
+    @property
+    def next_step(self) -> str:
+        """What the person can do now."""
+        return WORDS[self.code][1]
+
+
+class PeerError(TallystickError):
+    """The other side broke the protocol or refused; never caused by our own caller."""
+
+
+class LocalError(TallystickError):
+    """Our own side asked for something impossible, or its surroundings failed."""
+
+
+def code_of(value: int) -> Code:
+    """The code for a number from the wire; one that is not known reads as a protocol error."""
+    try:
+        return Code(value)
+    except ValueError:
+        return Code.PROTOCOL

@@ -1,0 +1,132 @@
+"""The ledger of one channel and payee, as pure arithmetic over integers of the token's smallest unit.
+
+    owed     = what finished requests cost + what running ones cost so far   (input accepted, output sent or received)
+    durable  = the highest voucher that the provider has on disk
+    credit   = owed − durable, never above the window W while anything is served
+
+Both sides keep the same ledger: the provider counts what it sent, the client what it received, and each stops
+where the other would cost
+it more than it allowed. A price is per 1,000,000 units; a request costs the ceiling of its totals, never the sum
+of its pieces.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+MILLION = 1_000_000
+
+
+@dataclass(frozen=True)
+class Price:
+    """Prices of input and output, in the token's smallest unit per 1,000,000 units."""
+
+    input: int
+    output: int
+
+    def amount(self, input_units: int, output_units: int) -> int:
+        """ceil((in × price in + out × price out) / 1,000,000)."""
+        return -(-(input_units * self.input + output_units * self.output) // MILLION)
+
+
+@dataclass
+class Running:
+    """A request under way."""
+
+    price: Price
+    input_units: int = 0
+    output_units: int = 0
+
+    @property
+    def amount(self) -> int:
+        return self.price.amount(self.input_units, self.output_units)
+
+    def with_output(self, units: int) -> int:
+        """What it will cost once its output totals `units`."""
+        return self.price.amount(self.input_units, units)
+
+
+@dataclass
+class Account:
+    """One channel's account with one payee. `cap` is the most the payee can ever be paid from it."""
+
+    cap: int
+    window: int
+    settled: int = 0
+    durable: int = 0
+    running: dict[bytes, Running] = field(default_factory=dict)
+
+    @property
+    def owed(self) -> int:
+        """Everything that is due so far; it never falls."""
+        return self.settled + sum(request.amount for request in self.running.values())
+
+    @property
+    def credit(self) -> int:
+        """What is owed beyond the highest durable voucher (below zero where the client paid ahead)."""
+        return self.owed - self.durable
+
+    def start(self, request_id: bytes, price: Price, input_units: int) -> None:
+        """A request's input was accepted. Raises ValueError if it is running already."""
+        if request_id in self.running:
+            raise ValueError("this request is running already")
+        self.running[request_id] = Running(price, input_units)
+
+    def deliver(self, request_id: bytes, output_units: int) -> None:
+        """The request's output now totals `output_units`. Raises ValueError where that would take some back."""
+        request = self.running[request_id]
+        if output_units < request.output_units:
+            raise ValueError("delivered units cannot fall")
+        request.output_units = output_units
+
+    def finish(self, request_id: bytes) -> int:
+        """Ends a request and returns its cost, which stays owed."""
+        amount = self.running.pop(request_id).amount
+        self.settled += amount
+        return amount
+
+    def owed_with(self, request_id: bytes, output_units: int) -> int:
+        """What would be owed if the request's output totalled `output_units`."""
+        request = self.running[request_id]
+        return self.owed - request.amount + request.with_output(output_units)
+
+    def allows(self, request_id: bytes, output_units: int) -> bool:
+        """May the provider send so much? Within the window beyond what is durable, and within the cap."""
+        owed = self.owed_with(request_id, output_units)
+        return owed <= self.cap and owed - self.durable <= self.window
+
+    def first_payment(self, price: Price, input_units: int) -> int:
+        """The total that must be durable before this input is worked on: 0 where the window covers it."""
+        total = self.owed + price.amount(input_units, 0)
+        return total if total - self.durable > self.window else 0
+
+    def affordable(self, price: Price, input_units: int) -> int:
+        """How many output units the rest of the cap pays for, after this input; −1 where not even that."""
+        rest = self.cap - self.owed - price.amount(input_units, 0)
+        if rest < 0:
+            return -1
+        return rest * MILLION // price.output if price.output else 2**31
+
+    def acknowledge(self, amount: int) -> bool:
+        """A voucher became durable. False where it is not above the highest."""
+        if amount <= self.durable:
+            return False
+        self.durable = amount
+        return True
+
+
+def lower_bound_units(input_bytes: int, bytes_per_unit: int) -> int:
+    """The fewest units that an input of so many bytes can be, by the ratio that the offer states."""
+    return input_bytes // bytes_per_unit if bytes_per_unit else 0
+
+
+def plausible_input(units: int, input_bytes: int, template_units: int) -> bool:
+    """An input unit is at least a byte, apart from what the model's own template adds."""
+    return units <= input_bytes + template_units
+
+
+def plausible_output(units: int, output_bytes: int) -> bool:
+    """For text, a unit is at least a byte, but for a few that carry none (end marks, held-back parts of
+    characters).
+    """
+    return units <= output_bytes + 16

@@ -1,0 +1,233 @@
+"""A user of a provider: dials, proves its deposit, asks, pays. The page and the terminal both are this, over
+different seats.
+
+Nothing here knows a browser or an operating system. A `Host` dials and tells the time, a `Store` keeps what must
+not be lost; `emit` gets every
+event of the session as it happens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from .crypto import Crypto
+from .deposit import Deposit
+from .errors import Code, LocalError, PeerError, TallystickError
+from .money import MILLION
+from .profile import Offer, Profile
+from .records import LOW_LATENCY, Hello
+from .session import ClientLimits, ClientSession, Request, Resume
+from .session.events import Closed, Event, Finished, Keyed, Ready, Refused, VoucherDue
+from .session.tables import ConnectionState
+
+CONNECT_TIMEOUT = 10.0
+SILENCE_TIMEOUT = 15.0
+WAIT = 0.25
+WINDOW_UNITS = 20_000
+
+
+class SocketClosed(Exception):
+    """The peer or the network ended the socket."""
+
+
+class Socket(Protocol):
+    """A WebSocket that carries binary messages."""
+
+    async def send(self, message: bytes) -> None:
+        """Raises SocketClosed."""
+
+    async def receive(self, timeout: float) -> bytes | None:
+        """The next message, or None after `timeout` seconds. Raises SocketClosed; text messages count as that."""
+
+    async def close(self) -> None:
+        """Closes; never raises."""
+
+
+class Host(Protocol):
+    """The outside world of a user."""
+
+    async def dial(self, url: str) -> Socket:
+        """Raises PeerError PROVIDER_GONE."""
+
+    def monotonic(self) -> float:
+        """Seconds of a clock that never goes back."""
+
+    def wall(self) -> int:
+        """Unix time in seconds."""
+
+
+class Store(Protocol):
+    """What survives a reload, by channel id. `save` returns only when it is durable."""
+
+    async def load(self, channel_id: bytes) -> Resume | None: ...
+
+    async def save(self, channel_id: bytes, resume: Resume) -> None: ...
+
+
+def default_limits(offer: Offer) -> ClientLimits:
+    """Allows a window worth 20,000 output units of the offer, and as much in advance."""
+    window = WINDOW_UNITS * max(offer.price.output, offer.price.input) // MILLION
+    return ClientLimits(window=window, advance=window)
+
+
+class User:
+    """One connection to the provider of one deposit. `run` does everything; the other methods ask it to."""
+
+    def __init__(
+        self,
+        crypto: Crypto,
+        host: Host,
+        store: Store,
+        deposit: Deposit,
+        profile: Profile,
+        emit: Callable[[Event], None],
+        *,
+        limits: ClientLimits | None = None,
+        low_latency: bool = False,
+    ) -> None:
+        hello = Hello(deposit.chain_id, deposit.registry, deposit.provider, flags=LOW_LATENCY if low_latency else 0)
+        self._crypto, self._host, self._store, self._emit = crypto, host, store, emit
+        self._deposit, self._profile = deposit, profile
+        self._channel_id = deposit.channel_id(crypto)
+        self._resume = Resume()
+        self._socket: Socket | None = None
+        self._flushing = False
+        self._closing = False
+        self._started = 0.0
+        self._heard = 0.0
+        self.ready = False
+        self.session = ClientSession(crypto, hello, profile.node_key, limits or default_limits(profile.offers[0]))
+
+    async def run(self) -> None:
+        """Connects and serves the connection until it ends. The last event is always Closed; nothing is raised for
+        the peer's faults.
+        """
+        self._resume = await self._store.load(self._channel_id) or Resume()
+        try:
+            self._socket = await self._dial()
+            self.session.start()
+        except TallystickError as error:
+            self.session.lost(error)
+            await self._deliver()
+            return
+        self._started = self._heard = self._host.monotonic()
+        await self._flush()
+        while not self.session.closed:
+            await self._step()
+        await self._flush()
+        await self._socket.close()
+
+    async def ask(self, service: str, params: bytes, data: bytes, model: str, max_units: int) -> int:
+        """Opens a stream and sends its input. Returns its number; answers come as events. Raises TallystickError."""
+        request = Request(self._crypto.random(16), service, params, data, self._profile.offer(model), max_units)
+        amount = self.session.first_amount(request)
+        await self._store.save(self._channel_id, Resume(amount, self.session.account.owed, True))
+        self.session.now = self._host.monotonic()
+        self._heard = self.session.now
+        stream = self.session.open(request, amount)
+        await self._flush()
+        return stream
+
+    async def stop(self, stream: int) -> None:
+        """Stops an answer; what arrived is kept and paid."""
+        self.session.cancel(stream)
+        await self._flush()
+
+    async def close_deposit(self) -> None:
+        """Asks the provider to close the deposit once running answers have stopped. CloseAccepted follows. Raises
+        PROVIDER_GONE.
+        """
+        if self.session.closed:
+            raise LocalError(Code.PROVIDER_GONE)
+        self._closing = True
+        for stream in list(self.session.streams):
+            self.session.cancel(stream)
+        await self._flush()
+
+    async def disconnect(self) -> None:
+        """Says goodbye; the deposit stays."""
+        self.session.bye()
+        await self._deliver()
+        await self._flush()
+
+    async def _dial(self) -> Socket:
+        error: TallystickError = PeerError(Code.PROVIDER_GONE)
+        for endpoint in self._profile.endpoints:
+            try:
+                return await self._host.dial(endpoint)
+            except TallystickError as failed:
+                error = failed
+        raise error
+
+    async def _step(self) -> None:
+        """Waits for a message or for time, then does what follows."""
+        assert self._socket is not None
+        now = self._host.monotonic()
+        deadline = self.session.next_deadline()
+        wait = WAIT if deadline is None else min(WAIT, max(0.0, deadline - now))
+        try:
+            message = await self._socket.receive(wait)
+        except SocketClosed:
+            cut = self.session.live
+            self.session.lost(PeerError(Code.TRUNCATED if cut else Code.PROVIDER_GONE))
+            message = None
+        now = self._host.monotonic()
+        if message is not None:
+            self._heard = now
+            self.session.receive(message, now)
+        self.session.tick(now)
+        self._check_silence(now)
+        await self._deliver()
+        await self._maybe_close()
+        await self._flush()
+
+    def _check_silence(self, now: float) -> None:
+        late = not self.ready and now - self._started > CONNECT_TIMEOUT
+        if late or (self.session.live and now - self._heard > SILENCE_TIMEOUT):
+            self.session.lost(PeerError(Code.TIMED_OUT))
+
+    async def _deliver(self) -> None:
+        for event in self.session.events():
+            if isinstance(event, Keyed):
+                self._authenticate()
+            elif isinstance(event, Ready):
+                self.ready = True
+            elif isinstance(event, VoucherDue):
+                await self._save(event.amount)
+                self.session.send_voucher(event.amount)
+            elif isinstance(event, Finished | Refused) and not self.session.live:
+                await self._save(self.session.signed)
+            self._emit(event)
+            if isinstance(event, Closed):
+                self.ready = False
+
+    def _authenticate(self) -> None:
+        held = self._deposit
+        self.session.authenticate(
+            held.channels, held.channel_config(), held.key, held.payee, held.cap, self._resume, self._host.wall()
+        )
+
+    async def _save(self, amount: int) -> None:
+        kept = Resume(max(amount, self.session.signed), self.session.account.owed, self.session.live)
+        await self._store.save(self._channel_id, kept)
+
+    async def _maybe_close(self) -> None:
+        if self._closing and self.session.state is ConnectionState.READY and not self.session.live:
+            self._closing = False
+            await self._save(self.session.final_amount())
+            self.session.close()
+
+    async def _flush(self) -> None:
+        """Sends in order, also when two callers meet: whoever comes second leaves it to the first."""
+        if self._flushing or self._socket is None:
+            return
+        self._flushing = True
+        try:
+            while messages := self.session.outgoing():
+                for message in messages:
+                    await self._socket.send(message)
+        except SocketClosed:
+            self.session.lost(PeerError(Code.PROVIDER_GONE))
+        finally:
+            self._flushing = False
