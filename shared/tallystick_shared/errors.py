@@ -196,9 +196,14 @@ class LocalError(TallystickError):
     """Our own side asked for something impossible, or its surroundings failed."""
 
 
+WIRE_CODES_END = 600
+
+
 def code_of(value: int) -> Code:
-    """The code for a number from the wire; one that is not known reads as a protocol error."""
+    """The code for a number from the wire; one that is not known, or speaks of this side's own wallet or settings,
+    reads as a protocol error.
+    """
     try:
-        return Code(value)
+        return Code(value) if value < WIRE_CODES_END else Code.PROTOCOL
     except ValueError:
         return Code.PROTOCOL

@@ -29,6 +29,8 @@ Name = Annotated[str, Meta(max_length=200)]
 Ack = tuple[U32, U32]
 
 MAX_AMOUNT = 2**128 - 1
+MAX_INPUT = 1 << 20
+MAX_PARAMS = 8192
 T = TypeVar("T")
 
 
@@ -88,8 +90,8 @@ class Open(Body, frozen=True):
     request_id: Bytes16
     service: Name
     model: Name
-    params: Annotated[bytes, Meta(max_length=8192)]
-    input_length: Annotated[int, Meta(ge=0, le=1 << 20)]
+    params: Annotated[bytes, Meta(max_length=MAX_PARAMS)]
+    input_length: Annotated[int, Meta(ge=0, le=MAX_INPUT)]
     max_units: U32
     price_in: Amount
     price_out: Amount

@@ -24,7 +24,7 @@ from .voucher import is_signed_by
 VERSION = 1
 MAX_PROFILE = 2048
 PROFILE = "Profile(string endpoint,bytes32 nodeKey,address operator,address payee,uint64 epoch,bytes32 contents)"
-Endpoint = Annotated[str, Meta(min_length=6, max_length=200, pattern=r"^wss?://[^\s/]+(/\S*)?$")]
+Endpoint = Annotated[str, Meta(min_length=6, max_length=200, pattern=r"^wss?://[^\s/]+(/\S*)?\Z")]
 
 
 class Offer(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

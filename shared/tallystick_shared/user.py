@@ -23,6 +23,7 @@ from .session.tables import ConnectionState
 
 CONNECT_TIMEOUT = 10.0
 SILENCE_TIMEOUT = 15.0
+CLOSE_TIMEOUT = 60.0
 WAIT = 0.25
 WINDOW_UNITS = 20_000
 
@@ -94,6 +95,8 @@ class User:
         self._socket: Socket | None = None
         self._flushing = False
         self._closing = False
+        self._closing_since: float | None = None
+        self._kept = 0
         self._started = 0.0
         self._heard = 0.0
         self.ready = False
@@ -104,25 +107,27 @@ class User:
         the peer's faults.
         """
         self._resume = await self._store.load(self._channel_id) or Resume()
+        self._kept = self._resume.signed
         try:
             self._socket = await self._dial()
             self.session.start()
         except TallystickError as error:
             self.session.lost(error)
-            await self._deliver()
-            return
-        self._started = self._heard = self._host.monotonic()
+        else:
+            self._started = self._heard = self._host.monotonic()
+            await self._flush()
+            while not self.session.closed:
+                await self._step()
+        await self._deliver()
         await self._flush()
-        while not self.session.closed:
-            await self._step()
-        await self._flush()
-        await self._socket.close()
+        if self._socket is not None:
+            await self._socket.close()
 
     async def ask(self, service: str, params: bytes, data: bytes, model: str, max_units: int) -> int:
         """Opens a stream and sends its input. Returns its number; answers come as events. Raises TallystickError."""
         request = Request(self._crypto.random(16), service, params, data, self._profile.offer(model), max_units)
         amount = self.session.first_amount(request)
-        await self._store.save(self._channel_id, Resume(amount, self.session.account.owed, True))
+        await self._save(amount, in_flight=True)
         self.session.now = self._host.monotonic()
         self._heard = self.session.now
         stream = self.session.open(request, amount)
@@ -140,7 +145,7 @@ class User:
         """
         if self.session.closed:
             raise LocalError(Code.PROVIDER_GONE)
-        self._closing = True
+        self._closing, self._closing_since = True, self._host.monotonic()
         for stream in list(self.session.streams):
             self.session.cancel(stream)
         await self._flush()
@@ -152,6 +157,8 @@ class User:
         await self._flush()
 
     async def _dial(self) -> Socket:
+        if self._profile.minimum_suite > self.session.hello.suite:
+            raise PeerError(Code.BAD_SUITE, suite=self._profile.minimum_suite)
         error: TallystickError = PeerError(Code.PROVIDER_GONE)
         for endpoint in self._profile.endpoints:
             try:
@@ -186,6 +193,8 @@ class User:
         late = not self.ready and now - self._started > CONNECT_TIMEOUT
         if late or (self.session.live and now - self._heard > SILENCE_TIMEOUT):
             self.session.lost(PeerError(Code.TIMED_OUT))
+        elif self._closing_since is not None and now - self._closing_since > CLOSE_TIMEOUT:
+            self.session.lost(PeerError(Code.CLOSE_FAILED))
 
     async def _deliver(self) -> None:
         for event in self.session.events():
@@ -208,8 +217,10 @@ class User:
             held.channels, held.channel_config(), held.key, held.payee, held.cap, self._resume, self._host.wall()
         )
 
-    async def _save(self, amount: int) -> None:
-        kept = Resume(max(amount, self.session.signed), self.session.account.owed, self.session.live)
+    async def _save(self, amount: int, *, in_flight: bool = False) -> None:
+        """Never a lower amount than an earlier save: two callers may meet here."""
+        self._kept = max(self._kept, amount, self.session.signed)
+        kept = Resume(self._kept, self.session.account.owed, in_flight or self.session.live)
         await self._store.save(self._channel_id, kept)
 
     async def _maybe_close(self) -> None:

@@ -60,7 +60,13 @@ class Contract:
         return self._crypto.keccak256(self._signature(self._events[name]))
 
     def log(self, name: str, topics: list[str], data: str) -> dict[str, Any]:
-        """An event's values by name, from JSON-RPC topics and data."""
+        """An event's values by name, from JSON-RPC topics and data. Raises PeerError BAD_MESSAGE like `result`."""
+        try:
+            return self._log(name, topics, data)
+        except Exception as error:
+            raise PeerError(Code.BAD_MESSAGE, log=name, reason=str(error)[:120]) from None
+
+    def _log(self, name: str, topics: list[str], data: str) -> dict[str, Any]:
         inputs = self._events[name]["inputs"]
         indexed = [part for part in inputs if part["indexed"]]
         plain = [part for part in inputs if not part["indexed"]]

@@ -10,6 +10,8 @@ from tallystick_shared.channel import Config, channels_domain
 from tallystick_shared.crypto import Crypto, InvalidTag
 from tallystick_shared.errors import Code, LocalError, PeerError, TallystickError, code_of
 from tallystick_shared.messages import (
+    MAX_INPUT,
+    MAX_PARAMS,
     Accept,
     Auth,
     AuthOk,
@@ -77,7 +79,7 @@ class Resume:
 
     signed: int = 0
     owed: int = 0
-    in_flight: bool = True
+    in_flight: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,13 @@ class Request:
     offer: Offer
     max_units: int
 
+    def __post_init__(self) -> None:
+        """Raises LocalError PROMPT_TOO_LONG or BAD_REQUEST where OPEN could not carry it."""
+        if len(self.input) > MAX_INPUT:
+            raise LocalError(Code.PROMPT_TOO_LONG, size=len(self.input), limit=MAX_INPUT)
+        if len(self.params) > MAX_PARAMS or not 0 < self.max_units < 1 << 32:
+            raise LocalError(Code.BAD_REQUEST)
+
 
 @dataclass
 class ClientStream:
@@ -102,6 +111,7 @@ class ClientStream:
     units: int = 0
     received: int = 0
     input_units: int = 0
+    most: int | None = None
     digest: hashlib.blake2s = field(default_factory=hashlib.blake2s)
 
 
@@ -142,7 +152,9 @@ class ClientSession(Peer):
     # -- handshake
 
     def start(self) -> None:
-        """Sends HELLO and the first handshake message."""
+        """Sends HELLO and the first handshake message. Raises LocalError BAD_PROFILE; PROVIDER_GONE after the end."""
+        if self.state is not ConnectionState.NEW:
+            raise LocalError(Code.PROVIDER_GONE)
         prologue = self.hello.encode()
         self._handshake = HandshakeState(self.crypto, NK, initiator=True, prologue=prologue, rs=self._node_key)
         try:
@@ -164,7 +176,7 @@ class ClientSession(Peer):
         except (InvalidTag, ValueError):
             raise PeerError(Code.HANDSHAKE_FAILED) from None
         self._start_transport(self._handshake)
-        (size,) = struct.unpack(">H", payload[:2])
+        size = int.from_bytes(payload[:2], "big")
         info = decode(ServerInfo, payload[2 : 2 + size])
         self.state = ConnectionState.KEYED
         self._events.append(Keyed(self.handshake_hash, info))
@@ -203,6 +215,8 @@ class ClientSession(Peer):
             raise LocalError(Code.PROVIDER_GONE)
         number, self._next_stream = self._next_stream, self._next_stream + 1
         price = request.offer.price
+        if not any(held.state is StreamState.INPUT for held in self.streams.values()):
+            self._pay_first = 0
         self.streams[number] = ClientStream(request, StreamState.INPUT)
         self._post(
             Open(
@@ -239,8 +253,17 @@ class ClientSession(Peer):
         """Stops a stream; it still ends with Finished. Nothing happens if it has ended."""
         held = self.streams.get(stream)
         if held is not None and held.state in LIVE:
+            held.most = self._most(held)
             held.state = StreamState.CANCELLED
             self._post(Cancel(reason), stream, at_once=True)
+
+    def _most(self, held: ClientStream) -> int:
+        """The most a stream may cost that is cancelled now: an honest provider was at most a window beyond
+        what is signed.
+        """
+        running = self.account.running.get(held.request.request_id)
+        ahead = max(0, self.signed - self.account.owed) + self.account.window
+        return ahead + (running.amount if running else 0)
 
     def send_voucher(self, amount: int, *, at_once: bool = False) -> None:
         """Signs and sends a total that the driver has stored. Raises LocalError ABOVE_CAP."""
@@ -297,7 +320,9 @@ class ClientSession(Peer):
         return beat - min(VOUCHER_LEAD, self._cadence.beat.interval / 2)
 
     def _target(self) -> int:
-        return min(self.account.cap, max(self.account.owed, self._pay_first))
+        """What is owed; ahead of it only what was asked for an input that still waits."""
+        waiting = any(held.state is StreamState.INPUT for held in self.streams.values())
+        return min(self.account.cap, max(self.account.owed, self._pay_first if waiting else 0))
 
     def _voucher_wanted(self) -> bool:
         return self.state is ConnectionState.READY and not self._due and self._target() > self.signed
@@ -337,6 +362,8 @@ class ClientSession(Peer):
         held.state = advance(self.stream_table, held.state, kinds[type(body)])
         if held.state is StreamState.FAILED:
             return
+        if held.most is not None and isinstance(body, Accept | Data):
+            self._check_cancelled(held, body)
         if isinstance(body, Accept):
             self._accept(number, held, body)
         elif isinstance(body, Data):
@@ -356,6 +383,9 @@ class ClientSession(Peer):
             base = min(owed, self.signed + self.limits.advance)
         started = self.account.running
         self.account = Account(self.account.cap, window, base, min(amount, self.signed), started)
+        for held in self.streams.values():
+            if held.state is StreamState.CANCELLED:
+                held.most = self._most(held)
         self._events.append(Ready(self.signed, self.account.owed, window))
 
     def _voucher_ok(self, amount: int) -> None:
@@ -384,13 +414,24 @@ class ClientSession(Peer):
                 self.cancel(number, code)
                 self._give_up(number, held, PeerError(code, amount=amount))
 
+    def _check_cancelled(self, held: ClientStream, body: Accept | Data) -> None:
+        """After CANCEL only what was under way may still come: the window beyond what was signed when it left."""
+        price = held.request.offer.price
+        if isinstance(body, Accept):
+            amount = price.amount(body.input_units, 0)
+        else:
+            amount = price.amount(held.input_units, body.units)
+        if held.most is not None and amount > held.most:
+            raise PeerError(Code.OVERCHARGED, amount=amount, most=held.most)
+
     def _accept(self, number: int, held: ClientStream, body: Accept) -> None:
         request = held.request
+        if request.request_id in self.account.running:
+            raise PeerError(Code.PROTOCOL, type="ACCEPT")
         if not plausible_input(body.input_units, len(request.input), request.offer.template_units):
             raise PeerError(Code.OVERCHARGED, input_units=body.input_units)
         held.input_units = body.input_units
         self.account.start(request.request_id, request.offer.price, body.input_units)
-        self._pay_first = 0
         self._events.append(Accepted(number, body.input_units, body.queue_place, body.estimated_ms))
 
     def _data(self, number: int, held: ClientStream, body: Data) -> None:
@@ -441,5 +482,4 @@ class ClientSession(Peer):
         held.state = StreamState.FAILED
         if held.request.request_id in self.account.running:
             self.account.finish(held.request.request_id)
-        self._pay_first = 0
         self._events.append(Refused(number, error, retryable, retry_after_ms))

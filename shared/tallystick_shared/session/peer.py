@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Protocol, TypeVar
 
 from tallystick_shared.crypto import Crypto, InvalidTag
-from tallystick_shared.errors import Code, PeerError, TallystickError, code_of
+from tallystick_shared.errors import WIRE_CODES_END, Code, PeerError, TallystickError, code_of
 from tallystick_shared.messages import BODIES, TYPES, Body, Bye, Error, Ping, amount_bytes, decode, encode_body
 from tallystick_shared.noise import CipherState, HandshakeState
 from tallystick_shared.records import MAX_MESSAGE, Frame, Record, Type, decode_record, encode_record
@@ -16,8 +16,8 @@ from .events import Closed, Event
 from .shape import Beat, Cadence
 from .tables import ConnectionState, StreamState, advance
 
-WIRE_CODES_END = 600
 KEPT_STREAMS = 64
+MAX_QUEUE = 256  # records that wait for a beat; only a peer that floods brings so many about
 ENDED = frozenset({StreamState.DONE, StreamState.FAILED})
 
 
@@ -81,6 +81,8 @@ class Peer:
             if not message or len(message) > MAX_MESSAGE:
                 raise PeerError(Code.TOO_LARGE if message else Code.BAD_MESSAGE, size=len(message))
             self._frame(message[0], message[1:])
+            if len(self._queue) > MAX_QUEUE:
+                raise PeerError(Code.TOO_LARGE, queue=len(self._queue))
         except PeerError as error:
             self._fault(error)
 
@@ -103,9 +105,10 @@ class Peer:
             self._end(error or PeerError(Code.TRUNCATED))
 
     def bye(self, code: int = 0) -> None:
-        """Says goodbye and closes."""
+        """Says goodbye, where a key exists, and closes."""
         if not self.closed:
-            self._post(Bye(code), at_once=True)
+            if self._sending is not None:
+                self._post(Bye(code), at_once=True)
             self._end(None)
 
     # -- frames

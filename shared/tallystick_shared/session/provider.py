@@ -11,6 +11,7 @@ from tallystick_shared.channel import Config, channels_domain, leaf, root_of
 from tallystick_shared.crypto import Crypto, InvalidTag
 from tallystick_shared.errors import Code, PeerError, TallystickError, code_of
 from tallystick_shared.messages import (
+    MAX_INPUT,
     Accept,
     Auth,
     AuthOk,
@@ -56,7 +57,6 @@ from .tables import LIVE, PROVIDER_CONNECTION, PROVIDER_STREAM, ConnectionState,
 
 MAX_BACKLOG = 64 * 1024
 MAX_STREAMS = 8
-MAX_INPUT = 1 << 20
 INFO_SIZE = 256
 PAUSE_LIMIT = 5.0
 DATA_OVERHEAD = 20
@@ -94,6 +94,8 @@ class ProviderStream:
     waiting: int = 0
     place: tuple[int, int] = (0, 0)
     paused_since: float | None = None
+    acknowledged: int = 0
+    complete: bool = False
     digest: hashlib.blake2s = field(default_factory=hashlib.blake2s)
 
 
@@ -119,7 +121,6 @@ class ProviderSession(Peer):
         self._payment: Payment | None = None
         self._backlog: list[bytes] = []
         self._tail = 0
-        self._acknowledged: dict[int, int] = {}
 
     # -- handshake and AUTH
 
@@ -184,7 +185,11 @@ class ProviderSession(Peer):
         self._events.append(AuthOffered(channel_id, config, len(body.proof), body))
 
     def accept_auth(self, account: Account, highest: Signed) -> None:
-        """The channel is good: `account` is the node's one ledger for it, `highest` the best voucher on disk."""
+        """The channel is good: `account` is the node's one ledger for it, `highest` the best voucher on disk.
+        Nothing happens where the connection ended while the channel was looked up.
+        """
+        if self.state is not ConnectionState.AUTHING:
+            return
         self.account, self.highest = account, highest
         self.state = ConnectionState.READY
         self._post(
@@ -239,34 +244,42 @@ class ProviderSession(Peer):
 
     def _open(self, number: int, body: Open) -> None:
         price = Price(amount_int(body.price_in), amount_int(body.price_out))
-        held = self.streams[number] = ProviderStream(body, price, StreamState.OFFERED)
+        self.streams[number] = ProviderStream(body, price, StreamState.OFFERED)
         self._cadence.start(self.now)
         self._tail = 0
         if sum(other.state in LIVE for other in self.streams.values()) > MAX_STREAMS:
             self.fail(number, PeerError(Code.TOO_MANY_STREAMS), retry_after_ms=1000)
             return
-        if body.request_id in self.account.running:
-            held.state = StreamState.FAILED
-            self._refuse_with(number, PeerError(Code.REQUEST_CONFLICT), 0)
+        if self._in_use(number, body.request_id):
+            self.fail(number, PeerError(Code.REQUEST_CONFLICT))
             return
         digest = hashlib.blake2s(encode_body(body)).digest()
         self._events.append(RequestOffered(number, body, digest))
 
+    def _in_use(self, number: int, request_id: bytes) -> bool:
+        """Is this request under way, on another stream here or on another connection of the channel?"""
+        here = (other.open.request_id for at, other in self.streams.items() if at != number and other.state in LIVE)
+        return request_id in self.account.running or request_id in here
+
     def _input(self, number: int, held: ProviderStream, body: Input) -> None:
         if held.state is StreamState.FAILED:
             return
+        if held.complete:
+            raise PeerError(Code.PROTOCOL, type="INPUT")
         held.input += body.data
         if body.offset + len(body.data) != len(held.input) or len(held.input) > held.open.input_length:
             raise PeerError(Code.BAD_MESSAGE, offset=body.offset)
         if body.fin:
             if len(held.input) != held.open.input_length:
                 raise PeerError(Code.BAD_MESSAGE, length=len(held.input))
-            data, held.input = bytes(held.input), bytearray()
+            data, held.input, held.complete = bytes(held.input), bytearray(), True
             self._events.append(InputComplete(number, data))
 
     def _voucher(self, body: Voucher) -> None:
         assert self._payment is not None
-        self._acknowledged.update(body.acknowledged)
+        for number, seq in body.acknowledged:
+            if number in self.streams:
+                self.streams[number].acknowledged = seq
         voucher = Signed(amount_int(body.amount), body.signature)
         if voucher.amount > self.account.cap:
             raise PeerError(Code.ABOVE_CAP, amount=voucher.amount)
@@ -294,6 +307,9 @@ class ProviderSession(Peer):
             self._payment.verify(self.crypto, final)
         if final.amount < self.account.owed and final.amount < self.highest.amount:
             final = self.highest
+        if final.amount < min(self.account.owed, self.account.durable):
+            # Another connection of this channel brought the voucher that pays; closing for less would lose it.
+            raise PeerError(Code.BAD_VOUCHER, amount=final.amount)
         self._events.append(CloseAsked(final))
 
     # -- serving
@@ -305,26 +321,32 @@ class ProviderSession(Peer):
         held = self.streams[stream]
         if held.state is not StreamState.INPUT:
             return
-        affordable = self.account.affordable(held.price, input_units)
-        if affordable < 1:
-            self.fail(stream, PeerError(Code.DEPOSIT_EXHAUSTED))
-            return
         held.input_units, held.manifest = input_units, manifest
-        held.max_units = min(held.open.max_units, affordable)
         held.place = (place, estimated_ms)
-        held.waiting = self.account.first_payment(held.price, input_units)
-        if held.waiting > self.account.durable:
-            self._post(PayFirst(amount_bytes(held.waiting)))
         self._start_paid()
 
     def _start_paid(self) -> None:
         for number, held in list(self.streams.items()):
-            ready = held.state is StreamState.INPUT and held.input_units >= 0
-            if ready and self.account.durable >= held.waiting:
-                self.account.start(held.open.request_id, held.price, held.input_units)
-                held.state = StreamState.RUNNING
-                self._post(Accept(held.input_units, *held.place, False), number)
-                self._events.append(RequestReady(number, held.max_units))
+            if held.state is StreamState.INPUT and held.input_units >= 0:
+                self._start_if_paid(number, held)
+
+    def _start_if_paid(self, number: int, held: ProviderStream) -> None:
+        """Reckoned anew each time: what other streams cost meanwhile counts against the same window and cap."""
+        affordable = self.account.affordable(held.price, held.input_units)
+        if held.open.request_id in self.account.running:
+            self.fail(number, PeerError(Code.REQUEST_CONFLICT))
+        elif affordable < 1:
+            self.fail(number, PeerError(Code.DEPOSIT_EXHAUSTED))
+        elif (needed := self.account.first_payment(held.price, held.input_units)) > 0:
+            if self.account.durable >= held.waiting:  # not asked yet, or paid and no longer enough
+                held.waiting = needed
+                self._post(PayFirst(amount_bytes(needed)))
+        else:
+            self.account.start(held.open.request_id, held.price, held.input_units)
+            held.max_units = min(held.open.max_units, affordable)
+            held.state = StreamState.RUNNING
+            self._post(Accept(held.input_units, *held.place, False), number)
+            self._events.append(RequestReady(number, held.max_units))
 
     def data(self, stream: int, data: bytes, units: int, kind: int = 0) -> None:
         """Output of the engine, worth `units` more units. It leaves at the next beats, as far as it is paid for."""
@@ -394,11 +416,12 @@ class ProviderSession(Peer):
             if not self.account.allows(held.open.request_id, total):
                 break
             held.pending.popleft()
-            if len(piece) > room:
+            data += piece[:room]
+            kind = piece_kind
+            if len(piece) > room:  # its units count with its last part: never more units than bytes so far
                 held.pending.appendleft((piece[room:], total, piece_kind))
-                piece = piece[:room]
-            data += piece
-            units, kind = total, piece_kind
+            else:
+                units = total
         if kind is None:
             return None
         held.seq += 1
@@ -466,6 +489,7 @@ class ProviderSession(Peer):
         self._events.append(
             StreamDone(number, held.open.request_id, finish, max(0, held.input_units), held.units, amount)
         )
+        held.input = bytearray()
         if not any(other.state in LIVE for other in self.streams.values()):
             self._tail = padded_count(self._cadence.count + 1)
         forget_ended(self.streams, number)

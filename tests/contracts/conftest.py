@@ -1,0 +1,54 @@
+"""Each test gets a world of its own: contracts deployed once for each EVM, state put back after every test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from contracts import anvil
+from contracts.machine import Machine
+from tests.contracts.pyevm import PyEvm
+from tests.contracts.world import World
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "tests/contracts" in item.path.as_posix():
+            item.add_marker(pytest.mark.contracts)
+
+
+@pytest.fixture(scope="session")
+def chain() -> Iterator[anvil.Anvil]:
+    with anvil.running() as running:
+        yield running
+
+
+@pytest.fixture(scope="session", params=["py-evm", "anvil"])
+def machine(request: pytest.FixtureRequest) -> Machine:
+    if request.param == "py-evm":
+        return PyEvm()
+    return request.getfixturevalue("chain")
+
+
+@pytest.fixture(scope="session")
+def deployed(machine: Machine) -> World:
+    return World(machine)
+
+
+@pytest.fixture
+def world(deployed: World) -> Iterator[World]:
+    with deployed.machine.anchored():
+        yield deployed
+
+
+@pytest.fixture(scope="session")
+def pyevm_deployed() -> World:
+    return World(PyEvm())
+
+
+@pytest.fixture
+def pyevm(pyevm_deployed: World) -> Iterator[World]:
+    """A world on py-evm alone, for what would take long on both."""
+    with pyevm_deployed.machine.anchored():
+        yield pyevm_deployed

@@ -1,0 +1,69 @@
+"""build.py: the committed artefacts are those of the sources, and the command says so."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from contracts import build
+
+
+def test_artefacts_are_fresh() -> None:
+    assert build.stale() == [], "run: python contracts/build.py"
+    assert build.main(["--check"]) == 0
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty place to write to."""
+    monkeypatch.setattr(build, "HERE", tmp_path / "contracts")
+    monkeypatch.setattr(build, "ABI_FOLDER", tmp_path / "abi")
+    monkeypatch.setattr(build, "DEPLOYMENTS", tmp_path / "deployments.json")
+    return tmp_path
+
+
+def test_the_command_writes_what_is_committed(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert build.main(["--check"]) == 1
+    assert "stale: abi/Channels.json" in capsys.readouterr().out
+    assert build.main([]) == 0
+    assert build.main(["--check"]) == 0
+    for name in build.CONTRACTS:
+        assert (elsewhere / "abi" / f"{name}.json").read_bytes() == (build.SHARED / "abi" / f"{name}.json").read_bytes()
+    assert (elsewhere / "deployments.json").read_text() == "{}\n"
+
+
+def test_a_changed_artefact_is_stale_and_deployments_are_kept(elsewhere: Path) -> None:
+    build.write()
+    (elsewhere / "deployments.json").write_text('{"1": {}}\n')
+    registry = elsewhere / "abi" / "Registry.json"
+    registry.write_text(registry.read_text() + "\n")
+    assert build.stale() == [registry]
+    assert build.main(["--check"]) == 1
+    assert build.write() == [registry]
+    assert (elsewhere / "deployments.json").read_text() == '{"1": {}}\n'
+
+
+@pytest.mark.parametrize("name", build.CONTRACTS)
+def test_an_artefact_names_its_compiler_and_hash(name: str) -> None:
+    made = json.loads((build.ABI_FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+    assert list(made) == ["contractName", "compiler", "evmVersion", "abi", "bytecode", "sha256"]
+    assert (made["contractName"], made["compiler"], made["evmVersion"]) == (name, "vyper 0.4.3", "cancun")
+    assert made["sha256"] == hashlib.sha256(bytes.fromhex(made["bytecode"][2:])).hexdigest()
+
+
+def test_comments_do_not_change_the_code() -> None:
+    source = (build.SOURCES / "Registry.vy").read_text(encoding="utf-8")
+    assert build.artefact("# more\n" + source, "Registry") == build.artefact(source, "Registry")
+
+
+@pytest.mark.parametrize("name", build.CONTRACTS)
+def test_everything_outside_is_documented(name: str) -> None:
+    data = build.compiled((build.SOURCES / f"{name}.vy").read_text(encoding="utf-8"), name)
+    said = data.natspec.userdoc["methods"]
+    for entry in build.build_abi_output(data):
+        # Vyper makes the getters of public variables itself, without documentation.
+        if entry["type"] == "function" and entry["name"] not in ("channels", "claimedBy", "unlockAt"):
+            assert any(each.startswith(f"{entry['name']}(") for each in said), entry["name"]
