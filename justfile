@@ -1,0 +1,55 @@
+# Tallystick's tasks. `./run TASK` prepares the environment first; `just TASK` takes it as it is.
+set positional-arguments
+
+python := ".venv/bin/python"
+
+# list the tasks
+default:
+    @just --list --unsorted
+
+# a chain, a provider and the page on this machine, all real; --json for scripts, --check drives a browser through it
+demo *args: build-page
+    @exec {{python}} -m tallystick_helper.demo "$@"
+
+# every layer of tests; --full for the long forms, --only LAYER,LAYER for some; other arguments go to pytest
+test *args:
+    @exec {{python}} -m tests.run "$@"
+
+# the figures of the performance goals; --json FILE, --only NAME
+bench *args: build-page
+    @exec {{python}} -m tests.bench "$@"
+
+# ruff: rules and format
+lint:
+    {{python}} -m ruff check .
+    {{python}} -m ruff format --check .
+
+# ruff again, mending what it can
+fix:
+    {{python}} -m ruff check --fix .
+    {{python}} -m ruff format .
+
+# mypy, strict
+types:
+    {{python}} -m mypy
+
+# who may import whom
+arrows:
+    .venv/bin/lint-imports
+
+# compile the contracts into shared/tallystick_shared/abi; --check only compares
+build-contracts *args:
+    @{{python}} contracts/build.py "$@"
+
+# put the page together in web/dist; --check only compares
+build-page *args:
+    @{{python}} web/build/build.py "$@" >&2
+
+# make the wheels of both distributions in dist/
+build-wheels: build-page
+    uv build --wheel --out-dir dist shared
+    uv build --wheel --out-dir dist .
+
+# make the hash-pinned locks again from the two pyproject.toml and package.json
+lock *args:
+    @sh requirements/lock.sh "$@"
