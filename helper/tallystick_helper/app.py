@@ -1,0 +1,26 @@
+"""The two Starlette apps of a node: one for anyone, one for the person at this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+
+from .middleware import LoopbackHosts
+from .node.service import Node
+from .routes.page import Configuration, Page, page_routes
+from .routes.public import public_routes
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
+
+
+def public_app(node: Callable[[], Node | None]) -> Starlette:
+    """The public listener. `node` gives the node as soon as there is one."""
+    return Starlette(routes=public_routes(node))
+
+
+def page_app(page: Page, configuration: Configuration, host: str) -> Starlette:
+    """The page's listener. Bound to this machine it answers to this machine's names only."""
+    guard = [Middleware(LoopbackHosts, hosts=LOOPBACK)] if host in ("127.0.0.1", "::1", "localhost") else []
+    return Starlette(routes=page_routes(page, configuration), middleware=guard)

@@ -1,0 +1,151 @@
+"""Follows the Channels contract by its logs.
+
+Each look reads the newest block; where it is new, the logs since the last one are read, and the last few blocks
+once more. A log that was
+there before and is gone now means that the chain was reorganised: then the channels concerned are read from the
+contract, whose word counts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import structlog
+
+from tallystick_shared.errors import TallystickError
+from tallystick_shared.evm.channels import ChannelLog, Channels
+from tallystick_shared.evm.rpc import Rpc, RpcError, to_int
+
+from ..ledger import Ledger
+from .table import ChannelTable
+
+REREAD = 8
+SPAN = 2000
+BATCH = 100
+log = structlog.get_logger(__name__)
+Key = tuple[int, str, str, str, bytes, int]
+
+
+@dataclass(frozen=True)
+class Head:
+    """The newest block seen: number, hash, timestamp (Unix seconds)."""
+
+    number: int
+    hash: str
+    time: int
+
+
+def _key(entry: ChannelLog) -> Key:
+    total = entry.values.get("cumulative", entry.values.get("deposit", 0))
+    return (entry.block, entry.block_hash, entry.transaction, entry.name, entry.channel_id, total)
+
+
+class Follower:
+    """Keeps `table` as the contract's logs say; hands every new log to `on_log` once."""
+
+    def __init__(
+        self,
+        rpc: Rpc,
+        channels: Channels,
+        ledger: Ledger,
+        table: ChannelTable,
+        *,
+        start: int = 0,
+        interval: float = 2.0,
+        reread: int = REREAD,
+    ) -> None:
+        """`start`: the block in which the contract was deployed; `interval`: seconds between looks."""
+        self._rpc, self._channels, self._ledger, self.table = rpc, channels, ledger, table
+        self._start, self._interval, self._reread = start, interval, reread
+        self._next = start
+        self._seen: set[Key] = set()
+        self._span = SPAN
+        self.head = Head(-1, "", 0)
+        self.on_block: list[Callable[[], Awaitable[None]]] = []
+
+    def now(self) -> int:
+        """The chain's time, in Unix seconds: of the newest block, or this machine's where that is later."""
+        return max(self.head.time, int(time.time()))
+
+    async def prepare(self) -> None:
+        """Reads the state of every channel in the ledger, and finds the block to go on from."""
+        rows = await self._ledger.live_channels()
+        delays = {row.channel_id: row.config.delay for row in rows}
+        await self._read(list(delays))
+        for channel_id, delay in delays.items():
+            known = self.table.get(channel_id)
+            # A close request from before the cursor left only its expiry behind; what ends that soon is treated as
+            # one.
+            if known and not known.state.ended and known.state.expiry - self.now() < delay:
+                self.table.put(channel_id, known.state, closing=True)
+        cursor = await self._ledger.cursor()
+        if cursor and cursor[0] >= self._start and await self._hash_of(cursor[0]) == cursor[1]:
+            self._next = cursor[0] + 1
+
+    async def _hash_of(self, number: int) -> str:
+        block = await self._rpc.request("eth_getBlockByNumber", [hex(number), False])
+        return str(block["hash"]) if block else ""
+
+    async def run(self) -> None:
+        """Looks for ever. A chain that does not answer is asked again at the next beat."""
+        while True:
+            try:
+                await self.look()
+            except (TallystickError, RpcError) as error:
+                log.warning("chain_unreadable", error=str(error))
+            await asyncio.sleep(self._interval)
+
+    async def look(self) -> bool:
+        """Reads what is new. True where there was a new block."""
+        block = await self._rpc.request("eth_getBlockByNumber", ["latest", False])
+        head = Head(to_int(block["number"]), block["hash"], to_int(block["timestamp"]))
+        if head.hash == self.head.hash:
+            return False
+        first = max(self._start, min(self._next, head.number + 1) - self._reread)
+        await self._read_range(first, head.number)
+        self.head, self._next = head, head.number + 1
+        await self._ledger.store_cursor(head.number, head.hash)
+        for listener in self.on_block:
+            await listener()
+        return True
+
+    async def _read_range(self, first: int, last: int) -> None:
+        entries = await self._logs(first, last)
+        fresh = {_key(entry) for entry in entries}
+        gone = {key for key in self._seen if key[0] >= first and key not in fresh}
+        if gone:
+            log.warning("reorganised", first=first, logs=len(gone))
+        new = [entry for entry in entries if _key(entry) not in self._seen]
+        for entry in new:
+            self.table.apply(entry)
+        # A state may have been read ahead of its logs, so sums of logs are not added up: the contract's word counts.
+        touched = {entry.channel_id for entry in new if entry.name != "Opened"} | {key[4] for key in gone}
+        await self._read([channel_id for channel_id in touched if self.table.get(channel_id)])
+        oldest = last - 2 * self._reread
+        self._seen = {key for key in (self._seen - gone) | fresh if key[0] >= oldest}
+
+    async def _logs(self, first: int, last: int) -> list[ChannelLog]:
+        """All logs of a range, in smaller pieces where the chain's node refuses a large one."""
+        entries: list[ChannelLog] = []
+        at = first
+        while at <= last:
+            until = min(last, at + self._span - 1)
+            try:
+                found = await self._channels.logs(self._rpc, at, until)
+            except RpcError:
+                if self._span == 1:
+                    raise
+                self._span = max(1, self._span // 4)
+                continue
+            entries += found
+            at = until + 1
+        return entries
+
+    async def _read(self, ids: list[bytes]) -> None:
+        for at in range(0, len(ids), BATCH):
+            some = ids[at : at + BATCH]
+            for channel_id, state in zip(some, await self._channels.states(self._rpc, some), strict=True):
+                self.table.put(channel_id, state)

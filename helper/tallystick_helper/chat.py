@@ -1,0 +1,220 @@
+"""A user at a terminal: opens a deposit with a key it is given, talks to a provider, closes. The same
+`shared.user.User` as the page's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from tallystick_shared.chains import Deployment
+from tallystick_shared.channel import ChannelState
+from tallystick_shared.chat import SERVICE, ChatParams, chat_input
+from tallystick_shared.crypto import Crypto
+from tallystick_shared.deposit import Deposit, Terms, plan
+from tallystick_shared.errors import Code, LocalError, PeerError
+from tallystick_shared.evm.channels import Channels
+from tallystick_shared.evm.rpc import Rpc
+from tallystick_shared.market import Listing, Market
+from tallystick_shared.messages import encode
+from tallystick_shared.profile import Profile
+from tallystick_shared.session.events import (
+    CloseAccepted,
+    Closed,
+    Event,
+    Finished,
+    Output,
+    Ready,
+    Refused,
+    VoucherDurable,
+)
+from tallystick_shared.user import User
+
+from .chain.sender import Receipt, Sender
+from .dial import NativeHost
+from .store import UserStore
+
+LEAST_LIFE = 3 * 3600
+SETTLE_TIMEOUT = 5.0
+CLOSE_TIMEOUT = 30.0
+
+
+@dataclass
+class Answer:
+    """A finished answer, with what it took. Units are the model's, the amount is in smallest units, times in
+    seconds.
+    """
+
+    text: str = ""
+    input_units: int = 0
+    output_units: int = 0
+    amount: int = 0
+    finish: str = ""
+    first_token: float | None = None
+    seconds: float = 0.0
+    stream: int = 0
+    arrivals: list[float] = field(default_factory=list)
+
+
+class Account:
+    """A payer's key on one chain: finds or opens deposits, and takes them back."""
+
+    def __init__(
+        self, crypto: Crypto, rpc: Rpc, where: Deployment, key: bytes, store: UserStore, poll: float = 0.25
+    ) -> None:
+        self._crypto, self._rpc, self._where, self._store = crypto, rpc, where, store
+        self._sender = Sender(rpc, key, where.chain_id, poll=poll)
+        self._channels = Channels(crypto, where.channels)
+        self._market = Market(crypto, where.chain_id, where.registry)
+        self.address = self._sender.address
+
+    async def choose(self, provider: bytes | None) -> Listing:
+        """The provider named, else the cheapest by output price. Raises PeerError NOT_REGISTERED or BAD_PROFILE,
+        LocalError NO_PROVIDERS.
+        """
+        if provider is not None:
+            listing = await self._market.listing(self._rpc, provider)
+            listing.usable()
+            return listing
+        usable = [listing for listing in await self._market.listings(self._rpc) if listing.profile is not None]
+        if not usable:
+            raise LocalError(Code.NO_PROVIDERS)
+        return min(usable, key=lambda listing: min(offer.price.output for offer in listing.usable().offers))
+
+    async def state(self, deposit: Deposit) -> ChannelState:
+        return await self._channels.state(self._rpc, deposit.channel_id(self._crypto))
+
+    async def find(self, listing: Listing) -> Deposit | None:
+        """A deposit of this key with this provider that is good for a while yet."""
+        profile = listing.usable()
+        for deposit in self._store.deposits():
+            mine = (deposit.chain_id, deposit.channels, deposit.provider, deposit.config.payer)
+            if mine != (self._where.chain_id, self._where.channels, listing.provider, self.address):
+                continue
+            if (deposit.payee, deposit.closer) != (profile.payee, profile.operator):
+                continue
+            state = await self.state(deposit)
+            if state.known and not state.ended and state.expiry - time.time() > LEAST_LIFE:
+                return msgspec.structs.replace(deposit, amount=str(state.deposit))
+        return None
+
+    async def open(self, listing: Listing, terms: Terms) -> tuple[Deposit, Receipt]:
+        """One transaction. The session key is kept before it leaves. Raises LocalError and PeerError."""
+        deposit = plan(self._crypto, self._where, listing, self.address, terms, int(time.time()))
+        self._store.save_deposit(deposit)
+        data = self._channels.open(deposit.channel_config(), deposit.expiry, deposit.cap)
+        receipt = await self._sender.transact(self._where.channels, data, deposit.cap)
+        deposit = msgspec.structs.replace(deposit, transaction="0x" + receipt.transaction.hex())
+        self._store.save_deposit(deposit)
+        return deposit, receipt
+
+    async def request_close(self, deposit: Deposit) -> Receipt:
+        """Without the provider: the end comes after the delay."""
+        data = self._channels.request_close(deposit.channel_config())
+        return await self._sender.transact(self._where.channels, data)
+
+    def closing(self, logs: list[dict[str, Any]], deposit: Deposit) -> tuple[int, int]:
+        """(paid, refunded) by the transaction that closed a deposit, from its logs."""
+        channel_id = deposit.channel_id(self._crypto)
+        for entry in logs:
+            found = self._channels.read_log(entry)
+            if found and found.name == "Closed" and found.channel_id == channel_id:
+                return found.values["paid"], found.values["refund"]
+        raise PeerError(Code.CLOSE_FAILED, reason="no Closed event")
+
+    async def withdraw(self, deposit: Deposit) -> Receipt:
+        """Takes back the rest once the deposit has expired."""
+        receipt = await self._sender.transact(self._where.channels, self._channels.withdraw(deposit.channel_config()))
+        self._store.forget(deposit)
+        return receipt
+
+
+class Conversation:
+    """A connection to the provider of a deposit."""
+
+    def __init__(
+        self, crypto: Crypto, store: UserStore, deposit: Deposit, profile: Profile, *, low_latency: bool = False
+    ) -> None:
+        self._events: asyncio.Queue[Event] = asyncio.Queue()
+        self._store, self._deposit = store, deposit
+        self.user = User(
+            crypto, NativeHost(), store, deposit, profile, self._events.put_nowait, low_latency=low_latency
+        )
+        self._run: asyncio.Task[None] | None = None
+
+    async def connect(self) -> None:
+        """Raises LocalError IN_USE_ELSEWHERE, PeerError with the provider's or the network's reason."""
+        self._store.hold(self._deposit)
+        self._run = asyncio.create_task(self.user.run())
+        while not isinstance(event := await self._events.get(), Ready):
+            self._check(event)
+
+    @staticmethod
+    def _check(event: Event) -> None:
+        if isinstance(event, Closed):
+            raise event.error or PeerError(Code.PROVIDER_GONE)
+
+    async def ask(
+        self, messages: list[tuple[str, str]], model: str, max_units: int, params: ChatParams | None = None
+    ) -> AsyncIterator[str | Answer]:
+        """Gives pieces of text as they come, then the answer. Raises PeerError where it is refused or cut off."""
+        started = time.monotonic()
+        stream = await self.user.ask(SERVICE, encode(params) if params else b"", chat_input(messages), model, max_units)
+        answer, raw = Answer(stream=stream), bytearray()
+        shown = 0
+        while True:
+            event = await self._events.get()
+            self._check(event)
+            if isinstance(event, Output) and event.stream == stream:
+                at = time.monotonic() - started
+                answer.first_token = at if answer.first_token is None else answer.first_token
+                answer.arrivals.append(at)
+                raw += event.data
+                text = raw.decode(errors="ignore")
+                yield text[shown:]
+                shown = len(text)
+            elif isinstance(event, Refused) and event.stream == stream:
+                raise event.error
+            elif isinstance(event, Finished) and event.stream == stream:
+                answer.text, answer.finish = raw.decode(errors="replace"), event.finish
+                answer.input_units, answer.output_units, answer.amount = event.input_units, event.units, event.amount
+                answer.seconds = time.monotonic() - started
+                yield answer
+                return
+
+    async def settle(self) -> None:
+        """Waits until the provider holds a voucher for all that was received, or for a few seconds."""
+        account = self.user.session.account
+        try:
+            async with asyncio.timeout(SETTLE_TIMEOUT):
+                while account.durable < min(account.owed, account.cap):
+                    event = await self._events.get()
+                    self._check(event)
+                    if isinstance(event, VoucherDurable):
+                        account = self.user.session.account
+        except (TimeoutError, PeerError):
+            return
+
+    async def close(self) -> bytes:
+        """Asks for the end of the deposit. Returns the hash of the provider's transaction. Raises PeerError."""
+        await self.user.close_deposit()
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT):
+                while not isinstance(event := await self._events.get(), CloseAccepted):
+                    self._check(event)
+        except TimeoutError:
+            raise PeerError(Code.CLOSE_FAILED, reason="no answer") from None
+        return event.transaction
+
+    async def leave(self) -> None:
+        """Says goodbye; the deposit stays."""
+        if self._run is not None:
+            await self.user.disconnect()
+            await asyncio.wait([self._run], timeout=5.0)
+            self._run.cancel()
+        self._store.release(self._deposit)

@@ -1,0 +1,213 @@
+"""The work behind the commands: what `cli` parses, done."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from tallystick_shared.chains import Deployment
+from tallystick_shared.deposit import DEFAULT_DELAY, Deposit, Terms
+from tallystick_shared.errors import Code, LocalError, PeerError
+from tallystick_shared.evm.rpc import to_bytes, to_hex, to_int
+from tallystick_shared.market import Listing
+
+from .chain.deploy import chain_id, deploy
+from .chain.rpc import HttpRpc
+from .chain.sender import Sender
+from .chat import Account, Answer, Conversation
+from .crypto import NativeCrypto
+from .engines import open_engine
+from .keys import Secret
+from .provide import Provider, default_endpoint
+from .settings import Settings
+from .store import UserStore
+
+COIN = 10**18
+Say = Callable[[dict[str, Any], str], None]
+
+
+def parse_amount(text: str) -> int:
+    """`0.01` of the coin, or `5000wei`. Raises LocalError BAD_SETTINGS."""
+    try:
+        amount = Decimal(text[:-3]) if text.endswith("wei") else Decimal(text) * COIN
+        if amount <= 0 or amount != int(amount):
+            raise InvalidOperation
+    except InvalidOperation:
+        raise LocalError(Code.BAD_SETTINGS, deposit=text) from None
+    return int(amount)
+
+
+def show_amount(amount: int, symbol: str) -> str:
+    """An amount of smallest units for people: exact, in the coin."""
+    text = f"{Decimal(amount) / COIN:f}"
+    return f"{text.rstrip('0').rstrip('.') if '.' in text else text} {symbol}"
+
+
+@asynccontextmanager
+async def chain_of(settings: Settings) -> AsyncIterator[tuple[HttpRpc, int]]:
+    """The chain in the settings and its id. Raises LocalError BAD_SETTINGS, RPC_UNREACHABLE or WRONG_CHAIN."""
+    rpc = HttpRpc(settings.chain.rpc)
+    try:
+        found = await chain_id(rpc)
+        if settings.chain.id not in (None, found):
+            raise LocalError(Code.WRONG_CHAIN, wanted=settings.chain.id, found=found)
+        yield rpc, found
+    finally:
+        await rpc.aclose()
+
+
+def deployment_values(where: Deployment) -> dict[str, Any]:
+    return {
+        "chain_id": where.chain_id,
+        "registry": to_hex(where.registry),
+        "channels": to_hex(where.channels),
+        "block": where.block,
+    }
+
+
+async def deploy_now(settings: Settings, key: Secret) -> dict[str, Any]:
+    """Two transactions; the addresses."""
+    async with chain_of(settings) as (rpc, chain):
+        chain_settings = settings.chain
+        sender = Sender(
+            rpc, key.reveal(), chain, poll=min(1.0, chain_settings.interval), patience=chain_settings.patience
+        )
+        return deployment_values(await deploy(sender, chain))
+
+
+async def provide_now(settings: Settings, key: Secret, tell: Callable[[str, str], None]) -> dict[str, Any]:
+    """Announces this node; what was done."""
+    async with chain_of(settings) as (rpc, chain):
+        where = settings.chain.deployment(chain)
+        engine = await open_engine(settings.engine.kind, settings.engine.options, settings.data_dir)
+        try:
+            able = engine.capabilities()
+        finally:
+            await engine.close()
+        owner = Provider(settings, NativeCrypto(), rpc, where, key.reveal())
+        endpoint = default_endpoint(settings)
+        done = await owner.provide(able, endpoint, tell)
+        return {
+            "provider": to_hex(owner.address),
+            "endpoint": endpoint,
+            "model": able.model,
+            "transactions": done.transactions,
+            **deployment_values(where),
+        }
+
+
+@dataclass(frozen=True)
+class ChatWishes:
+    """The flags of `tallystick chat`. `provider` is hex, `deposit` as `parse_amount` reads it, `delay` in seconds."""
+
+    prompt: str | None
+    provider: str | None
+    deposit: str
+    delay: int | None
+    max_units: int
+    low_latency: bool
+    close: bool
+
+
+class _Chat:
+    """One run of `tallystick chat`."""
+
+    def __init__(self, settings: Settings, wishes: ChatWishes, account: Account, say: Say, stream: bool) -> None:
+        self._settings, self._wishes, self._account = settings, wishes, account
+        self._say, self._stream = say, stream
+        self._symbol = settings.chain.symbol
+
+    async def deposit(self, listing: Listing) -> tuple[Deposit, bool]:
+        """The deposit to use, and whether it is new."""
+        found = await self._account.find(listing)
+        if found is not None:
+            return found, False
+        delay = DEFAULT_DELAY if self._wishes.delay is None else self._wishes.delay
+        deposit, receipt = await self._account.open(listing, Terms(parse_amount(self._wishes.deposit), delay=delay))
+        say = {"opened": "0x" + receipt.transaction.hex(), "deposit": deposit.amount, "gas": receipt.gas_used}
+        self._say(say, f"[dim]Deposit of {show_amount(deposit.cap, self._symbol)} opened.[/dim]")
+        return deposit, True
+
+    async def talk(self, conversation: Conversation, model: str) -> list[Answer]:
+        """One answer to the prompt given, or to each line that comes."""
+        answers: list[Answer] = []
+        messages: list[tuple[str, str]] = []
+        async for line in self._lines():
+            messages.append(("user", line))
+            answer = await self._ask(conversation, messages, model)
+            messages.append(("assistant", answer.text))
+            answers.append(answer)
+        return answers
+
+    async def _lines(self) -> AsyncIterator[str]:
+        if self._wishes.prompt is not None:
+            yield self._wishes.prompt
+            return
+        while line := await asyncio.to_thread(sys.stdin.readline):
+            if line.strip():
+                yield line.strip()
+
+    async def _ask(self, conversation: Conversation, messages: list[tuple[str, str]], model: str) -> Answer:
+        answer = Answer()
+        async for piece in conversation.ask(messages, model, self._wishes.max_units):
+            if isinstance(piece, Answer):
+                answer = piece
+            elif self._stream:
+                sys.stdout.write(piece)
+                sys.stdout.flush()
+        if self._stream:
+            sys.stdout.write("\n")
+        values = {name: value for name, value in asdict(answer).items() if name != "arrivals"}
+        cost = show_amount(answer.amount, self._symbol)
+        self._say(
+            {"answer": {**values, "amount": str(answer.amount)}},
+            f"[dim]{answer.input_units} in, {answer.output_units} out, {cost}, {answer.seconds:.1f} s[/dim]",
+        )
+        return answer
+
+    async def close(self, conversation: Conversation, deposit: Deposit, rpc: HttpRpc) -> None:
+        """Closes by the provider, and waits until the rest is back."""
+        transaction = await conversation.close()
+        until = time.monotonic() + 60
+        while not (receipt := await rpc.request("eth_getTransactionReceipt", [to_hex(transaction)])):
+            if time.monotonic() > until:
+                raise PeerError(Code.CLOSE_FAILED, transaction=transaction.hex())
+            await asyncio.sleep(min(1.0, self._settings.chain.interval))
+        if to_int(receipt["status"]) != 1:
+            raise PeerError(Code.CLOSE_FAILED, transaction=transaction.hex())
+        paid, refund = self._account.closing(receipt["logs"], deposit)
+        self._say(
+            {"closed": to_hex(transaction), "paid": str(paid), "refund": str(refund)},
+            f"[dim]Closed: {show_amount(paid, self._symbol)} paid, {show_amount(refund, self._symbol)} back.[/dim]",
+        )
+
+
+async def chat_now(settings: Settings, key: Secret, wishes: ChatWishes, say: Say, *, stream: bool) -> list[Answer]:
+    """Finds a provider, opens or goes on with a deposit, talks, and closes where that is wished."""
+    crypto = NativeCrypto()
+    async with chain_of(settings) as (rpc, chain):
+        where = settings.chain.deployment(chain)
+        store = UserStore(settings.data_dir, crypto)
+        account = Account(crypto, rpc, where, key.reveal(), store, min(1.0, settings.chain.interval))
+        listing = await account.choose(to_bytes(wishes.provider) if wishes.provider else None)
+        run = _Chat(settings, wishes, account, say, stream)
+        deposit, _ = await run.deposit(listing)
+        profile = listing.usable()
+        conversation = Conversation(crypto, store, deposit, profile, low_latency=wishes.low_latency)
+        try:
+            await conversation.connect()
+            answers = await run.talk(conversation, profile.offers[0].model)
+            if wishes.close:
+                await run.close(conversation, deposit, rpc)
+                store.forget(deposit)
+            else:
+                await conversation.settle()
+        finally:
+            await conversation.leave()
+        return answers

@@ -1,0 +1,203 @@
+"""The demo: a chain, the contracts, a provider and the page on this machine, all real, gone without a trace when it ends.
+
+    python -m tallystick_helper.demo [--json] [--listen PORT] [--page PORT] [--endpoint URL] [--engine gguf|echo] [--no-open]
+
+The chain is anvil's. Everything on it is worthless, and the page says so. `--json` prints one line when everything is up.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import signal
+import sys
+import tempfile
+import webbrowser
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from tallystick_shared.chains import Deployment
+from tallystick_shared.errors import Code, LocalError, TallystickError
+
+from .chain.deploy import deploy
+from .chain.rpc import HttpRpc
+from .chain.sender import Sender
+from .crypto import NativeCrypto
+from .logs import configure
+from .provide import Provider
+from .settings import Settings
+from .up import Up
+
+CHAIN_ID = 31337
+ETHER = 10**18
+GWEI = 10**9
+CHECKOUT = Path(__file__).parents[2]
+# Per 1,000,000 units; multiples of 1,000,000, so that every sum comes out even.
+PRICE_IN, PRICE_OUT = 2_000 * GWEI * 1_000_000, 6_000 * GWEI * 1_000_000
+
+
+def anvil_path() -> str:
+    """anvil of this checkout (the program itself: npm's wrapper would outlive a signal), else of the machine. Raises
+    LocalError BAD_SETTINGS.
+    """
+    own = sorted(CHECKOUT.glob("node_modules/@foundry-rs/anvil-*/bin/anvil*"))
+    found = str(own[0]) if own else shutil.which("anvil")
+    if found is None:
+        raise LocalError(Code.BAD_SETTINGS, missing="anvil", mend="npm ci")
+    return found
+
+
+@contextlib.asynccontextmanager
+async def anvil(port: int = 0) -> AsyncIterator[str]:
+    """A local chain; yields its URL. It dies with this process's clean-up, and with its pipe if this process is killed."""
+    arguments = ["--port", str(port), "--hardfork", "osaka", "--chain-id", str(CHAIN_ID), "--accounts", "1"]
+    process = await asyncio.create_subprocess_exec(
+        anvil_path(),
+        *arguments,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    try:
+        async for line in process.stdout:
+            if line.startswith(b"Listening on"):
+                break
+        else:
+            raise LocalError(Code.RPC_UNREACHABLE, reason="anvil did not start")
+        drain = asyncio.create_task(_drain(process.stdout))
+        yield "http://" + line.split()[-1].decode()
+        drain.cancel()
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        await process.wait()
+
+
+async def _drain(stream: asyncio.StreamReader) -> None:
+    while await stream.read(65536):
+        pass
+
+
+def settings_for(options: argparse.Namespace, folder: Path, rpc: str, where: Deployment, user_key: bytes) -> Settings:
+    """The demo node's settings: the same a person would write into a file."""
+    return Settings.model_validate(
+        {
+            "data_dir": folder,
+            "demo_key": "0x" + user_key.hex(),
+            "log_level": "warning",
+            "chain": {
+                "rpc": [rpc],
+                "id": CHAIN_ID,
+                "name": "Tallystick demo",
+                "registry": "0x" + where.registry.hex(),
+                "channels": "0x" + where.channels.hex(),
+                "block": where.block,
+                "interval": 0.25,
+            },
+            "page": {"port": options.page},
+            "listen": {"host": "127.0.0.1", "port": options.listen, "endpoint": options.endpoint},
+            "offer": {"price_in": PRICE_IN, "price_out": PRICE_OUT, "stake": ETHER},
+            "engine": {"kind": options.engine},
+        }
+    )
+
+
+async def fund(rpc: HttpRpc, address: bytes, amount: int) -> None:
+    await rpc.request("anvil_setBalance", ["0x" + address.hex(), hex(amount)])
+
+
+@contextlib.asynccontextmanager
+async def stack(options: argparse.Namespace) -> AsyncIterator[dict[str, Any]]:
+    """Everything, up; yields what a script needs to know."""
+    crypto = NativeCrypto()
+    owner_key, user_key = secrets.token_bytes(32), secrets.token_bytes(32)
+    async with contextlib.AsyncExitStack() as held:
+        folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="tallystick-demo-")))
+        url = await held.enter_async_context(anvil())
+        rpc = HttpRpc([url])
+        held.push_async_callback(rpc.aclose)
+        for key in (owner_key, user_key):
+            await fund(rpc, crypto.secp256k1_address(key), 10 * ETHER)
+        where = await deploy(Sender(rpc, owner_key, CHAIN_ID, poll=0.02), CHAIN_ID)
+        settings = settings_for(options, folder, url, where, user_key)
+        up = Up(settings)
+        held.push_async_callback(up.stop)
+        await up.start()
+        assert up.engine is not None and up.public is not None and up.page is not None
+        endpoint = options.endpoint or f"ws://127.0.0.1:{up.public.port}"
+        owner = Provider(settings, crypto, rpc, where, owner_key)
+        await owner.provide(up.engine.capabilities(), endpoint, lambda name, transaction: None)
+        while up.node is None:
+            await asyncio.sleep(0.02)
+        yield {
+            "page": f"http://127.0.0.1:{up.page.port}/",
+            "rpc": url,
+            "chain_id": CHAIN_ID,
+            "registry": "0x" + where.registry.hex(),
+            "channels": "0x" + where.channels.hex(),
+            "provider_endpoint": endpoint,
+            "provider_address": "0x" + owner.address.hex(),
+            "pid": os.getpid(),
+        }
+
+
+def tell(up: dict[str, Any], options: argparse.Namespace) -> None:
+    """Says where everything is; the plain form also opens the page where there is a screen."""
+    if options.json:
+        print(json.dumps(up), flush=True)
+        return
+    console = Console()
+    console.print(f"\n[bold]The page:[/bold] {up['page']}")
+    console.print(f"A provider listens at {up['provider_endpoint']}; the chain, worth nothing, is at {up['rpc']}.")
+    console.print("Press Ctrl+C to end; nothing stays behind.\n")
+    screen = sys.platform in ("darwin", "win32") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    if screen and not options.no_open:
+        webbrowser.open(up["page"])
+
+
+async def run(options: argparse.Namespace) -> None:
+    """Runs until SIGINT or SIGTERM, which may also come while it starts."""
+    serving = asyncio.ensure_future(_serve(options))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, serving.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await serving
+
+
+async def _serve(options: argparse.Namespace) -> None:
+    async with stack(options) as up:
+        tell(up, options)
+        await asyncio.Event().wait()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="demo", description="A chain, a provider and the page on this machine.")
+    parser.add_argument("--json", action="store_true", help="print one line of JSON when everything is up")
+    parser.add_argument("--no-open", action="store_true", help="do not open a browser")
+    parser.add_argument("--page", type=int, default=0, metavar="PORT", help="the page's port; a free one by default")
+    parser.add_argument(
+        "--listen", type=int, default=0, metavar="PORT", help="the provider's port; a free one by default"
+    )
+    parser.add_argument("--endpoint", metavar="URL", help="the address announced on chain, if it is another one")
+    parser.add_argument("--engine", choices=["gguf", "echo"], default="gguf")
+    options = parser.parse_args()
+    configure("warning")
+    try:
+        asyncio.run(run(options))
+    except TallystickError as error:
+        print(f"{error.says} {error.next_step} ({error})", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

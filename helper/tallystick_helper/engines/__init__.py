@@ -1,0 +1,83 @@
+"""What runs the models.
+
+`seat` says what an engine is. `gguf` is the embedded default; `echo` repeats the prompt, for tests and benches only.
+An engine by somebody else is an entry point of the group `tallystick.engines`, whose object is `async def
+open(options: Mapping[str, object], data_dir: Path) -> Engine`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from tallystick_shared.errors import Code, LocalError, TallystickError
+
+from .seat import Capabilities, Engine, Event, Finish, Load, Piece, Reason, Run, Task
+
+__all__ = [
+    "DEFAULT",
+    "Capabilities",
+    "Engine",
+    "Event",
+    "Finish",
+    "Load",
+    "Piece",
+    "Reason",
+    "Run",
+    "Task",
+    "names",
+    "open_engine",
+]
+
+GROUP = "tallystick.engines"
+DEFAULT = "gguf"
+Opener = Callable[[Mapping[str, Any], Path], Awaitable[Engine]]
+
+
+async def _open_gguf(options: Mapping[str, Any], data_dir: Path) -> Engine:
+    from .gguf import GgufEngine, GgufOptions
+
+    values = dict(options)
+    if values.get("path"):
+        values["path"] = Path(values["path"])
+    return await GgufEngine.open(GgufOptions(**values), data_dir)
+
+
+async def _open_echo(options: Mapping[str, Any], data_dir: Path) -> Engine:
+    from .echo import EchoEngine, EchoOptions
+
+    return EchoEngine(EchoOptions(**options))
+
+
+_OWN: dict[str, Opener] = {"gguf": _open_gguf, "echo": _open_echo}
+
+
+def names() -> list[str]:
+    """Every engine that can be opened here, our own first."""
+    return [*_OWN, *(point.name for point in entry_points(group=GROUP) if point.name not in _OWN)]
+
+
+async def open_engine(name: str = DEFAULT, options: Mapping[str, Any] | None = None, data_dir: Path = Path()) -> Engine:
+    """Open an engine by name. `options` are that engine's own (`GgufOptions`, `EchoOptions`).
+
+    Raises LocalError: BAD_SETTINGS for an unknown engine or option, MODEL_MISSING, ENGINE_FAILED where it cannot be
+    imported.
+    """
+    opener = _OWN.get(name) or _foreign(name)
+    try:
+        return await opener(options or {}, data_dir)
+    except TallystickError:
+        raise
+    except TypeError as error:
+        raise LocalError(Code.BAD_SETTINGS, engine=name, reason=str(error)) from error
+    except (ImportError, OSError, RuntimeError) as error:
+        raise LocalError(Code.ENGINE_FAILED, engine=name, kind=type(error).__name__, reason=str(error)[:200]) from error
+
+
+def _foreign(name: str) -> Opener:
+    for point in entry_points(group=GROUP, name=name):
+        opener: Opener = point.load()
+        return opener
+    raise LocalError(Code.BAD_SETTINGS, engine=name, known=names())

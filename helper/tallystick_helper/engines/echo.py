@@ -1,0 +1,128 @@
+"""A loopback engine: it answers with the words of the last message, over and over, at a set rate.
+
+A real engine in every respect but thought. Tests use it where a model would only cost time, and benches as the
+synthetic engine whose own cost is next to nothing. It is never the default, and its label says what it is. A word,
+with the space before it, is one unit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import itertools
+import weakref
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tallystick_shared import chat
+from tallystick_shared.errors import Code, LocalError
+
+from . import weights
+from .chat import ChatTask, read_chat
+from .seat import Capabilities, Load, Piece, Reason, Run, Task
+from .slots import Slots
+
+_TEMPLATE_UNITS = 4
+_FALLBACK = "tally"
+
+
+@dataclass(frozen=True, slots=True)
+class EchoOptions:
+    """`rate` is units a second for each stream, 0 as fast as they are read by the loop; `prefill_s` is the time
+    before the first.
+    """
+
+    rate: float = 100.0
+    prefill_rate: float = 0.0
+    context: int = 4096
+    slots: int = 8
+    queue: int = 16
+    name: str = "loopback"
+
+    def __post_init__(self) -> None:
+        if min(self.rate, self.prefill_rate) < 0 or self.context <= _TEMPLATE_UNITS:
+            raise LocalError(Code.BAD_SETTINGS, engine="echo", rate=self.rate, context=self.context)
+
+
+class EchoEngine:
+    """Fills the engine seat."""
+
+    def __init__(self, options: EchoOptions | None = None) -> None:
+        self._options = options = options or EchoOptions()
+        self._slots = Slots(options.slots, options.queue)
+        self._runs: weakref.WeakSet[Run] = weakref.WeakSet()
+        self._closed = False
+        manifest = weights.manifest_json("echo", options.name, {})
+        self._capabilities = Capabilities(
+            engine="echo",
+            kind="text",
+            services=(chat.SERVICE,),
+            model=options.name,
+            unit="token",
+            context=options.context,
+            bytes_per_unit=255,
+            template_units=_TEMPLATE_UNITS,
+            manifest=hashlib.sha256(manifest.encode()).digest(),
+            manifest_json=manifest,
+            label="loopback engine, for tests",
+        )
+
+    def capabilities(self) -> Capabilities:
+        return self._capabilities
+
+    def load(self) -> Load:
+        return self._slots.load()
+
+    def busy(self) -> bool:
+        return self._closed or self._slots.full()
+
+    async def count(self, task: Task) -> int:
+        units = _input_units(read_chat(task))
+        if self._closed:
+            raise LocalError(Code.DRAINING)
+        if units >= self._options.context:
+            raise LocalError(Code.PROMPT_TOO_LONG, units=units, limit=self._options.context - 1)
+        return units
+
+    def run(self, task: Task) -> Run:
+        request = read_chat(task)
+        if self._closed:
+            raise LocalError(Code.DRAINING)
+        run = Run(self._slots.reserve(task.scope), lambda run, slot: self._work(run, request))
+        self._runs.add(run)
+        return run
+
+    async def _work(self, run: Run, request: ChatTask) -> Reason:
+        used = _input_units(request)
+        if used >= self._options.context:
+            raise LocalError(Code.PROMPT_TOO_LONG, units=used, limit=self._options.context - 1)
+        loop = asyncio.get_running_loop()
+        due = loop.time() + (used / self._options.prefill_rate if self._options.prefill_rate else 0.0)
+        step = 1 / self._options.rate if self._options.rate else 0.0
+        for word in itertools.islice(_words(request), min(request.max_tokens, self._options.context - used)):
+            # By the clock, not by the sleep: a late loop catches up, so the mean rate holds.
+            await run.pause(due - loop.time())
+            if run.cancelled:
+                return Reason.CANCELLED
+            run.emit(Piece(word, 1))
+            due += step
+        return Reason.LENGTH
+
+    async def close(self) -> None:
+        self._closed = True
+        await asyncio.gather(*(run.aclose() for run in list(self._runs)))
+
+
+def _words(request: ChatTask) -> Iterator[bytes]:
+    words = request.messages[-1][1].split() or [_FALLBACK]
+    return (word.encode() if first else b" " + word.encode() for first, word in _marked(itertools.cycle(words)))
+
+
+def _marked(words: Iterator[str]) -> Iterator[tuple[bool, str]]:
+    yield True, next(words)
+    for word in words:
+        yield False, word
+
+
+def _input_units(request: ChatTask) -> int:
+    return _TEMPLATE_UNITS + sum(len(content.split()) for _, content in request.messages)

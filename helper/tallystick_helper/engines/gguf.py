@@ -1,0 +1,147 @@
+"""The embedded engine: GGUF models on llama.cpp, inside this process.
+
+This file is the shell: threads, slots, loading. `llama` is the library's door, `chunks` counts the tokens.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import hashlib
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tallystick_shared import chat
+from tallystick_shared.errors import Code, LocalError
+
+from . import weights
+from .chat import ChatTask, read_chat
+from .chunks import ChunkReader
+from .llama import Chunk, GgufOptions, LlamaServer
+from .seat import Capabilities, Load, Reason, Run, Task
+from .slots import Slots
+
+__all__ = ["GgufEngine", "GgufOptions"]
+
+_BYTES_PER_TOKEN = 16
+
+
+class GgufEngine:
+    """Fills the engine seat. Make it with `await GgufEngine.open(options, data_dir)`."""
+
+    def __init__(self, server: LlamaServer, capabilities: Capabilities, options: GgufOptions) -> None:
+        self._server = server
+        self._capabilities = capabilities
+        self._options = options
+        self._slots = Slots(options.slots, options.queue)
+        # A slot's thread blocks for as long as it runs; two more count tokens meanwhile.
+        self._threads = ThreadPoolExecutor(options.slots + 2, thread_name_prefix="gguf")
+        self._runs: weakref.WeakSet[Run] = weakref.WeakSet()
+        self._closed = False
+
+    @classmethod
+    async def open(cls, options: GgufOptions | None = None, data_dir: Path | None = None) -> GgufEngine:
+        """Find, check and load the model. Raises LocalError MODEL_MISSING or BAD_SETTINGS."""
+        options = options or GgufOptions()
+        server, capabilities = await asyncio.to_thread(_load, options, data_dir)
+        return cls(server, capabilities, options)
+
+    def capabilities(self) -> Capabilities:
+        return self._capabilities
+
+    def load(self) -> Load:
+        return self._slots.load()
+
+    def busy(self) -> bool:
+        return self._closed or self._slots.full()
+
+    async def count(self, task: Task) -> int:
+        messages = messages_of(read_chat(task))
+        if self._closed:
+            raise LocalError(Code.DRAINING)
+        loop = asyncio.get_running_loop()
+        units = await loop.run_in_executor(self._threads, self._server.count, messages)
+        if units >= self._options.context:
+            raise LocalError(Code.PROMPT_TOO_LONG, units=units, limit=self._options.context - 1)
+        return units
+
+    def run(self, task: Task) -> Run:
+        request = read_chat(task)
+        if self._closed:
+            raise LocalError(Code.DRAINING)
+        run = Run(self._slots.reserve(task.scope), lambda run, slot: self._work(run, slot, request))
+        self._runs.add(run)
+        return run
+
+    async def _work(self, run: Run, slot: int, request: ChatTask) -> Reason:
+        stream = ChunkReader(run.emit, hold=bool(request.stop))
+        body = request_body(request, self._options) | {"id_slot": slot, "cache_prompt": run.warm}
+
+        def take(chunk: Chunk) -> bool:
+            stream.take(chunk)
+            return run.cancelled
+
+        await asyncio.get_running_loop().run_in_executor(self._threads, self._server.chat, body, take)
+        return stream.end(cancelled=run.cancelled)
+
+    async def close(self) -> None:
+        self._closed = True
+        await asyncio.gather(*(run.aclose() for run in list(self._runs)))
+        await asyncio.to_thread(self._free)
+
+    def _free(self) -> None:
+        self._threads.shutdown()
+        self._server.close()
+        gc.collect()
+
+
+def _load(options: GgufOptions, data_dir: Path | None) -> tuple[LlamaServer, Capabilities]:
+    demo = options.path is None
+    path = options.path or weights.find_demo()
+    if demo:
+        weights.check(path, weights.DEMO.sha256, data_dir)
+    name = options.name or (weights.DEMO.name if demo else path.stem)
+    manifest = weights.manifest_json("llama.cpp", name, {path.name: weights.file_sum(path, data_dir)})
+    server = LlamaServer(path, name, options)
+    capabilities = Capabilities(
+        engine="gguf",
+        kind="text",
+        services=(chat.SERVICE,),
+        model=name,
+        unit="token",
+        context=options.context,
+        bytes_per_unit=_BYTES_PER_TOKEN,
+        template_units=server.count([{"role": "user", "content": ""}]),
+        manifest=hashlib.sha256(manifest.encode()).digest(),
+        manifest_json=manifest,
+        demo=demo,
+        label="demo model" if demo else "",
+    )
+    return server, capabilities
+
+
+def messages_of(request: ChatTask) -> list[dict[str, str]]:
+    """The conversation in OpenAI's shape."""
+    return [{"role": role, "content": content} for role, content in request.messages]
+
+
+def request_body(request: ChatTask, options: GgufOptions) -> Chunk:
+    """The request as llama.cpp takes it."""
+    body: Chunk = {
+        "messages": messages_of(request),
+        "max_tokens": request.max_tokens,
+        "temperature": options.temperature if request.temperature is None else request.temperature,
+        "top_p": options.top_p if request.top_p is None else request.top_p,
+        "repeat_penalty": options.repeat_penalty,
+        "stream": True,
+        "return_progress": True,
+        "timings_per_token": True,
+    }
+    if request.seed is not None:
+        body["seed"] = request.seed
+    if options.ignore_eos:
+        body["ignore_eos"] = True
+    if request.stop:
+        body["stop"] = list(request.stop)
+    return body

@@ -1,0 +1,90 @@
+"""The engine seat: what the node asks of whatever runs a model.
+
+A task is opaque bytes of a service, as they came in OPEN and INPUT; an engine decodes the services that it offers.
+Running one gives a `Run`: pieces of output, each with the exact units it stands for, then one `Finish`. Nothing here
+knows a price or a socket.
+
+Units of text are tokens. **An output token counts when, and only when, its text has been handed out**: the token that
+ends an answer, a stop string that is cut off and the rest of a character that never became whole are not counted. So
+units never exceed bytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from .events import Event, Finish, Piece, Reason
+from .run import Run
+from .slots import Load
+
+__all__ = ["Capabilities", "Engine", "Event", "Finish", "Load", "Piece", "Reason", "Run", "Task"]
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What an engine offers: enough to write an offer from, price aside.
+
+    `context` is in units, input and output together. Input units lie between bytes / `bytes_per_unit` and bytes +
+    `template_units`, where bytes are those of the encoded input. `manifest` is the sha256 of `manifest_json`, which
+    lists every file of the model with its own sha256.
+    """
+
+    engine: str
+    kind: str
+    services: tuple[str, ...]
+    model: str
+    unit: str
+    context: int
+    bytes_per_unit: int
+    template_units: int
+    manifest: bytes
+    manifest_json: str
+    demo: bool = False
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One request: the service, its input and params as they came, and the most units it may give.
+
+    `scope` names whose cache it may share (the channel's id): an engine reuses what it computed for one scope only
+    within that scope, so that nobody can tell by the time to the first token what somebody else asked. Empty shares
+    with nobody.
+    """
+
+    service: str
+    input: bytes
+    params: bytes = b""
+    max_units: int = 512
+    scope: bytes = b""
+
+
+class Engine(Protocol):
+    """A model that can be run. All methods are called on one event loop."""
+
+    def capabilities(self) -> Capabilities:
+        """What this engine offers. Constant while it lives."""
+
+    async def count(self, task: Task) -> int:
+        """The exact input units of a task, template included.
+
+        Raises TallystickError: BAD_REQUEST, UNKNOWN_SERVICE, or PROMPT_TOO_LONG (values `units`, `limit`) where no
+        room is left for an answer.
+        """
+
+    def run(self, task: Task) -> Run:
+        """Start a task, or queue it. Use as `async with engine.run(task) as run: async for event in run: …`.
+
+        Raises TallystickError: BAD_REQUEST, UNKNOWN_SERVICE, BUSY (value `retry_after_ms`) where slots and queue are
+        full, DRAINING once closed. What goes wrong later arrives as the finish.
+        """
+
+    def load(self) -> Load:
+        """Slots, queue, and how many of each are taken."""
+
+    def busy(self) -> bool:
+        """True where `run` would refuse now."""
+
+    async def close(self) -> None:
+        """Cancel what runs, and free the model's memory. May be called twice."""

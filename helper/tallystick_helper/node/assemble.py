@@ -1,0 +1,108 @@
+"""Makes a node out of settings, keys, an announcement, a chain and an engine."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from tallystick_shared.crypto import Crypto
+from tallystick_shared.errors import Code, LocalError
+from tallystick_shared.evm.channels import Channels
+from tallystick_shared.evm.rpc import Rpc
+from tallystick_shared.session.provider import ProviderIdentity
+
+from ..announcement import Announcement
+from ..chain.follower import Follower
+from ..chain.sender import Sender
+from ..chain.table import ChannelTable
+from ..engines import Engine
+from ..keys import KeyStore
+from ..ledger import Ledger
+from ..settings import Settings
+from .gate import Gate
+from .service import Node, NodeParts
+from .till import TillRules
+
+
+def identity_of(announced: Announcement, keys: KeyStore, crypto: Crypto) -> ProviderIdentity:
+    """Who the node is. Raises LocalError BAD_KEY_FILE where the announced keys are not the ones kept here."""
+    profile = announced.profile(crypto)
+    node_key, operator_key = keys.node().reveal(), keys.operator().reveal()
+    operator = crypto.secp256k1_address(operator_key)
+    if (crypto.x25519_public(node_key), operator) != (profile.node_key, profile.operator):
+        raise LocalError(Code.BAD_KEY_FILE, reason="the announced keys are not this node's: announce again")
+    where = announced.where
+    return ProviderIdentity(
+        where.chain_id,
+        where.registry,
+        where.channels,
+        announced.provider,
+        profile.payee,
+        operator,
+        node_key,
+        operator_key,
+        profile.epoch,
+    )
+
+
+@dataclass
+class Running:
+    """A node at work, with what it was made of."""
+
+    announced: Announcement
+    node: Node
+    ledger: Ledger
+    follower: Follower
+    task: asyncio.Task[None]
+
+    async def stop(self) -> None:
+        """Drains, then closes the ledger."""
+        await self.node.drain()
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
+        self.ledger.close()
+
+
+async def start_node(settings: Settings, crypto: Crypto, announced: Announcement, rpc: Rpc, engine: Engine) -> Running:
+    """Opens the ledger, catches up with the chain and starts to serve. Raises LocalError."""
+    keys = KeyStore(settings.data_dir)
+    identity = identity_of(announced, keys, crypto)
+    where = announced.where
+    ledger = Ledger(settings.data_dir / f"ledger-{where.chain_id}-{where.channels.hex()[:8]}.sqlite")
+    try:
+        channels = Channels(crypto, where.channels)
+        chain = settings.chain
+        follower = Follower(rpc, channels, ledger, ChannelTable(), start=where.block, interval=chain.interval)
+        await follower.prepare()
+        await follower.look()
+        sender = Sender(
+            rpc, identity.operator_key, where.chain_id, poll=min(1.0, chain.interval), patience=chain.patience
+        )
+        money, listen = settings.money, settings.listen
+        node = Node(
+            NodeParts(
+                crypto,
+                identity,
+                announced.profile(crypto),
+                engine,
+                ledger,
+                rpc,
+                channels,
+                follower,
+                sender,
+                TillRules(money.threshold, money.expiry_margin, money.interval),
+                listen.connections_per_channel,
+                Gate(listen.unauthenticated_per_address, listen.unauthenticated),
+            )
+        )
+    except BaseException:
+        ledger.close()
+        raise
+    node.start()
+    return Running(announced, node, ledger, follower, asyncio.create_task(follower.run()))
+
+
+def renew(running: Running, announced: Announcement, crypto: Crypto, keys: KeyStore) -> None:
+    """Takes over a newer announcement of the same provider: new connections and requests go by it."""
+    running.node.renew(identity_of(announced, keys, crypto), announced.profile(crypto))
+    running.announced = announced

@@ -1,0 +1,40 @@
+"""A channel while somebody is connected on it: one account, shared by all its connections."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from tallystick_shared.money import Account
+from tallystick_shared.session.events import AuthOffered
+from tallystick_shared.voucher import Signed
+
+from .admission import Admission
+
+if TYPE_CHECKING:
+    from .connection import Connection
+
+
+class LiveChannel:
+    """What all connections of one channel share. `offered` is the AUTH that first proved it."""
+
+    def __init__(self, offered: AuthOffered, account: Account) -> None:
+        self.channel_id = offered.channel_id
+        self.offered = offered
+        self.account = account
+        self.connections: list[Connection] = []
+        self.ending = False
+        self._proven = False
+        self._lock = asyncio.Lock()
+
+    async def prove(self, admission: Admission, payee: bytes, closer: bytes, voucher: Signed) -> None:
+        """Once, and before anything is served on it: the claim of a voucher pays. Raises PeerError UNCLAIMABLE."""
+        if self._proven or not voucher.amount:
+            return
+        async with self._lock:
+            if not self._proven:
+                await admission.prove(self.offered, payee, closer, voucher)
+                self._proven = True
+
+    def silent_longest(self) -> Connection:
+        return min(self.connections, key=lambda connection: connection.heard_at)

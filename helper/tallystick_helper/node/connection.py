@@ -1,0 +1,254 @@
+"""One public connection: a `ProviderSession`, its socket, and what the node does for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Protocol
+
+import structlog
+
+from tallystick_shared.errors import Code, LocalError, PeerError, TallystickError
+from tallystick_shared.evm.rpc import RpcError
+from tallystick_shared.session.events import (
+    AuthOffered,
+    CloseAsked,
+    Event,
+    InputComplete,
+    RequestOffered,
+    RequestReady,
+    Stopped,
+    StreamDone,
+    VoucherReceived,
+)
+from tallystick_shared.session.provider import ProviderSession
+from tallystick_shared.session.tables import ConnectionState
+
+from .channel import LiveChannel
+from .job import Job
+
+if TYPE_CHECKING:
+    from .service import Node
+
+AUTH_DEADLINE = 5.0
+SEND_QUEUE = 256 * 1024
+log = structlog.get_logger(__name__)
+
+
+class Socket(Protocol):
+    """A WebSocket of binary messages."""
+
+    async def receive(self) -> bytes | None:
+        """The next message; None once it is closed."""
+
+    async def send(self, message: bytes) -> None:
+        """Sends, waiting where the peer does not read. Raises OSError once it is closed."""
+
+    async def close(self) -> None:
+        """Closes. May be called twice."""
+
+
+class Connection:
+    """Drives one session until its socket closes."""
+
+    def __init__(self, node: Node, socket: Socket, address: str) -> None:
+        self.node = node
+        self.session = ProviderSession(node.crypto, node.identity, node.now())
+        self.channel: LiveChannel | None = None
+        self.heard_at = node.ticker.now()
+        self.opened_at = self.heard_at
+        self._socket = socket
+        self._address = address
+        self._queue: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self._queued = 0
+        self._jobs: dict[int, Job] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._writer: asyncio.Task[None] | None = None
+        self._authing: asyncio.Task[None] | None = None
+        self._handlers: dict[type[Event], Callable[[Any], object]] = {
+            AuthOffered: self._auth_offered,
+            RequestOffered: self._request_offered,
+            InputComplete: lambda event: self._give(event.stream, lambda job: job.give_input(event.data)),
+            RequestReady: lambda event: self._give(event.stream, lambda job: job.grant(event.units)),
+            Stopped: lambda event: self._give(event.stream, Job.stop),
+            StreamDone: lambda event: self._spawn(self._stream_done(event)),
+            VoucherReceived: lambda event: self._spawn(self._voucher(event)),
+            CloseAsked: lambda event: self._spawn(self._close_asked(event)),
+        }
+
+    # -- the socket
+
+    async def serve(self) -> None:
+        """Reads until the socket or the session ends; then everything that ran is stopped and what is owed is
+        stored.
+        """
+        stranger = self.node.gate.enter(self._address, lambda: self.end(PeerError(Code.TOO_MANY_CONNECTIONS)))
+        deadline = asyncio.get_running_loop().call_later(AUTH_DEADLINE, self._too_late)
+        self._writer = asyncio.create_task(self._write())
+        try:
+            while not self.session.closed:
+                message = await self._socket.receive()
+                if message is None:
+                    break
+                self.heard_at = self.node.ticker.now()
+                self.session.receive(message, self.heard_at)
+                self.pump()
+                if self._authing is not None:
+                    deadline.cancel()
+                    await asyncio.wait([self._authing])
+                    self._authing = None
+                    self.node.gate.leave(stranger)
+        finally:
+            deadline.cancel()
+            self.node.gate.leave(stranger)
+            self.session.lost()
+            self.pump()
+            await self._wind_up(self._writer)
+
+    async def _wind_up(self, writer: asyncio.Task[None]) -> None:
+        self.node.ticker.want(self, None)
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+        if self.channel is not None:
+            await self.node.leave(self, self.channel)
+        self._queue.put_nowait(None)
+        await asyncio.wait([writer], timeout=2.0)
+        writer.cancel()
+
+    async def _write(self) -> None:
+        try:
+            while (message := await self._queue.get()) is not None:
+                self._queued -= len(message)
+                await self._socket.send(message)
+        except OSError:
+            self.session.lost()
+            self.pump()
+        finally:
+            await self._socket.close()
+
+    def _too_late(self) -> None:
+        if self.session.state in (ConnectionState.NEW, ConnectionState.KEYED):
+            self.end(PeerError(Code.TIMED_OUT))
+
+    # -- the session
+
+    def tick(self, now: float) -> None:
+        """Called by the node's one timer."""
+        self.session.tick(now)
+        self.pump()
+
+    def pump(self) -> None:
+        """Does what the session wants: its events, its messages, its next deadline."""
+        while events := self.session.events():
+            for event in events:
+                handler = self._handlers.get(type(event))
+                if handler is not None:
+                    handler(event)
+        for message in self.session.outgoing():
+            self._queued += len(message)
+            self._queue.put_nowait(message)
+        if self._queued > SEND_QUEUE and self._writer is not None and not self._writer.done():
+            # The peer does not read: no goodbye would reach it either.
+            self._writer.cancel()
+            self.session.lost(PeerError(Code.TIMED_OUT))
+            self.pump()
+        elif self.session.closed:
+            self.node.ticker.want(self, None)
+            self._queue.put_nowait(None)
+        else:
+            self.node.ticker.want(self, self.session.next_deadline())
+
+    def refuse(self, error: TallystickError) -> None:
+        """Ends the connection with an error that its client can read."""
+        self.session.refuse(error)
+        self.pump()
+
+    def end(self, error: TallystickError) -> None:
+        """Ends the connection, told to the client only where it has a key."""
+        if self.session.state is ConnectionState.NEW:
+            self.session.lost(error)
+            self.pump()
+        else:
+            self.refuse(error)
+
+    @property
+    def busy(self) -> bool:
+        """True while a request is under way."""
+        return bool(self._jobs)
+
+    def _give(self, stream: int, action: Callable[[Job], None]) -> None:
+        job = self._jobs.get(stream)
+        if job is not None:
+            action(job)
+
+    def _keep(self, task: asyncio.Task[None]) -> asyncio.Task[None]:
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        return self._keep(asyncio.create_task(self._guarded(work)))
+
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except TallystickError as error:
+            log.info("refused", code=error.code.name)
+            self.refuse(error)
+        except RpcError as error:
+            log.warning("chain_refused", reason=error.message[:200])
+            self.refuse(LocalError(Code.UNKNOWN_CHANNEL))
+        except Exception as error:
+            log.exception("connection_failed", kind=type(error).__name__)
+            self.refuse(LocalError(Code.ENGINE_FAILED))
+
+    # -- events
+
+    def _request_offered(self, event: RequestOffered) -> None:
+        job = self._jobs[event.stream] = Job(self, event)
+        self._keep(job.task)
+
+    def _auth_offered(self, event: AuthOffered) -> None:
+        self._authing = self._spawn(self._admit(event))
+
+    async def _admit(self, event: AuthOffered) -> None:
+        try:
+            self.channel, highest = await self.node.admit(self, event)
+        except LocalError as error:
+            if error.code is Code.RPC_UNREACHABLE:
+                raise PeerError(Code.UNKNOWN_CHANNEL) from error
+            raise
+        self.session.accept_auth(self.channel.account, highest)
+        self.pump()
+
+    async def prove(self) -> None:
+        """Before the first unit is served: a claim of the highest voucher pays. Raises PeerError UNCLAIMABLE."""
+        assert self.channel is not None
+        me = self.node.identity
+        await self.channel.prove(self.node.admission, me.payee, me.operator, self.session.highest)
+
+    async def _voucher(self, event: VoucherReceived) -> None:
+        assert self.channel is not None
+        me = self.node.identity
+        await self.channel.prove(self.node.admission, me.payee, me.operator, event.voucher)
+        await self.node.ledger.store_voucher(self.channel.channel_id, event.voucher, self.channel.account.owed)
+        self.session.voucher_durable(event.voucher)
+        self.pump()
+
+    async def _stream_done(self, event: StreamDone) -> None:
+        job = self._jobs.pop(event.stream, None)
+        channel = self.channel
+        assert channel is not None
+        owed = channel.account.owed
+        if job is not None and job.recorded:
+            await self.node.ledger.finish_request(channel.channel_id, event.request_id, event.units, event.finish, owed)
+        else:
+            await self.node.ledger.store_owed(channel.channel_id, owed)
+
+    async def _close_asked(self, event: CloseAsked) -> None:
+        assert self.channel is not None
+        await self.node.till.close(self.channel, event.voucher, self._closing)
+
+    async def _closing(self, transaction: bytes) -> None:
+        self.session.close_ok(transaction)
+        self.pump()

@@ -1,0 +1,170 @@
+"""The node: everything that its connections share, and its life from start to drain."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+import structlog
+
+from tallystick_shared.crypto import Crypto
+from tallystick_shared.errors import Code, PeerError, TallystickError
+from tallystick_shared.evm.channels import Channels
+from tallystick_shared.evm.rpc import Rpc
+from tallystick_shared.messages import amount_int
+from tallystick_shared.money import Account
+from tallystick_shared.profile import Profile
+from tallystick_shared.session.events import AuthOffered
+from tallystick_shared.session.provider import ProviderIdentity
+from tallystick_shared.voucher import Signed
+
+from ..chain.follower import Follower
+from ..chain.sender import Sender
+from ..engines.seat import Engine
+from ..ledger import Ledger
+from .admission import Admission, Terms
+from .channel import LiveChannel
+from .connection import Connection, Socket
+from .gate import Gate
+from .ticker import Ticker
+from .till import Till, TillRules
+
+IDLE_LIMIT = 600.0
+SESSION_LIMIT = 3600.0
+SWEEP = 15.0
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class NodeParts:
+    """What a node is made of. `profile` is the announced one; the rest fills the seats."""
+
+    crypto: Crypto
+    identity: ProviderIdentity
+    profile: Profile
+    engine: Engine
+    ledger: Ledger
+    rpc: Rpc
+    channels: Channels
+    follower: Follower
+    sender: Sender
+    rules: TillRules
+    per_channel: int = 4
+    gate: Gate | None = None
+
+
+class Node:
+    """A provider at work."""
+
+    def __init__(self, parts: NodeParts) -> None:
+        self.crypto, self.identity, self.profile = parts.crypto, parts.identity, parts.profile
+        self.engine, self.ledger, self.follower = parts.engine, parts.ledger, parts.follower
+        self.admission = Admission(parts.rpc, parts.channels, parts.follower)
+        self.till = Till(
+            parts.rpc, parts.channels, parts.follower, parts.ledger, parts.sender, parts.identity.payee, parts.rules
+        )
+        self.gate = parts.gate or Gate()
+        self.ticker = Ticker()
+        self.draining = False
+        self._margin = parts.rules.margin
+        self._per_channel = parts.per_channel
+        self._connections: set[Connection] = set()
+        self._channels: dict[bytes, LiveChannel] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @staticmethod
+    def now() -> int:
+        """Unix time in seconds."""
+        return int(time.time())
+
+    def start(self) -> None:
+        """Starts claiming and sweeping. The follower is run by whoever made it."""
+        self.follower.on_block.append(self._watch)
+        self._tasks = [asyncio.create_task(self.till.run()), asyncio.create_task(self._sweep())]
+
+    def renew(self, identity: ProviderIdentity, profile: Profile) -> None:
+        """A newer profile of the same provider and payee: new connections and requests go by it."""
+        self.identity, self.profile = identity, profile
+
+    async def serve(self, socket: Socket, address: str) -> None:
+        """One connection, until it ends."""
+        connection = Connection(self, socket, address)
+        self._connections.add(connection)
+        try:
+            await connection.serve()
+        finally:
+            self._connections.discard(connection)
+
+    # -- channels
+
+    async def admit(self, connection: Connection, offered: AuthOffered) -> tuple[LiveChannel, Signed]:
+        """Takes a channel into service, its proof on disk. Raises PeerError with the reason for a refusal."""
+        if self.draining:
+            raise PeerError(Code.DRAINING)
+        known = await self.admission.admit(offered, Terms(self.profile, self._margin))
+        row = await self.ledger.store_channel(
+            offered.channel_id, offered.config, offered.auth.leaf_salt, offered.auth.proof
+        )
+        channel = self._channels.get(offered.channel_id)
+        if channel is None:
+            cap, window = known.state.cap(offered.depth), amount_int(self.profile.window)
+            account = Account(cap, window, row.owed, row.voucher.amount)
+            channel = self._channels[offered.channel_id] = LiveChannel(offered, account)
+        if channel.ending:
+            raise PeerError(Code.CHANNEL_ENDED)
+        if len(channel.connections) >= self._per_channel:
+            channel.silent_longest().end(PeerError(Code.TOO_MANY_CONNECTIONS))
+        channel.connections.append(connection)
+        return channel, row.voucher
+
+    async def leave(self, connection: Connection, channel: LiveChannel) -> None:
+        """A connection of a channel is gone; what is owed is stored."""
+        await self.ledger.store_owed(channel.channel_id, channel.account.owed)
+        channel.connections.remove(connection)
+        if not channel.connections:
+            self._channels.pop(channel.channel_id, None)
+
+    async def _watch(self) -> None:
+        """After a block: caps follow top-ups; whoever may not be served any longer is told so."""
+        for channel in list(self._channels.values()):
+            known = self.follower.table.get(channel.channel_id)
+            if known is None or channel.ending:
+                continue
+            channel.account.cap = max(channel.account.cap, known.state.cap(channel.offered.depth))
+            try:
+                self.admission.check(known, Terms(self.profile, self._margin))
+            except PeerError as error:
+                for connection in list(channel.connections):
+                    connection.refuse(error)
+
+    # -- time and the end
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP)
+            now = self.ticker.now()
+            for connection in list(self._connections):
+                if now - connection.heard_at > IDLE_LIMIT or now - connection.opened_at > SESSION_LIMIT:
+                    connection.end(PeerError(Code.TIMED_OUT))
+
+    async def drain(self, patience: float = 5.0) -> None:
+        """Takes nothing new, lets what runs finish for so many seconds, then says goodbye; everything owed is
+        stored.
+        """
+        self.draining = True
+        until = self.ticker.now() + patience
+        while any(connection.busy for connection in self._connections) and self.ticker.now() < until:
+            await asyncio.sleep(0.05)
+        for connection in list(self._connections):
+            connection.end(PeerError(Code.DRAINING))
+        while self._connections and self.ticker.now() < until + 5.0:
+            await asyncio.sleep(0.02)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        try:
+            await asyncio.wait_for(self.till.finish(), patience)
+        except (TimeoutError, TallystickError) as error:
+            log.warning("unfinished_transactions", error=type(error).__name__)
+        self.ticker.close()

@@ -1,0 +1,147 @@
+"""`tallystick provide`: makes the owner-signed profile and puts it on chain, once; later it changes it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+
+from tallystick_shared.chains import Deployment
+from tallystick_shared.crypto import Crypto
+from tallystick_shared.errors import Code, LocalError, PeerError
+from tallystick_shared.evm.registry import Registry
+from tallystick_shared.evm.rpc import Rpc, to_bytes
+from tallystick_shared.market import Market
+from tallystick_shared.messages import amount_bytes
+from tallystick_shared.profile import VERSION, Offer, Profile, registry_domain
+
+from .announcement import Announcement
+from .chain.sender import Sender
+from .engines import Capabilities
+from .keys import KeyStore
+from .settings import Settings
+
+MINIMUM_SUITE = 1
+Tell = Callable[[str, str], None]
+
+
+@dataclass(frozen=True)
+class Provided:
+    """What was done: the announcement in force, and the transactions sent (hash by name; empty where nothing had
+    to change).
+    """
+
+    announced: Announcement
+    transactions: dict[str, str]
+
+
+def make_profile(
+    settings: Settings, able: Capabilities, crypto: Crypto, keys: KeyStore, provider: bytes, endpoint: str, epoch: int
+) -> Profile:
+    """The profile that the settings and the engine make, unsigned. Raises LocalError BAD_SETTINGS where a value
+    does not fit.
+    """
+    offer = settings.offer
+    offers = Offer(
+        able.model,
+        able.kind,
+        amount_bytes(offer.price_in),
+        amount_bytes(offer.price_out),
+        able.unit,
+        able.bytes_per_unit,
+        able.template_units,
+        able.context,
+        able.manifest,
+    )
+    profile = Profile(
+        VERSION,
+        (endpoint,),
+        crypto.x25519_public(keys.node().reveal()),
+        crypto.secp256k1_address(keys.operator().reveal()),
+        to_bytes(settings.payee) if settings.payee else provider,
+        tuple(to_bytes(token) for token in offer.tokens),
+        amount_bytes(offer.minimum_cap),
+        offer.minimum_delay,
+        amount_bytes(offer.first_voucher),
+        amount_bytes(offer.credit_window()),
+        MINIMUM_SUITE,
+        epoch,
+        (offers,),
+    )
+    try:
+        # A structure checks its fields when it is decoded, not when it is made.
+        return msgspec.convert(msgspec.to_builtins(profile, builtin_types=(bytes,)), Profile)
+    except msgspec.ValidationError as error:
+        raise LocalError(Code.BAD_SETTINGS, reason=str(error)) from None
+
+
+def default_endpoint(settings: Settings) -> str:
+    """Where others reach this node; without `listen.endpoint` only this machine does."""
+    return settings.listen.endpoint or f"ws://127.0.0.1:{settings.listen.port}"
+
+
+class Provider:
+    """An owner's key at the registry of one chain."""
+
+    def __init__(self, settings: Settings, crypto: Crypto, rpc: Rpc, where: Deployment, owner_key: bytes) -> None:
+        self._settings, self._crypto, self._rpc, self._where, self._key = settings, crypto, rpc, where, owner_key
+        self._keys = KeyStore(settings.data_dir)
+        chain = settings.chain
+        self._sender = Sender(rpc, owner_key, where.chain_id, poll=min(1.0, chain.interval), patience=chain.patience)
+        self._registry = Registry(crypto, where.registry)
+        self.address = self._sender.address
+
+    async def provide(self, able: Capabilities, endpoint: str, tell: Tell) -> Provided:
+        """Registers, or announces what changed, and sees that the operator can pay for gas. Raises LocalError."""
+        current = await self._current()
+        epoch = current.epoch + 1 if current else int(time.time())
+        wanted = make_profile(self._settings, able, self._crypto, self._keys, self.address, endpoint, epoch)
+        transactions: dict[str, str] = {}
+        if current is not None and _same(current, wanted):
+            blob = current.encode()
+        else:
+            domain = registry_domain(self._where.chain_id, self._where.registry)
+            blob = wanted.signed(self._crypto, domain, self._key).encode()
+            transactions.update(await self._send(blob, tell))
+        announced = Announcement(self.address, self._where, blob)
+        announced.save(self._settings.data_dir)
+        transactions.update(await self._fund(tell))
+        return Provided(announced, transactions)
+
+    async def _current(self) -> Profile | None:
+        """The profile on chain, if it is registered and good."""
+        try:
+            return (
+                await Market(self._crypto, self._where.chain_id, self._where.registry).listing(self._rpc, self.address)
+            ).profile
+        except PeerError:
+            return None
+
+    async def _send(self, blob: bytes, tell: Tell) -> dict[str, str]:
+        entry = (await self._registry.entries(self._rpc, [self.address]))[0]
+        name = "announce" if entry.registered else "register"
+        data = self._registry.announce(blob) if entry.registered else self._registry.register(blob)
+        value = 0 if entry.registered else self._settings.offer.stake
+        receipt = await self._sender.transact(self._where.registry, data, value)
+        tell(name, receipt.transaction.hex())
+        return {name: "0x" + receipt.transaction.hex()}
+
+    async def _fund(self, tell: Tell) -> dict[str, str]:
+        """The operator pays gas for claims and closes; when it runs low the owner fills it up."""
+        operator = self._crypto.secp256k1_address(self._keys.operator().reveal())
+        wanted = self._settings.money.gas
+        held = int(await self._rpc.request("eth_getBalance", ["0x" + operator.hex(), "latest"]), 16)
+        if operator == self.address or held >= wanted // 2:
+            return {}
+        receipt = await self._sender.transact(operator, b"", wanted - held)
+        tell("fund", receipt.transaction.hex())
+        return {"fund": "0x" + receipt.transaction.hex()}
+
+
+def _same(current: Profile, wanted: Profile) -> bool:
+    """Equal but for epoch and signature."""
+    return msgspec.structs.replace(current, epoch=0, signature=b"") == msgspec.structs.replace(
+        wanted, epoch=0, signature=b""
+    )

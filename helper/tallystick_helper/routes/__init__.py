@@ -1,0 +1,1 @@
+"""What the listeners answer: the public WebSocket, and the page's files."""

@@ -1,0 +1,202 @@
+"""Settings of a node: flags, then `TALLYSTICK_…` of the environment, then a TOML file, then the defaults here.
+
+A nested setting is `TALLYSTICK_CHAIN__RPC` in the environment and `rpc` under `[chain]` in the file. Amounts are
+integers in the token's
+smallest unit, given as text where they are too long for TOML's integers; prices are per 1,000,000 units.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from tallystick_shared.chains import Deployment, deployment
+from tallystick_shared.errors import Code, LocalError
+from tallystick_shared.evm.rpc import to_bytes
+
+MINUTE, HOUR = 60, 3600
+GWEI = 10**9
+NATIVE = "0x" + 40 * "0"
+
+
+def _amount(value: Any) -> Any:
+    return int(value.replace("_", "")) if isinstance(value, str) else value
+
+
+Amount = Annotated[int, BeforeValidator(_amount), Field(ge=0, lt=1 << 112)]
+Address = Annotated[str, Field(pattern=r"^0x[0-9a-fA-F]{40}$")]
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class Section(BaseModel):
+    """A part of the settings. Unknown names are errors."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class ChainSettings(Section):
+    """Where the chain is. Without `rpc` the node still serves the page."""
+
+    rpc: list[str] = []
+    id: int | None = None
+    name: str = "Ethereum"
+    symbol: str = "ETH"
+    registry: Address | None = None
+    channels: Address | None = None
+    block: int = Field(0, ge=0, description="the block in which the contracts were deployed")
+    interval: float = Field(2.0, gt=0, description="seconds between looks for a new block")
+    patience: float = Field(
+        60.0, gt=0, description="seconds until an unmined transaction is sent again at a higher price"
+    )
+
+    def deployment(self, chain_id: int) -> Deployment:
+        """The contracts named here, else the known ones. Raises LocalError NO_CONTRACTS."""
+        if self.registry and self.channels:
+            return Deployment(chain_id, to_bytes(self.registry), to_bytes(self.channels), self.block)
+        return deployment(chain_id)
+
+
+class PageSettings(Section):
+    """The page's own listener: files, and no authority at all."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8765
+    files: Path | None = None
+
+
+class ListenSettings(Section):
+    """The public WebSocket, and the endpoint under which others reach it."""
+
+    host: str = "0.0.0.0"
+    port: Port = 8766
+    endpoint: str | None = None
+    streams: int = Field(8, ge=1)
+    unauthenticated: int = Field(256, ge=1)
+    unauthenticated_per_address: int = Field(8, ge=1)
+    connections_per_channel: int = Field(4, ge=1)
+
+
+class OfferSettings(Section):
+    """What the node offers, on what terms. Prices per 1,000,000 units."""
+
+    price_in: Amount = 20_000 * GWEI
+    price_out: Amount = 60_000 * GWEI
+    tokens: list[Address] = [NATIVE]
+    window: Amount | None = Field(
+        None, description="credit beyond the last voucher; two seconds of output where not set"
+    )
+    units_per_second: int = Field(150, ge=1, description="output speed that the default window is computed from")
+    minimum_cap: Amount = 0
+    minimum_delay: int = Field(15 * MINUTE, ge=15 * MINUTE, description="seconds between a close request and the end")
+    first_voucher: Amount = 0
+    stake: Amount = Field(10**15, description="locked with the registration, taken back on leaving")
+
+    def credit_window(self) -> int:
+        """W: two seconds of output, rounded up, and never nothing."""
+        if self.window is not None:
+            return self.window
+        return max(1, -(-2 * self.units_per_second * self.price_out // 1_000_000))
+
+
+class MoneySettings(Section):
+    """When the node claims by itself."""
+
+    threshold: Amount = Field(10**17, description="claim once so much is unclaimed")
+    expiry_margin: int = Field(
+        2 * HOUR, ge=0, description="serve and wait no nearer than this to a channel's end, in seconds"
+    )
+    interval: float = Field(30.0, gt=0, description="seconds between looks at what is unclaimed")
+    gas: Amount = Field(10**16, description="top the operator up to this for gas")
+
+
+class EngineSettings(Section):
+    """The model that is run; `options` are the engine's own."""
+
+    kind: str = Field("gguf", description="`gguf`, `echo` (tests only), `none`, or an installed engine's name")
+    options: dict[str, Any] = {}
+
+
+def default_data_dir() -> Path:
+    base = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+    return Path(base).expanduser() / "tallystick"
+
+
+class Settings(BaseSettings):
+    """All settings."""
+
+    model_config = SettingsConfigDict(env_prefix="TALLYSTICK_", env_nested_delimiter="__", extra="forbid")
+
+    data_dir: Path = Field(default_factory=default_data_dir)
+    provider: Address | None = Field(
+        None, description="the wallet that registered this node; set by `tallystick provide`"
+    )
+    payee: Address | None = Field(None, description="where the money goes; the provider where not set")
+    demo_key: str | None = Field(
+        None, description="a funded throwaway key that the demo's page may use; never set it elsewhere"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    chain: ChainSettings = ChainSettings()
+    page: PageSettings = PageSettings()
+    listen: ListenSettings = ListenSettings()
+    offer: OfferSettings = OfferSettings()
+    money: MoneySettings = MoneySettings()
+    engine: EngineSettings = EngineSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings, env_settings)
+
+
+def merge(low: dict[str, Any], high: dict[str, Any]) -> dict[str, Any]:
+    """`low` with every value that `high` has, section by section; None counts as not given."""
+    merged = dict(low)
+    for name, value in high.items():
+        if value is None:
+            continue
+        held = merged.get(name)
+        merged[name] = merge(held, value) if isinstance(value, dict) and isinstance(held, dict) else value
+    return merged
+
+
+def _drop_none(values: dict[str, Any]) -> dict[str, Any]:
+    cleaned = {name: _drop_none(value) if isinstance(value, dict) else value for name, value in values.items()}
+    return {name: value for name, value in cleaned.items() if value is not None and value != {}}
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text())
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise LocalError(Code.BAD_SETTINGS, file=str(path), reason=str(error)) from None
+
+
+def load(file: Path | None = None, flags: dict[str, Any] | None = None) -> Settings:
+    """The settings in force. `file` must exist if given; else `config.toml` in the data directory is read where
+    there is one.
+
+    Raises LocalError BAD_SETTINGS with the name of each setting that is wrong.
+    """
+    given = _drop_none(flags or {})
+    try:
+        base = Settings(**given)
+        path = file or base.data_dir / "config.toml"
+        if file is None and not path.exists():
+            return base
+        from_file = _read_toml(path)
+        from_environment = base.model_dump(exclude_unset=True)
+        return Settings(**merge(from_file, from_environment))
+    except ValidationError as error:
+        wrong = {".".join(map(str, fault["loc"])): fault["msg"] for fault in error.errors()}
+        raise LocalError(Code.BAD_SETTINGS, **wrong) from None

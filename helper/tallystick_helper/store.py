@@ -1,0 +1,113 @@
+"""What a terminal user keeps: its deposits with their session keys, and for each the highest amount it signed.
+
+One folder of mode 0700, files of mode 0600. A file is replaced at once or not at all and is on disk before `save`
+returns, because an amount
+must be kept before its signature leaves. A deposit is used by one process at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+from pathlib import Path
+
+import msgspec
+
+from tallystick_shared.crypto import Crypto
+from tallystick_shared.deposit import Deposit
+from tallystick_shared.errors import Code, LocalError, PeerError
+from tallystick_shared.messages import decode, encode
+from tallystick_shared.session import Resume
+
+
+class _Kept(msgspec.Struct, frozen=True):
+    """A Resume; amounts as text, because MessagePack's integers end at 64 bits."""
+
+    signed: str
+    owed: str
+    in_flight: bool
+
+
+def write_durably(path: Path, data: bytes) -> None:
+    """Replaces a file (mode 0600); returns once it is on disk. Raises LocalError STORE_UNREADABLE."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        raise LocalError(Code.STORE_UNREADABLE, path=str(path), reason=error.strerror) from None
+
+
+class UserStore:
+    """Fills the user's Store seat, and keeps deposits."""
+
+    def __init__(self, data_dir: Path, crypto: Crypto) -> None:
+        self._folder = data_dir / "user"
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._crypto = crypto
+        self._locks: dict[bytes, int] = {}
+
+    async def load(self, channel_id: bytes) -> Resume | None:
+        """Raises LocalError STORE_UNREADABLE."""
+        path = self._folder / f"{channel_id.hex()}.signed"
+        if not path.exists():
+            return None
+        kept = self._read(path, _Kept)
+        return Resume(int(kept.signed), int(kept.owed), kept.in_flight)
+
+    async def save(self, channel_id: bytes, resume: Resume) -> None:
+        kept = _Kept(str(resume.signed), str(resume.owed), resume.in_flight)
+        await asyncio.to_thread(write_durably, self._folder / f"{channel_id.hex()}.signed", encode(kept))
+
+    def _read(self, path: Path, kind: type[_Kept]) -> _Kept:
+        try:
+            return decode(kind, path.read_bytes())
+        except (OSError, PeerError, ValueError) as error:
+            raise LocalError(Code.STORE_UNREADABLE, path=str(path), reason=type(error).__name__) from None
+
+    def save_deposit(self, deposit: Deposit) -> None:
+        """Before the transaction that opens it leaves, and again with its hash."""
+        write_durably(self._folder / f"{deposit.channel_id(self._crypto).hex()}.deposit", encode(deposit))
+
+    def deposits(self) -> list[Deposit]:
+        """All that can be read, newest first."""
+        found = sorted(self._folder.glob("*.deposit"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+        kept = []
+        for path in found:
+            try:
+                kept.append(decode(Deposit, path.read_bytes()))
+            except PeerError:
+                continue
+        return kept
+
+    def forget(self, deposit: Deposit) -> None:
+        """It is over and the money is back."""
+        name = deposit.channel_id(self._crypto).hex()
+        for end in ("deposit", "signed"):
+            (self._folder / f"{name}.{end}").unlink(missing_ok=True)
+
+    def hold(self, deposit: Deposit) -> None:
+        """Keeps other processes off this deposit until `release`. Raises LocalError IN_USE_ELSEWHERE."""
+        channel_id = deposit.channel_id(self._crypto)
+        descriptor = os.open(self._folder / f"{channel_id.hex()}.lock", os.O_CREAT | os.O_RDWR, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(descriptor)
+            raise LocalError(Code.IN_USE_ELSEWHERE) from None
+        self._locks[channel_id] = descriptor
+
+    def release(self, deposit: Deposit) -> None:
+        descriptor = self._locks.pop(deposit.channel_id(self._crypto), None)
+        if descriptor is not None:
+            os.close(descriptor)

@@ -1,0 +1,118 @@
+"""Slots and queue: first come, first served, never more than there are."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tallystick_helper.engines.slots import Load, Slots, Ticket
+from tallystick_shared.errors import Code, TallystickError
+
+
+async def test_tickets_get_slots_in_order() -> None:
+    slots = Slots(2, 2)
+    first, second, third, fourth = (slots.reserve() for _ in range(4))
+    assert {await first.slot(), await second.slot()} == {0, 1}
+    assert [ticket.place for ticket in (first, second, third, fourth)] == [0, 0, 1, 2]
+    second.release()
+    assert await third.slot() == 1
+    assert fourth.place == 1
+
+
+async def test_refusal_says_when_to_come_back() -> None:
+    slots = Slots(1, 0)
+    slots.reserve()
+    with pytest.raises(TallystickError) as caught:
+        slots.reserve()
+    assert caught.value.code is Code.BUSY
+    assert 250 <= caught.value.values["retry_after_ms"] <= 30_000
+
+
+async def test_the_wait_is_learnt_from_how_long_slots_are_held() -> None:
+    now = [0.0]
+    slots = Slots(1, 0, clock=lambda: now[0])
+    before = slots.retry_after_ms()
+    for _ in range(20):
+        ticket = slots.reserve()
+        now[0] += 10.0
+        ticket.release()
+    assert before < slots.retry_after_ms() <= 10_000
+
+
+async def test_a_released_place_in_the_queue_is_cancelled() -> None:
+    slots = Slots(1, 1)
+    slots.reserve()
+    waiting = slots.reserve()
+    waiting.release()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting.slot()
+    assert slots.load() == Load(1, 1, 1, 0)
+
+
+async def test_release_twice_gives_one_slot() -> None:
+    slots = Slots(1, 0)
+    ticket = slots.reserve()
+    ticket.release()
+    ticket.release()
+    slots.reserve()
+    assert slots.full()
+
+
+async def test_a_scope_returns_to_its_own_warm_slot() -> None:
+    slots = Slots(3, 0)
+    first, second = slots.reserve(b"a"), slots.reserve(b"b")
+    place = await second.slot()
+    first.release()
+    second.release()
+    again = slots.reserve(b"b")
+    assert await again.slot() == place
+    assert again.warm
+    assert not first.warm
+
+
+async def test_no_scope_is_never_warm() -> None:
+    slots = Slots(1, 0)
+    slots.reserve().release()
+    assert not slots.reserve().warm
+
+
+async def test_another_scope_makes_a_slot_cold() -> None:
+    slots = Slots(1, 0)
+    for scope in (b"a", b"b", b"a"):
+        ticket = slots.reserve(scope)
+        assert not ticket.warm
+        ticket.release()
+
+
+@pytest.mark.parametrize(("size", "queue"), [(0, 1), (1, -1)])
+def test_sizes_that_make_no_sense(size: int, queue: int) -> None:
+    with pytest.raises(TallystickError):
+        Slots(size, queue)
+
+
+@given(st.integers(1, 4), st.integers(0, 4), st.lists(st.tuples(st.booleans(), st.integers(0, 20)), max_size=60))
+def test_never_more_than_there_are(size: int, queue: int, steps: list[tuple[bool, int]]) -> None:
+    asyncio.run(_walk(size, queue, steps))
+
+
+async def _walk(size: int, queue: int, steps: list[tuple[bool, int]]) -> None:
+    slots = Slots(size, queue)
+    tickets: list[Ticket] = []
+    for reserve, index in steps:
+        if reserve and not slots.full():
+            tickets.append(slots.reserve(bytes([index % 3])))
+        elif reserve:
+            with pytest.raises(TallystickError):
+                slots.reserve()
+        elif tickets:
+            tickets.pop(index % len(tickets)).release()
+        running = [ticket for ticket in tickets if ticket.place == 0]
+        load = slots.load()
+        assert (load.running, load.waiting) == (len(running), len(tickets) - len(running))
+        assert load.running <= size
+        assert load.waiting == 0 or load.running == size
+        held = [await ticket.slot() for ticket in running]
+        assert len(set(held)) == len(held)
