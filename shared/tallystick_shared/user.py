@@ -126,6 +126,8 @@ class User:
     async def ask(self, service: str, params: bytes, data: bytes, model: str, max_units: int) -> int:
         """Opens a stream and sends its input. Returns its number; answers come as events. Raises TallystickError."""
         request = Request(self._crypto.random(16), service, params, data, self._profile.offer(model), max_units)
+        if self.session.state not in (ConnectionState.AUTHING, ConnectionState.READY):
+            raise LocalError(Code.PROVIDER_GONE)
         amount = self.session.first_amount(request)
         await self._save(amount, in_flight=True)
         self.session.now = self._host.monotonic()

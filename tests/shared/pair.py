@@ -35,9 +35,7 @@ NODE_KEY = b"\x04" * 32
 WALL = 1_800_000_000
 PRICE_IN, PRICE_OUT = 1_000_000 * 10**6, 4_000_000 * 10**6  # per unit: 10**6 and 4 · 10**6
 WINDOW = 20 * 4 * 10**6
-OFFER = Offer(
-    "toy", "text", amount_bytes(PRICE_IN), amount_bytes(PRICE_OUT), "token", 16, 64, 8192, bytes(range(32))
-)
+OFFER = Offer("toy", "text", amount_bytes(PRICE_IN), amount_bytes(PRICE_OUT), "token", 16, 64, 8192, bytes(range(32)))
 
 
 @dataclass
@@ -58,7 +56,7 @@ class Pair:
     tamper: Callable[[str, bytes], bytes] | None = None
     durable: bool = True
     highest: Signed = NOTHING
-    count: Callable[[bytes], int] = staticmethod(lambda data: len(data) // 4)
+    count: Callable[[bytes], int] = field(default=lambda data: len(data) // 4)
     stored: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -69,9 +67,7 @@ class Pair:
             CHAIN, REGISTRY, CHANNELS, self.owner, PAYEE, self.operator, NODE_KEY, OPERATOR_KEY
         )
         signer = crypto.secp256k1_address(self.session_key)
-        self.config = Config(
-            b"\x44" * 20, signer, leaf(crypto, PAYEE, self.operator), NATIVE, 86400, b"\x55" * 32
-        )
+        self.config = Config(b"\x44" * 20, signer, leaf(crypto, PAYEE, self.operator), NATIVE, 86400, b"\x55" * 32)
         self.hello = Hello(CHAIN, REGISTRY, self.owner, flags=1 if self.low_latency else 0)
         node_public = crypto.x25519_public(NODE_KEY)
         limits = ClientLimits(window=WINDOW, advance=WINDOW)
@@ -97,9 +93,7 @@ class Pair:
 
     def _client_driver(self, event: Event) -> None:
         if isinstance(event, ev.Keyed):
-            self.client.authenticate(
-                CHANNELS, self.config, self.session_key, PAYEE, self.cap, self.resume, WALL
-            )
+            self.client.authenticate(CHANNELS, self.config, self.session_key, PAYEE, self.cap, self.resume, WALL)
         elif isinstance(event, ev.VoucherDue):
             self.stored.append(event.amount)
             self.client.send_voucher(event.amount)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tallystick_shared.crypto import Crypto
+from tallystick_shared.errors import Code, PeerError
 
 from .abi import Contract, artefact
 from .rpc import Rpc, eth_call, to_bytes, to_hex, to_int
@@ -83,9 +84,15 @@ class Registry:
         }
 
     async def profile(self, rpc: Rpc, entry: Entry) -> bytes | None:
-        """The announced bytes, newest first where a block holds several; None where the node has no such log."""
+        """The announced bytes, newest first where a block holds several; None where the node has no such log.
+        Raises PeerError BAD_MESSAGE.
+        """
         logs = await rpc.request("eth_getLogs", [self.profile_filter(entry)])
         if not logs:
             return None
-        newest = max(logs, key=lambda log: to_int(log["logIndex"]))
-        return bytes(self._contract.log("Profile", newest["topics"], newest["data"])["profile"])
+        try:
+            newest = max(logs, key=lambda log: to_int(log["logIndex"]))
+            topics, data = newest["topics"], newest["data"]
+        except (KeyError, TypeError, ValueError):
+            raise PeerError(Code.BAD_MESSAGE, log="Profile") from None
+        return bytes(self._contract.log("Profile", topics, data)["profile"])

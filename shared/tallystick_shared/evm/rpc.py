@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from tallystick_shared.errors import Code, PeerError
+
 
 class RpcError(Exception):
     """An error answer of a node or wallet: JSON-RPC or EIP-1193 code (4001 refused, 4200 unsupported, 4902 chain
@@ -50,8 +52,12 @@ def checksum(crypto_keccak: Any, address: bytes) -> str:
 
 
 async def eth_call(rpc: Rpc, to: bytes, data: bytes, *, sender: bytes | None = None) -> bytes:
-    """A read of a contract at the newest block."""
+    """A read of a contract at the newest block. Raises PeerError BAD_MESSAGE where the answer is no data."""
     call = {"to": to_hex(to), "data": to_hex(data)}
     if sender is not None:
         call["from"] = to_hex(sender)
-    return to_bytes(await rpc.request("eth_call", [call, "latest"]))
+    answer = await rpc.request("eth_call", [call, "latest"])
+    try:
+        return to_bytes(answer)
+    except (AttributeError, TypeError, ValueError):
+        raise PeerError(Code.BAD_MESSAGE, call="eth_call") from None

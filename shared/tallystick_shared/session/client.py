@@ -112,6 +112,7 @@ class ClientStream:
     received: int = 0
     input_units: int = 0
     most: int | None = None
+    refusal: TallystickError | None = None
     digest: hashlib.blake2s = field(default_factory=hashlib.blake2s)
 
 
@@ -396,23 +397,29 @@ class ClientSession(Peer):
 
     def _pay(self, amount: int) -> None:
         """The provider wants a total before it starts. Paid where waiting inputs and the allowed advance explain
-        it.
+        it; else those inputs are cancelled, and refused once the provider has ended them.
         """
-        waiting = [held for held in self.streams.values() if held.state is StreamState.INPUT]
-        inputs = sum(
-            held.request.offer.price.amount(len(held.request.input) + held.request.offer.template_units, 0)
-            for held in waiting
-        )
-        if amount <= min(self.account.cap, self.account.owed + inputs + self.limits.advance):
+        if amount <= self._explained({StreamState.INPUT}):
             self._pay_first = max(self._pay_first, amount)
             if not self._due and self._target() > self.signed:
                 self._ask_voucher()
             return
+        if amount <= self._explained({StreamState.INPUT, StreamState.CANCELLED}):
+            return  # it was asked for an input that was cancelled meanwhile
         code = Code.DEPOSIT_EXHAUSTED if amount > self.account.cap else Code.ADVANCE_TOO_LARGE
         for number, held in self.streams.items():
             if held.state is StreamState.INPUT:
                 self.cancel(number, code)
-                self._give_up(number, held, PeerError(code, amount=amount))
+                held.refusal = PeerError(code, amount=amount)
+
+    def _explained(self, states: set[StreamState]) -> int:
+        """The most that PAY_FIRST may ask while inputs in these states are not accepted yet."""
+        inputs = sum(
+            held.request.offer.price.amount(len(held.request.input) + held.request.offer.template_units, 0)
+            for held in self.streams.values()
+            if held.state in states and held.request.request_id not in self.account.running
+        )
+        return min(self.account.cap, self.account.owed + inputs + self.limits.advance)
 
     def _check_cancelled(self, held: ClientStream, body: Accept | Data) -> None:
         """After CANCEL only what was under way may still come: the window beyond what was signed when it left."""
@@ -458,7 +465,10 @@ class ClientSession(Peer):
             raise PeerError(Code.OVERCHARGED, units=body.units, received=held.units)
         if not digest_ok:
             raise PeerError(Code.BAD_DIGEST)
-        self._events.append(Finished(number, body.finish, held.input_units, held.units, amount))
+        if held.refusal is not None:
+            self._events.append(Refused(number, held.refusal, False, 0))
+        else:
+            self._events.append(Finished(number, body.finish, held.input_units, held.units, amount))
         forget_ended(self.streams, number)
         if self._voucher_wanted():
             self._ask_voucher()
@@ -482,4 +492,4 @@ class ClientSession(Peer):
         held.state = StreamState.FAILED
         if held.request.request_id in self.account.running:
             self.account.finish(held.request.request_id)
-        self._events.append(Refused(number, error, retryable, retry_after_ms))
+        self._events.append(Refused(number, held.refusal or error, retryable, retry_after_ms))

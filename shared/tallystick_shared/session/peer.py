@@ -172,8 +172,11 @@ class Peer:
 
     def _time_passed(self) -> None:
         if self._cadence.due(self.now):
-            record = self._queue.popleft() if self._queue else self._filler()
-            self._send(record or Record(Type.PAD, 0, b""), self._cadence.beat.size)
+            self._send(self._next_record() or Record(Type.PAD, 0, b""), self._cadence.beat.size)
+
+    def _next_record(self) -> Record | None:
+        """What leaves at this beat: what waits in order, else a filler."""
+        return self._queue.popleft() if self._queue else self._filler()
 
     def _filler(self) -> Record | None:
         """Something to send at a beat for which no record waits; None sends an empty one."""

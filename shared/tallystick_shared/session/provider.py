@@ -60,6 +60,7 @@ MAX_STREAMS = 8
 INFO_SIZE = 256
 PAUSE_LIMIT = 5.0
 DATA_OVERHEAD = 20
+PUT_OFF_LIMIT = 2
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,7 @@ class ProviderSession(Peer):
         self._payment: Payment | None = None
         self._backlog: list[bytes] = []
         self._tail = 0
+        self._put_off = 0
 
     # -- handshake and AUTH
 
@@ -392,6 +394,17 @@ class ProviderSession(Peer):
         self._check_pauses()
         super()._time_passed()
         self._end_tail()
+
+    def _next_record(self) -> Record | None:
+        """Acknowledgements let output go first for a few beats: nobody waits for them while there is credit left."""
+        only_acknowledgements = bool(self._queue) and all(record.type == Type.VOUCHER_OK for record in self._queue)
+        if only_acknowledgements and self._put_off < PUT_OFF_LIMIT:
+            self._put_off += 1
+            while len(self._queue) > 1:
+                self._queue.popleft()
+            return self._filler() or self._queue.popleft()
+        self._put_off = 0
+        return super()._next_record()
 
     def _filler(self) -> Record | None:
         """The next DATA of a stream that has some and is allowed to send it, or an END; streams take turns."""

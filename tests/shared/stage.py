@@ -1,0 +1,159 @@
+"""A User over a provider in memory: sockets are lists, time is a number that moves when somebody waits for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from tallystick_shared.errors import Code, PeerError
+from tallystick_shared.session import ProviderSession, Resume
+from tallystick_shared.session import events as ev
+from tallystick_shared.user import SocketClosed, User
+from tests.shared.pair import WALL, Pair
+from tests.shared.tools import Turn
+
+
+class Wire:
+    """The user's socket. Whoever waits on it lets time pass for the provider too."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self.inbox: list[bytes] = []
+        self.broken = False
+        self.deaf = False
+        self.closed = 0
+
+    async def send(self, message: bytes) -> None:
+        if self.broken:
+            raise SocketClosed
+        if not self.deaf:
+            self._stage.provider.receive(message, self._stage.now)
+            self._stage.serve()
+
+    async def receive(self, timeout: float) -> bytes | None:
+        if not self.inbox and not self.broken:
+            self._stage.now += timeout
+            if not self.deaf:
+                self._stage.provider.tick(self._stage.now)
+                self._stage.serve()
+            await Turn()
+        if self.broken:
+            raise SocketClosed
+        return self.inbox.pop(0) if self.inbox else None
+
+    async def close(self) -> None:
+        self.closed += 1
+
+
+class Stage:
+    """One user and one provider of one channel. Fills Host and Store; keeps every event and everything saved."""
+
+    def __init__(self, pair: Pair) -> None:
+        self.pair = pair
+        self.now = 100.0
+        self.saved: list[Resume] = []
+        self.kept: Resume | None = None
+        self.events: list[ev.Event] = []
+        self.provider_events: list[ev.Event] = []
+        self.dialled: list[str] = []
+        self.reachable = True
+        self.answers: dict[type, Callable[[Any], None]] = {}
+        self.provider = pair.provider
+        self.wire = Wire(self)
+        self._running: Coroutine[Any, Any, None] | None = None
+        self._ended = False
+
+    def user(self, **more: Any) -> User:
+        pair = self.pair
+        profile = more.pop("profile", None) or pair.profile()
+        made = User(pair.crypto, self, self, pair.deposit(), profile, self.events.append, **more)
+        self._running, self._ended = made.run(), False
+        return made
+
+    def again(self) -> None:
+        """A new connection to the same provider, on the same account."""
+        self.provider = ProviderSession(self.pair.crypto, self.pair.identity, WALL)
+        self.wire = Wire(self)
+
+    # -- the seats
+
+    async def dial(self, url: str) -> Wire:
+        self.dialled.append(url)
+        if not self.reachable:
+            raise PeerError(Code.PROVIDER_GONE)
+        return self.wire
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def wall(self) -> int:
+        return WALL
+
+    async def load(self, channel_id: bytes) -> Resume | None:
+        return self.kept
+
+    async def save(self, channel_id: bytes, resume: Resume) -> None:
+        await Turn()
+        self.saved.append(resume)
+        self.kept = resume
+
+    # -- the provider's driver
+
+    def serve(self) -> None:
+        while events := self.provider.events():
+            for event in events:
+                self.provider_events.append(event)
+                self._answer(event)
+        self.wire.inbox += self.provider.outgoing()
+
+    def _answer(self, event: ev.Event) -> None:
+        provider, pair = self.provider, self.pair
+        own = self.answers.get(type(event))
+        if own is not None:
+            own(event)
+        elif isinstance(event, ev.AuthOffered):
+            assert pair.account is not None
+            provider.accept_auth(pair.account, pair.highest)
+        elif isinstance(event, ev.InputComplete):
+            provider.measure(event.stream, len(event.data) // 4, bytes(32))
+        elif isinstance(event, ev.VoucherReceived):
+            pair.highest = event.voucher
+            provider.voucher_durable(event.voucher)
+        elif isinstance(event, ev.RequestReady):
+            for _ in range(min(event.units, 30)):
+                provider.data(event.stream, b"word ", 1)
+            provider.finish(event.stream, "stop")
+        elif isinstance(event, ev.CloseAsked):
+            provider.close_ok(b"\x09" * 32)
+
+    # -- the test's side
+
+    def turn(self) -> bool:
+        """Lets `run` go on until it waits once more. False where it has ended."""
+        assert self._running is not None
+        try:
+            if not self._ended:
+                self._running.send(None)
+        except StopIteration:
+            self._ended = True
+        return not self._ended
+
+    def until(self, kind: type[ev.Event], turns: int = 2000) -> Any:
+        """Goes on until an event of this kind comes that was not there before."""
+        before = len(self.seen(kind))
+        for _ in range(turns):
+            going = len(self.seen(kind)) > before or self.turn()
+            if len(self.seen(kind)) > before:
+                return self.seen(kind)[-1]
+            assert going, f"ended without {kind.__name__}: {self.events}"
+        raise AssertionError(f"no {kind.__name__} in {self.now} s: {self.events}")
+
+    def end(self, turns: int = 2000) -> None:
+        """Goes on until `run` returns."""
+        for _ in range(turns):
+            if not self.turn():
+                return
+        raise AssertionError(f"still running after {self.now} s")
+
+    def seen(self, kind: type[ev.Event]) -> list[Any]:
+        return [event for event in self.events if isinstance(event, kind)]

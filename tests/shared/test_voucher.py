@@ -1,0 +1,93 @@
+"""Vouchers, SessionAuth and Receipt: signed by the right key over exactly this, or worth nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tallystick_shared.errors import Code, PeerError
+from tallystick_shared.voucher import Payment, Signed, auth_digest, is_signed_by, receipt_digest
+from tests.shared.crypto_conformance import N
+from tests.shared.signed_samples import CHANNELS, SAMPLES
+from tests.shared.tools import flipped, refused
+
+KEY, OTHER = b"\x05" * 32, b"\x06" * 32
+ID, PAYEE = bytes(range(32)), b"\x33" * 20
+
+
+@pytest.fixture
+def payment(crypto):
+    return Payment.on(31337, b"\x22" * 20, ID, PAYEE, crypto.secp256k1_address(KEY))
+
+
+@pytest.mark.parametrize("amount", [0, 1, 10**18, 2**127, 2**128 - 1])
+def test_signed_and_verified(crypto, payment, amount):
+    payment.verify(crypto, payment.sign(crypto, KEY, amount))
+
+
+def test_digest_is_the_known_one(crypto, payment):
+    domain, _, values, digest = SAMPLES["voucher"]
+    assert payment.domain == domain
+    assert payment.digest(crypto, values["cumulative"]).hex() == digest.removeprefix("0x")
+
+
+def test_another_amount_key_channel_payee_chain_or_contract(crypto, payment):
+    voucher = payment.sign(crypto, KEY, 100)
+    signer = payment.signer
+    elsewhere = [
+        Payment.on(1, b"\x22" * 20, ID, PAYEE, signer),
+        Payment.on(31337, b"\x23" * 20, ID, PAYEE, signer),
+        replace(payment, channel_id=flipped(ID, 0)),
+        replace(payment, payee=flipped(PAYEE, 0)),
+        replace(payment, signer=crypto.secp256k1_address(OTHER)),
+    ]
+    for other in elsewhere:
+        with refused(Code.BAD_VOUCHER, PeerError):
+            other.verify(crypto, voucher)
+    for wrong in (Signed(101, voucher.signature), payment.sign(crypto, OTHER, 100)):
+        with refused(Code.BAD_VOUCHER, PeerError):
+            payment.verify(crypto, wrong)
+
+
+def test_malformed_signatures(crypto, payment):
+    signature = payment.sign(crypto, KEY, 100).signature
+    s = int.from_bytes(signature[32:64], "big")
+    high = signature[:32] + (N - s).to_bytes(32, "big") + bytes([55 - signature[64]])
+    bad = [b"", bytes(65), bytes(128), signature[:64], signature + b"\0", high, signature[:64] + b"\0"]
+    bad += [flipped(signature, at) for at in range(65)]
+    for wrong in bad:
+        with refused(Code.BAD_VOUCHER, PeerError):
+            payment.verify(crypto, Signed(100, wrong))
+
+
+def test_is_signed_by_never_raises(crypto):
+    for signature in (b"", bytes(65), b"\xff" * 65, bytes(200)):
+        assert not is_signed_by(crypto, bytes(32), signature, bytes(20))
+
+
+def test_auth_is_the_known_one(crypto):
+    _, _, values, digest = SAMPLES["auth"]
+    made = auth_digest(
+        crypto, CHANNELS, values["handshakeHash"], values["channelId"], values["provider"], values["expiry"]
+    )
+    assert made.hex() == digest.removeprefix("0x")
+
+
+def test_receipt_is_the_known_one(crypto):
+    _, _, values, digest = SAMPLES["receipt"]
+    made = receipt_digest(
+        crypto,
+        CHANNELS,
+        channel_id=values["channelId"],
+        request_id=values["requestId"],
+        amount=values["amount"],
+        units=values["units"],
+        manifest=values["manifest"],
+        digest=values["digest"],
+    )
+    assert made.hex() == digest.removeprefix("0x")
+
+
+def test_no_signature_of_one_kind_is_one_of_another(crypto):
+    assert len({domain.digest(crypto, kind, values) for domain, kind, values, _ in SAMPLES.values()}) == len(SAMPLES)
