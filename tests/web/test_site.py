@@ -1,0 +1,51 @@
+"""Reading what the page's server says of its chain."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tallystick_web.figures import Coin
+from tallystick_web.site import read_site
+
+GOOD = {"chain_id": 31337, "chain_name": "Testnet", "registry": "0x" + "01" * 20, "channels": "0x" + "02" * 20}
+
+
+def read(**changes: object) -> object:
+    return read_site(json.dumps(GOOD | changes))
+
+
+def test_a_site() -> None:
+    site = read_site(json.dumps({**GOOD, "rpc": ["http://a"], "block": 3, "demo": {"key": "0x01"}}))
+    assert site is not None
+    assert (site.chain_id, site.chain_name, site.rpc, site.block, site.demo) == (
+        31337,
+        "Testnet",
+        ("http://a",),
+        3,
+        True,
+    )
+    assert (site.registry, site.channels, site.coin) == (b"\x01" * 20, b"\x02" * 20, Coin("ETH", 18))
+
+
+def test_what_may_be_left_out() -> None:
+    site = read_site(json.dumps({key: value for key, value in GOOD.items() if key != "chain_name"}))
+    assert site is not None
+    assert (site.chain_name, site.rpc, site.demo, site.explorer) == ("Chain 31337", (), False, "")
+
+
+def test_another_coin() -> None:
+    site = read_site(json.dumps({**GOOD, "currency": {"symbol": "xDAI", "decimals": 18}, "rpc": "http://a"}))
+    assert site is not None
+    assert (site.coin, site.rpc) == (Coin("xDAI", 18), ("http://a",))
+
+
+@pytest.mark.parametrize("text", ["", "null", "[]", "{}", "not json", '{"chain_id": "x"}'])
+def test_what_cannot_be_read_is_no_site(text: str) -> None:
+    assert read_site(text) is None
+
+
+@pytest.mark.parametrize("change", [{"registry": "0x01"}, {"channels": "zz"}, {"chain_id": None}, {"registry": 5}])
+def test_a_wrong_value_is_no_site(change: dict[str, object]) -> None:
+    assert read(**change) is None

@@ -1,0 +1,48 @@
+"""Notices: one sentence, a next step, and a button for it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tallystick_shared.errors import Code
+from tallystick_web.state import Notice
+from tallystick_web.tree import find, h, text_of
+from tallystick_web.views.notices import notices
+from tallystick_web.words import ENGLISH as T
+
+from .states import CHOSEN, OPEN
+
+
+def test_mostly_there_is_none() -> None:
+    assert notices(OPEN, T) == []
+
+
+@pytest.mark.parametrize("code", list(Code), ids=lambda code: code.name.lower())
+def test_every_code_can_be_shown_and_dismissed(code: Code) -> None:
+    values = (("chain", "Testnet"), ("minimum", "1 ETH"))
+    tree = h("div", notices(replace(OPEN, notice=Notice(code.name.lower(), values)), T))
+    says, step = T.error(code.name.lower(), **dict(values))
+    assert says in text_of(tree) and step in text_of(tree)
+    assert find(tree, data_do="dismiss")
+
+
+def test_a_refusal_is_quiet() -> None:
+    (shown,) = notices(replace(OPEN, notice=Notice("refused", quiet=True)), T)
+    assert find(shown, data_kind="quiet")
+
+
+def test_a_provider_that_is_gone_leaves_three_ways() -> None:
+    tree = h("div", notices(replace(OPEN, notice=Notice("provider_gone")), T))
+    assert [button.attr("data-do") for button in find(tree, type="button")] == [
+        "retry",
+        "open-market",
+        "open-close",
+        "dismiss",
+    ]
+
+
+def test_no_deposit_is_offered_back_where_there_is_none() -> None:
+    tree = h("div", notices(replace(CHOSEN, notice=Notice("provider_gone")), T))
+    assert find(tree, data_do="open-close") == []

@@ -1,0 +1,127 @@
+"""The dialogs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tallystick_web.ports import WalletInfo
+from tallystick_web.state import DepositPhase, Market, MarketPhase, Sheet, State
+from tallystick_web.tree import Element, find, h, text_of
+from tallystick_web.views.sheets import round_down, sheet
+from tallystick_web.words import ENGLISH as T
+
+from .states import CHOSEN, CONNECTED, GWEI, NOW, OPEN, START, with_deposit
+
+
+def shown(state: State, which: Sheet) -> Element:
+    return h("div", sheet(replace(state, sheet=which), T))
+
+
+def test_none_is_open_at_first() -> None:
+    assert sheet(OPEN, T) == []
+
+
+def test_every_sheet_has_a_title_and_a_way_out() -> None:
+    for which in Sheet:
+        tree = shown(OPEN, which)
+        assert find(tree, id="sheet-title")
+        assert find(tree, data_do="close-sheet")
+
+
+def test_the_wallet_picker_names_each() -> None:
+    wallets = (WalletInfo("a", "One", "data:image/svg+xml,x"), WalletInfo("b", "Two"))
+    choices = find(shown(replace(START, wallets=wallets), Sheet.WALLETS), data_do="connect")
+    assert [(choice.attr("data-arg"), text_of(choice)) for choice in choices] == [("a", "One"), ("b", "Two")]
+
+
+def test_the_market_says_the_price_per_thousand_tokens() -> None:
+    (choice,) = find(shown(CONNECTED, Sheet.MARKET), data_do="choose")
+    said = text_of(choice)
+    assert "Model-1B" in said and "by 10.0.0.7:8766, 0x56af…3705" in said
+    assert "read: 0.000002 ETH" in said and "written: 0.000006 ETH" in said and "per 1,000 tokens" in said
+
+
+def test_a_price_of_nothing_is_free() -> None:
+    free = replace(CONNECTED.market.choices[0], price_in=0, price_out=400 * GWEI)
+    state = replace(CONNECTED, market=Market(MarketPhase.READ, (free,)))
+    said = text_of(shown(state, Sheet.MARKET))
+    assert "read: free" in said and "written: 0.4 gwei" in said
+
+
+def test_a_bad_entry_is_grey_and_says_why() -> None:
+    tree = shown(CONNECTED, Sheet.MARKET)
+    (grey,) = [node for node in find(tree, class_="choice") if node.attr("disabled") is not None]
+    assert "0x3333…3333" in text_of(grey) and "The provider's entry on chain is not valid." in text_of(grey)
+
+
+def test_reading_and_nobody_there() -> None:
+    assert "Reading" in text_of(shown(replace(CONNECTED, market=Market(MarketPhase.READING)), Sheet.MARKET))
+    assert "Nobody offers" in text_of(shown(replace(CONNECTED, market=Market(MarketPhase.READ)), Sheet.MARKET))
+
+
+def test_the_demo_is_marked() -> None:
+    assert CONNECTED.site is not None
+    state = replace(CONNECTED, site=replace(CONNECTED.site, demo=True))
+    assert find(shown(state, Sheet.MARKET), class_="tag")
+
+
+def test_one_sentence_says_what_the_deposit_means() -> None:
+    (promise,) = find(shown(CHOSEN, Sheet.DEPOSIT), class_="promise")
+    said = text_of(promise)
+    assert "0.5 ETH" in said and "10.0.0.7:8766" in said and "30 Nov 00:00" in said and "comes back" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [("", "Enter an amount"), ("0.001", "takes 0.01 ETH or more"), ("3", "Your wallet holds 2 ETH")],
+)
+def test_an_amount_that_will_not_do_says_why_and_cannot_be_sent(text: str, says: str) -> None:
+    tree = shown(replace(CHOSEN, amount_text=text), Sheet.DEPOSIT)
+    assert says in text_of(find(tree, class_="wrong")[0])
+    assert find(tree, type="submit", disabled="")
+    assert find(tree, class_="promise") == []
+
+
+def test_while_the_wallet_asks_nothing_can_be_changed() -> None:
+    state = replace(CHOSEN, deposit=replace(CHOSEN.deposit, phase=DepositPhase.SIGNING))
+    tree = shown(state, Sheet.DEPOSIT)
+    assert "Answer in your wallet" in text_of(tree)
+    assert find(tree, id="amount", disabled="")
+    assert find(tree, type="submit") == []
+
+
+def test_a_deposit_without_a_provider_leads_to_the_market() -> None:
+    assert find(shown(CONNECTED, Sheet.DEPOSIT), data_do="open-market")
+
+
+@pytest.mark.parametrize(
+    ("state", "says", "does"),
+    [
+        (OPEN, "0.995 ETH", "close-deposit"),
+        (with_deposit(DepositPhase.OPEN, alone=True), "after 15 minutes one more to withdraw", "request-close"),
+        (with_deposit(DepositPhase.REQUESTED, expiry=int(NOW) - 1), "you can withdraw 0.995 ETH", "withdraw"),
+        (with_deposit(DepositPhase.ENDED, paid=10**15, refunded=5 * 10**17), "0.5 ETH came back", "open-deposit"),
+        (with_deposit(DepositPhase.ENDED, alone=True, refunded=5 * 10**17), "Withdrawn.", "open-deposit"),
+    ],
+)
+def test_closing_says_who_gets_what_and_what_is_next(state: State, says: str, does: str) -> None:
+    tree = shown(state, Sheet.CLOSE)
+    assert says in text_of(tree)
+    assert find(tree, data_do=does)
+
+
+def test_withdrawing_waits_for_its_time() -> None:
+    tree = shown(with_deposit(DepositPhase.REQUESTED, expiry=int(NOW) + 840), Sheet.CLOSE)
+    assert "From 00:14" in text_of(tree)
+    assert find(tree, data_do="withdraw", disabled="")
+
+
+@pytest.mark.parametrize("phase", [DepositPhase.CLOSING, DepositPhase.REQUESTING, DepositPhase.WITHDRAWING])
+def test_what_takes_longer_shows_its_progress(phase: DepositPhase) -> None:
+    assert find(shown(with_deposit(phase), Sheet.CLOSE), class_="working")
+
+
+def test_about_is_two_digits() -> None:
+    assert [round_down(number) for number in (0, 7, 99, 12_345, 75_999)] == [0, 7, 99, 12_000, 75_000]

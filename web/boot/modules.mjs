@@ -1,0 +1,57 @@
+// JavaScript that Python uses: libsodium (X25519, ChaCha20-Poly1305), @noble (Keccak-256, secp256k1), marked + DOMPurify.
+import { secp256k1 } from "@noble/curves/secp256k1.js";
+import { keccak_256 } from "@noble/hashes/sha3.js";
+import DOMPurify from "dompurify";
+import sodium from "libsodium-wrappers";
+import { marked } from "marked";
+
+await sodium.ready;
+export { sodium };
+
+const RAW = { prehash: false }; // What is signed is a digest already; noble would hash it once more.
+
+const addressOf = (point) => keccak_256(point.subarray(1)).subarray(12).slice();
+
+/** secp256k1 as Ethereum uses it, bytes in and bytes out: one crossing from Python for each call. Throws where the seat says so. */
+export const noble = {
+  keccak256: (data) => keccak_256(data),
+  address: (key) => addressOf(secp256k1.getPublicKey(key, false)),
+  /** r ‖ s ‖ v, v 27 or 28, low s, RFC 6979. */
+  sign: (key, digest) => {
+    const recovered = secp256k1.sign(digest, key, { ...RAW, format: "recovered", lowS: true });
+    const signature = new Uint8Array(65);
+    signature.set(recovered.subarray(1));
+    signature[64] = 27 + recovered[0];
+    return signature;
+  },
+  recover: (digest, signature) => {
+    const v = signature[64];
+    if (signature.length !== 65 || (v !== 27 && v !== 28)) throw new Error("malformed signature");
+    const recovered = new Uint8Array(65);
+    recovered[0] = v - 27;
+    recovered.set(signature.subarray(0, 64), 1);
+    const parsed = secp256k1.Signature.fromBytes(recovered, "recovered");
+    if (parsed.hasHighS()) throw new Error("signature with a high s");
+    return addressOf(parsed.recoverPublicKey(digest).toBytes(false));
+  },
+};
+
+// An answer comes from a stranger's machine: nothing in it may make a request, take on the page's looks or pose as its controls.
+const CLEAN = {
+  RETURN_TRUSTED_TYPE: true,
+  USE_PROFILES: { html: true },
+  FORBID_TAGS: "img picture source audio video track style form input button textarea select option dialog".split(" "),
+  FORBID_ATTR: "style class id name srcset background ping popover popovertarget".split(" "),
+  ALLOWED_URI_REGEXP: /^(?:https?|mailto):/i,
+};
+
+if (DOMPurify.isSupported) {
+  DOMPurify.addHook("afterSanitizeAttributes", (node) => {
+    if (node.tagName !== "A" || !node.hasAttribute("href")) return;
+    node.setAttribute("target", "_blank");
+    node.setAttribute("rel", "noopener noreferrer nofollow");
+  });
+}
+
+/** Markdown of a model's answer as sanitised TrustedHTML, ready for innerHTML. */
+export const render = (markdown) => DOMPurify.sanitize(marked.parse(markdown, { async: false, gfm: true }), CLEAN);

@@ -1,0 +1,10 @@
+// First script of the page. Under `require-trusted-types-for 'script'` this policy is asked before any text becomes code. PyScript
+// makes one function from text, at its start (main-thread hooks; docs/decisions); it is let through by comparing the whole text.
+// Everything else, markup included, is refused. web/build fills in the text and fails when a new PyScript brings another.
+if (globalThis.trustedTypes) {
+  const CODE = __CODE__;
+  trustedTypes.createPolicy("default", {
+    // Firefox leaves out the outer parentheses.
+    createScript: (text) => (text === CODE || `(${text})` === CODE ? text : null),
+  });
+}

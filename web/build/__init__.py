@@ -1,0 +1,1 @@
+"""Builds the page: `python -m web.build`, or `web/build/build.py`."""

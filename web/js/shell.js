@@ -1,0 +1,178 @@
+// What works before Python is there: typing, queueing a question, choosing the theme, finding wallets.
+// Python attaches once, by `tallystick.attach(handler)`; until then clicks and questions wait here.
+
+import * as locks from "./locks.js";
+import * as vault from "./vault.js";
+import * as wallets from "./wallets.js";
+
+const $ = (id) => document.getElementById(id);
+const root = document.documentElement;
+const draft = $("draft");
+const thread = $("thread");
+let handler = null;
+const waiting = []; // [name, argument] in the order in which they happened
+
+const say = (name, argument = "") => {
+  if (handler) handler(name, argument);
+  else waiting.push([name, argument]);
+};
+
+// Theme
+const paintTheme = () => {
+  document.querySelector('meta[name="theme-color"]').content = getComputedStyle(root).getPropertyValue("--paper").trim();
+  $("theme").setAttribute("aria-label", root.dataset.theme === "dark" ? "Use light colours" : "Use dark colours");
+};
+$("theme").addEventListener("click", () => {
+  root.dataset.theme = root.dataset.theme === "dark" ? "light" : "dark";
+  try {
+    localStorage.setItem("theme", root.dataset.theme);
+  } catch {
+    // Not kept, then.
+  }
+  paintTheme();
+});
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", (event) => {
+  if (localStorage.getItem("theme")) return;
+  root.dataset.theme = event.matches ? "dark" : "light";
+  paintTheme();
+});
+paintTheme();
+
+// Composer
+const fit = () => {
+  if (CSS.supports("field-sizing", "content")) return;
+  draft.style.height = "auto";
+  draft.style.height = `${draft.scrollHeight}px`;
+};
+
+const showWaiting = (text) => {
+  const message = document.createElement("article");
+  const said = document.createElement("div");
+  const state = document.createElement("div");
+  message.className = "message user";
+  message.dataset.state = "waiting";
+  said.className = "said";
+  said.dir = "auto";
+  said.textContent = text;
+  state.className = "state";
+  state.textContent = "Waiting until the page is ready";
+  message.append(said, state);
+  $("queued").append(message);
+};
+
+const running = () => $("composer").hasAttribute("data-running");
+
+const ask = () => {
+  const text = draft.value.trim();
+  if (!text) return;
+  if (!handler) showWaiting(text);
+  say("ask", text);
+  draft.value = "";
+  keepDraft();
+  fit();
+  toEnd();
+};
+
+const keepDraft = () => {
+  try {
+    sessionStorage.setItem("draft", draft.value);
+  } catch {
+    // The draft then lives as long as the page.
+  }
+};
+
+draft.value ||= sessionStorage.getItem("draft") ?? "";
+draft.addEventListener("input", () => {
+  keepDraft();
+  fit();
+});
+draft.addEventListener("keydown", (event) => {
+  // By pointer kind, not by user agent: with a finger, Enter is a new line.
+  const finger = matchMedia("(pointer: coarse)").matches;
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing || finger) return;
+  event.preventDefault();
+  if (!running()) ask();
+});
+$("ask").addEventListener("submit", (event) => {
+  event.preventDefault();
+  if (running()) say("stop");
+  else ask();
+});
+
+// Delegated clicks and inputs: views only name what they do
+document.addEventListener("click", (event) => {
+  const target = event.target.closest("[data-do]");
+  if (!target || target.disabled || target.getAttribute("aria-disabled") === "true") return;
+  if (!handler) target.setAttribute("aria-busy", "true");
+  say(target.dataset.do, target.dataset.arg ?? "");
+});
+document.addEventListener("input", (event) => {
+  const name = event.target.dataset?.input;
+  if (name) say(`input:${name}`, event.target.value);
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && running() && !$("sheet").open) say("stop");
+});
+
+const sheet = $("sheet");
+sheet.addEventListener("cancel", (event) => {
+  event.preventDefault();
+  say("close-sheet");
+});
+sheet.addEventListener("click", (event) => {
+  if (event.target === sheet) say("close-sheet");
+});
+sheet.addEventListener("submit", (event) => {
+  event.preventDefault();
+  say(event.target.dataset.submit ?? "close-sheet");
+});
+
+// The end of the conversation stays in sight unless the person scrolled away from it
+let stuck = true;
+const toEnd = () => {
+  stuck = true;
+  thread.scrollTop = thread.scrollHeight;
+};
+thread.addEventListener("scroll", () => {
+  stuck = thread.scrollHeight - thread.scrollTop - thread.clientHeight < 48;
+}, { passive: true });
+new ResizeObserver(() => {
+  if (stuck && document.querySelector(".messages > .message")) thread.scrollTop = thread.scrollHeight;
+}).observe($("column"));
+
+// What the page's server says about its chain; the demo's page also brings a wallet of its own
+const readSite = async () => {
+  try {
+    const answer = await fetch(new URL("tallystick.json", document.baseURI), { cache: "no-store" });
+    return answer.ok ? await answer.text() : "";
+  } catch {
+    return "";
+  }
+};
+
+const site = readSite().then(async (text) => {
+  let demo = null;
+  try {
+    demo = text ? JSON.parse(text).demo : null;
+  } catch {
+    return "";
+  }
+  if (demo) {
+    const url = new URL("demo/wallet.js", document.baseURI).href;
+    await import(url).then((module) => module.announce(JSON.parse(text))).catch((fault) => console.error("demo wallet:", fault));
+  }
+  return text;
+});
+
+const attach = (python) => {
+  handler = python;
+  $("queued").replaceChildren();
+  for (const [name, argument] of waiting.splice(0)) handler(name, argument);
+};
+
+const refill = (text) => {
+  if (!draft.value) draft.value = text;
+  fit();
+};
+
+globalThis.tallystick = { attach, wallets, vault, locks, site, toEnd, refill };

@@ -1,0 +1,132 @@
+"""The screen: the only code that touches the document. One of the `browser` modules, which alone import what the
+browser brings.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .patch import Region
+from .state import Sheet, State
+from .views.money import money_bar
+from .views.notices import notices
+from .views.sheets import sheet
+from .views.thread import thread
+from .views.top import banner, provider, status, wallet
+from .words import Words
+
+LIVE_SENTENCES = 12
+
+
+def _js() -> Any:
+    """The browser's global object. Imported when called: the memory snapshot may hold no JavaScript value."""
+    import js
+
+    return js
+
+
+class DomHost:
+    """The `Host` of `patch`, over the real document."""
+
+    def __init__(self) -> None:
+        from tallystick_js import render
+
+        self._document: Any = _js().document
+        self._render: Any = render
+
+    def element(self, tag: str, namespace: str | None) -> Any:
+        return self._document.createElementNS(namespace, tag) if namespace else self._document.createElement(tag)
+
+    def text(self, value: str) -> Any:
+        return self._document.createTextNode(value)
+
+    def set_text(self, node: Any, value: str) -> None:
+        node.data = value
+
+    def append_text(self, node: Any, value: str) -> None:
+        node.appendData(value)
+
+    def set_attribute(self, node: Any, name: str, value: str) -> None:
+        node.setAttribute(name, value)
+        if name == "value" and node.value != value:
+            node.value = value
+
+    def remove_attribute(self, node: Any, name: str) -> None:
+        node.removeAttribute(name)
+
+    def set_prose(self, node: Any, markdown: str) -> None:
+        node.innerHTML = self._render(markdown)
+
+    def insert(self, parent: Any, node: Any, before: Any | None) -> None:
+        parent.insertBefore(node, before)
+
+    def remove(self, node: Any) -> None:
+        node.remove()
+
+
+class DomScreen:
+    """The `Screen` seat."""
+
+    def __init__(self, words: Words) -> None:
+        self._t = words
+        self._js = _js()
+        self._by_id: Any = self._js.document.getElementById
+        host = DomHost()
+        self._column = self._by_id("column")
+        for taken in ("wallet", "column"):
+            self._by_id(taken).replaceChildren()  # what the shell showed until now
+        self._regions = {name: Region(host, self._by_id(name)) for name in VIEWS}
+        self._sheet_region = Region(host, self._by_id("sheet"))
+        self._open: Sheet | None = None
+
+    def show(self, state: State) -> None:
+        """Makes the page look like `state`."""
+        for name, view in VIEWS.items():
+            self._regions[name].show(*view(state, self._t))
+        self._by_id("banner").hidden = not (state.site and state.site.demo)
+        self._by_id("money").hidden = not (state.connected or state.deposit.live)
+        self._by_id("composer").toggleAttribute("data-running", state.running)
+        self._by_id("send").setAttribute("aria-label", self._t("do.stop" if state.running else "do.send"))
+        line = status(state, self._t)
+        if self._by_id("status").textContent != line:
+            self._by_id("status").textContent = line
+        self._show_sheet(state)
+
+    def _show_sheet(self, state: State) -> None:
+        dialog = self._by_id("sheet")
+        self._sheet_region.show(*sheet(state, self._t))
+        if state.sheet is self._open:
+            return
+        self._open = state.sheet
+        if state.sheet is None:
+            dialog.close()
+            return
+        if not dialog.open:
+            dialog.showModal()
+        first = dialog.querySelector("input, .choice:not([disabled]), .foot .primary, .button")
+        if first:
+            first.focus()
+
+    def announce(self, sentence: str) -> None:
+        live = self._by_id("live")
+        line = self._js.document.createElement("p")
+        line.textContent = sentence
+        live.append(line)
+        while live.childElementCount > LIVE_SENTENCES:
+            live.firstElementChild.remove()
+
+    def to_end(self) -> None:
+        self._js.tallystick.toEnd()
+
+    def refill(self, text: str) -> None:
+        self._js.tallystick.refill(text)
+
+
+VIEWS = {
+    "banner": banner,
+    "provider": provider,
+    "wallet": wallet,
+    "money": money_bar,
+    "column": thread,
+    "notices": notices,
+}

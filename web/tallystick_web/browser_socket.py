@@ -1,0 +1,120 @@
+"""Network and time in the browser. One of the `browser` modules."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from tallystick_shared.errors import Code, PeerError
+from tallystick_shared.user import SocketClosed
+
+DIAL_TIMEOUT = 10.0
+NORMAL = 1000
+
+
+class BrowserSocket:
+    """The `Socket` seat over a browser WebSocket. Binary only; a text message counts as the end."""
+
+    def __init__(self, url: str) -> None:
+        import js
+        from pyodide.ffi import create_proxy
+
+        self._inbox: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self._opened: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._closed = False
+        self._proxies: list[Any] = []
+        self._socket: Any = js.WebSocket.new(url)
+        self._socket.binaryType = "arraybuffer"
+        for name in ("open", "message", "close", "error"):
+            proxy = create_proxy(getattr(self, f"_on_{name}"))
+            self._proxies.append(proxy)
+            setattr(self._socket, f"on{name}", proxy)
+
+    def _on_open(self, _: Any) -> None:
+        if not self._opened.done():
+            self._opened.set_result(True)
+
+    def _on_message(self, event: Any) -> None:
+        self._inbox.put_nowait(None if isinstance(event.data, str) else bytes(event.data.to_bytes()))
+
+    def _on_close(self, _: Any) -> None:
+        if not self._opened.done():
+            self._opened.set_result(False)
+        self._inbox.put_nowait(None)
+
+    def _on_error(self, _: Any) -> None:
+        """The close event that always follows says the same."""
+
+    async def opened(self) -> bool:
+        """True once it is open, False where it closed first."""
+        return await self._opened
+
+    async def send(self, message: bytes) -> None:
+        import js
+        from pyodide.ffi import to_js
+
+        if self._closed or self._socket.readyState != js.WebSocket.OPEN:
+            raise SocketClosed
+        self._socket.send(to_js(message))
+
+    async def receive(self, timeout: float) -> bytes | None:
+        if self._closed:
+            raise SocketClosed
+        try:
+            async with asyncio.timeout(timeout):
+                message = await self._inbox.get()
+        except TimeoutError:
+            return None
+        if message is None:
+            await self.close()
+            raise SocketClosed
+        return message
+
+    async def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        for name in ("open", "message", "close", "error"):
+            setattr(self._socket, f"on{name}", None)
+        self._socket.close(NORMAL)
+        for proxy in self._proxies:
+            proxy.destroy()
+
+
+class BrowserWorld:
+    """The `World` seat."""
+
+    def __init__(self) -> None:
+        import js
+
+        self._js: Any = js
+
+    async def dial(self, url: str) -> BrowserSocket:
+        """Raises PeerError PROVIDER_GONE."""
+        from pyodide.ffi import JsException
+
+        try:
+            socket = BrowserSocket(url)
+        except JsException:
+            raise PeerError(Code.PROVIDER_GONE, endpoint=url) from None
+        try:
+            async with asyncio.timeout(DIAL_TIMEOUT):
+                open_ = await socket.opened()
+        except TimeoutError:
+            open_ = False
+        if not open_:
+            await socket.close()
+            raise PeerError(Code.PROVIDER_GONE, endpoint=url)
+        return socket
+
+    def monotonic(self) -> float:
+        return float(self._js.performance.now()) / 1000
+
+    def wall(self) -> int:
+        return int(self._js.Date.now() / 1000)
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    def offset_minutes(self) -> int:
+        return -int(self._js.Date.new().getTimezoneOffset())

@@ -1,0 +1,1 @@
+"""What people start: coroutines that talk to the seats and dispatch actions."""

@@ -1,0 +1,307 @@
+"""The conversation: one connection to the deposit's provider, one question at a time, every event told to the
+state.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import codecs
+from collections.abc import Callable
+from typing import Any
+
+from tallystick_shared.chat import SERVICE, chat_input
+from tallystick_shared.errors import Code, LocalError, TallystickError
+from tallystick_shared.session.events import (
+    Accepted,
+    CloseAccepted,
+    Closed,
+    Event,
+    Finished,
+    Output,
+    Ready,
+    Refused,
+    VoucherDurable,
+)
+from tallystick_shared.user import User
+
+from ..actions import (
+    AnswerGrew,
+    AnswerStarted,
+    Asked,
+    ChatCleared,
+    Counted,
+    Linked,
+    NoticeCleared,
+    Retried,
+    TurnMoved,
+)
+from ..app import App
+from ..state import Link, State, Turn, TurnState, Usage
+from ..views.parts import provider_name, short_model
+from .deposit import DepositFlow
+from .market import MarketFlow
+from .meter import Meter
+from .records import Records
+
+MOST_UNITS = 2048
+RETRIES = 4
+
+
+class ChatFlow:
+    """Questions in order, over a connection that is made when the first one goes out."""
+
+    def __init__(self, app: App, market: MarketFlow, deposit: DepositFlow, records: Records) -> None:
+        self._app, self._market, self._deposit, self._records = app, market, deposit, records
+        self._user: User | None = None
+        self._settled = asyncio.Event()
+        self._error: TallystickError | None = None
+        self._stream = 0
+        self._answer = 0
+        self._meter = Meter()
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._busy = asyncio.Lock()
+        self._locked = ""
+        self.closing: asyncio.Future[bytes] | None = None
+        app.on("ask", self.ask)
+        app.on("stop", self.stop)
+        app.on("retry", self._retry)
+        app.on("new-chat", self._new_chat)
+        app.watch(self._changed)
+
+    # -- what people do
+
+    def ask(self, text: str) -> None:
+        """Queues a question; it goes out as soon as it can."""
+        self._app.dispatch(NoticeCleared())
+        self._app.dispatch(Asked(text))
+        self._app.seats.screen.to_end()
+
+    async def stop(self, _: str = "") -> None:
+        """Stops the answer; what came is kept and paid."""
+        if self._user and self._stream:
+            await self._user.stop(self._stream)
+
+    def _retry(self, _: str) -> None:
+        self._app.dispatch(NoticeCleared())
+        self._app.dispatch(Retried())
+        self._pump()
+
+    async def _new_chat(self, _: str) -> None:
+        self._app.dispatch(NoticeCleared())
+        self._app.dispatch(ChatCleared())
+        await self._records.keep_conversation((), self._app.state.deposit.notches)
+
+    # -- one question at a time
+
+    def _changed(self, before: State, after: State) -> None:
+        opened = after.deposit.usable and not before.deposit.usable
+        asked = len(after.queue) > len(before.queue)
+        chosen = after.chosen is not None and before.chosen is None
+        if opened or asked or chosen:
+            self._pump()
+
+    def _pump(self) -> None:
+        state = self._app.state
+        if state.queue and state.deposit.usable and state.chosen and not self._busy.locked():
+            self._app.spawn(self._work())
+
+    async def _work(self) -> None:
+        if self._busy.locked():
+            return
+        async with self._busy:
+            while (state := self._app.state).queue and state.deposit.usable:
+                question = state.queue[0]
+                await self._connect()
+                await self._send(question)
+                await self._finished(question)
+
+    async def _send(self, question: Turn) -> None:
+        state, user = self._app.state, self._user
+        assert user is not None and state.chosen is not None
+        data = chat_input(conversation(state.turns, question))
+        most = min(MOST_UNITS, state.chosen.context or MOST_UNITS)
+        self._settled = asyncio.Event()
+        self._error = None
+        self._decoder.reset()
+        self._meter = Meter(asked=self._app.seats.world.monotonic())
+        self._app.dispatch(AnswerStarted(question.id, who(state)))
+        self._answer = self._app.state.turns[_index(self._app.state.turns, question.id) + 1].id
+        try:
+            self._stream = await user.ask(SERVICE, b"", data, state.chosen.model, most)
+        except TallystickError as error:
+            self._end_answer(TurnState.FAILED)
+            raise error
+
+    async def _finished(self, question: Turn) -> None:
+        await self._settled.wait()
+        self._stream = 0
+        await self._keep()
+        if self._error is not None:
+            raise self._error
+
+    async def _keep(self) -> None:
+        await self._records.keep_conversation(self._app.state.turns, self._app.state.deposit.notches)
+
+    # -- the connection
+
+    async def _connect(self) -> None:
+        """A connection that is ready to be asked. Raises what the provider, or the way to it, answered."""
+        if self._user is not None and self._user.ready:
+            return
+        await self._take_lock()
+        for attempt in range(RETRIES):
+            try:
+                await self._dial()
+                return
+            except TallystickError as error:
+                self._app.dispatch(Linked(Link.LOST))
+                # A node may see the deposit's block a moment later than the wallet did.
+                if error.code is not Code.UNKNOWN_CHANNEL or attempt == RETRIES - 1:
+                    raise
+                await self._app.seats.world.sleep(1)
+
+    async def _dial(self) -> None:
+        record = self._deposit.record
+        if record is None:
+            raise LocalError(Code.CHANNEL_ENDED)
+        listing = await self._market.listing(record.provider)
+        self._app.dispatch(Linked(Link.CONNECTING))
+        seats = self._app.seats
+        self._settled = asyncio.Event()
+        self._error = None
+        user = User(seats.crypto, seats.world, self._records, record, listing.usable(), self._heard)
+        self._user = user
+        self._app.spawn(user.run())
+        await self._settled.wait()
+        if self._error is not None:
+            raise self._error
+        if not user.ready:
+            raise LocalError(Code.PROVIDER_GONE)
+
+    async def _take_lock(self) -> None:
+        name = "channel-" + self._app.state.deposit.channel_id.hex()
+        if self._locked == name:
+            return
+        if not await self._app.seats.locks.take(name):
+            raise LocalError(Code.IN_USE_ELSEWHERE)
+        if self._locked:
+            self._app.seats.locks.release(self._locked)
+        self._locked = name
+
+    async def close_deposit(self) -> bytes:
+        """Asks the provider to close; returns its transaction's hash. Raises TallystickError where it does not."""
+        await self._connect()
+        assert self._user is not None
+        self.closing = asyncio.get_running_loop().create_future()
+        try:
+            await self._user.close_deposit()
+            return await self.closing
+        finally:
+            self.closing = None
+
+    async def hang_up(self) -> None:
+        """Leaves the connection; the deposit stays."""
+        if self._user is not None and not self._user.session.closed:
+            await self._user.disconnect()
+        self._user = None
+
+    # -- what the session says
+
+    def _heard(self, event: Event) -> None:
+        handler = HANDLERS.get(type(event))
+        if handler is not None:
+            handler(self, event)
+
+    def _on_ready(self, event: Ready) -> None:
+        self._app.dispatch(Linked(Link.READY))
+        self._app.dispatch(Counted(owed=event.owed, durable=min(event.signed, self._app.state.deposit.amount)))
+        self._settled.set()
+
+    def _on_accepted(self, event: Accepted) -> None:
+        self._meter.input_units = event.input_units
+        self._count()
+
+    def _on_output(self, event: Output) -> None:
+        self._meter.grew(event.units, self._app.seats.world.monotonic())
+        text = self._decoder.decode(event.data)
+        self._app.dispatch(AnswerGrew(self._answer, text, self._usage()))
+        self._count()
+
+    def _on_voucher(self, event: VoucherDurable) -> None:
+        deposit = self._app.state.deposit
+        if event.amount > deposit.durable:
+            self._app.dispatch(Counted(durable=event.amount, notches=deposit.notches + 1))
+        if not self._app.state.running:
+            self._app.spawn(self._keep())
+
+    def _on_finished(self, event: Finished) -> None:
+        self._meter.input_units, self._meter.output_units = event.input_units, event.units
+        usage = self._meter.usage(event.amount, event.finish)
+        stopped = event.finish == "cancelled"
+        self._end_answer(TurnState.STOPPED if stopped else TurnState.DONE, usage)
+        self._count()
+
+    def _on_refused(self, event: Refused) -> None:
+        self._error = event.error
+        self._end_answer(TurnState.FAILED, self._usage() if self._meter.output_units else None)
+        self._count()
+
+    def _on_closed(self, event: Closed) -> None:
+        self._app.dispatch(Linked(Link.LOST if event.error else Link.IDLE))
+        self._error = event.error
+        if self._app.state.running:
+            self._end_answer(TurnState.FAILED, self._usage() if self._meter.output_units else None)
+        if self.closing is not None and not self.closing.done():
+            self.closing.set_exception(event.error or LocalError(Code.CLOSE_FAILED))
+        self._settled.set()
+
+    def _on_close_accepted(self, event: CloseAccepted) -> None:
+        if self.closing is not None and not self.closing.done():
+            self.closing.set_result(event.transaction)
+
+    def _count(self) -> None:
+        if self._user is not None:
+            self._app.dispatch(Counted(owed=self._user.session.account.owed))
+
+    def _usage(self) -> Usage:
+        account = self._user.session.account if self._user else None
+        running = next(iter(account.running.values()), None) if account else None
+        return self._meter.usage(running.amount if running else 0, "")
+
+    def _end_answer(self, state: TurnState, usage: Usage | None = None) -> None:
+        if self._answer:
+            self._app.dispatch(TurnMoved(self._answer, state, usage))
+        self._answer = 0
+        self._settled.set()
+
+
+HANDLERS: dict[type[Event], Callable[[ChatFlow, Any], None]] = {
+    Ready: ChatFlow._on_ready,
+    Accepted: ChatFlow._on_accepted,
+    Output: ChatFlow._on_output,
+    VoucherDurable: ChatFlow._on_voucher,
+    Finished: ChatFlow._on_finished,
+    Refused: ChatFlow._on_refused,
+    Closed: ChatFlow._on_closed,
+    CloseAccepted: ChatFlow._on_close_accepted,
+}
+
+
+def who(state: State) -> str:
+    """The name under an answer."""
+    return f"{short_model(state.chosen)}, {provider_name(state.chosen)}" if state.chosen else ""
+
+
+def _index(turns: tuple[Turn, ...], turn_id: int) -> int:
+    return next(index for index, turn in enumerate(turns) if turn.id == turn_id)
+
+
+def conversation(turns: tuple[Turn, ...], question: Turn) -> list[tuple[str, str]]:
+    """What the model is given: everything said before the question, and the question."""
+    said = []
+    for turn in turns:
+        if turn.id == question.id:
+            break
+        if turn.text and turn.state is not TurnState.WAITING:
+            said.append((turn.role, turn.text))
+    return [*said, ("user", question.text)]

@@ -1,0 +1,129 @@
+"""What outlives a reload, in the vault: the deposit with its session key, what was promised from it, and the
+conversation.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import msgspec
+
+from tallystick_shared.deposit import Deposit as DepositRecord
+from tallystick_shared.errors import Code, LocalError
+from tallystick_shared.session import Resume
+
+from ..ports import Vault
+from ..state import Turn, TurnState, Usage
+
+DEPOSIT = "deposit"
+CHAT = "chat"
+T = TypeVar("T")
+
+
+class Paid(msgspec.Struct, frozen=True, array_like=True):
+    """What `Resume` holds, as decimal text, and the notches of the meter."""
+
+    signed: str
+    owed: str
+    in_flight: bool
+
+
+class Kept(msgspec.Struct, frozen=True, array_like=True):
+    """A turn of the conversation."""
+
+    role: str
+    text: str
+    state: str
+    who: str
+    input_units: int = 0
+    output_units: int = 0
+    amount: str = "0"
+    first_ms: int | None = None
+    per_second: float = 0.0
+    finish: str = ""
+
+
+class Conversation(msgspec.Struct, frozen=True, array_like=True):
+    """The conversation and the count of the meter beside it."""
+
+    turns: tuple[Kept, ...] = ()
+    notches: int = 0
+
+
+class Records:
+    """The vault's content, typed. Also the `Store` seat of shared's User."""
+
+    def __init__(self, vault: Vault) -> None:
+        self._vault = vault
+
+    async def deposit(self) -> DepositRecord | None:
+        """Raises LocalError STORE_UNREADABLE."""
+        data = await self._vault.get(DEPOSIT)
+        return _read(data, DepositRecord) if data else None
+
+    async def keep_deposit(self, record: DepositRecord) -> None:
+        await self._vault.put(DEPOSIT, msgspec.msgpack.encode(record))
+
+    async def forget_deposit(self) -> None:
+        await self._vault.delete(DEPOSIT)
+
+    async def load(self, channel_id: bytes) -> Resume | None:
+        data = await self._vault.get(_paid(channel_id))
+        if not data:
+            return None
+        paid = _read(data, Paid)
+        return Resume(int(paid.signed), int(paid.owed), paid.in_flight)
+
+    async def save(self, channel_id: bytes, resume: Resume) -> None:
+        paid = Paid(str(resume.signed), str(resume.owed), resume.in_flight)
+        await self._vault.put(_paid(channel_id), msgspec.msgpack.encode(paid))
+
+    async def forget_paid(self, channel_id: bytes) -> None:
+        await self._vault.delete(_paid(channel_id))
+
+    async def conversation(self) -> tuple[tuple[Turn, ...], int]:
+        """The turns and the notches that were kept."""
+        data = await self._vault.get(CHAT)
+        kept = _read(data, Conversation) if data else Conversation()
+        return tuple(_turn(index + 1, turn) for index, turn in enumerate(kept.turns)), kept.notches
+
+    async def keep_conversation(self, turns: tuple[Turn, ...], notches: int) -> None:
+        await self._vault.put(CHAT, msgspec.msgpack.encode(Conversation(tuple(map(_kept, turns)), notches)))
+
+
+def _paid(channel_id: bytes) -> str:
+    return f"paid:{channel_id.hex()}"
+
+
+def _read(data: bytes, kind: type[T]) -> T:
+    try:
+        return msgspec.msgpack.decode(data, type=kind)
+    except msgspec.MsgspecError:
+        raise LocalError(Code.STORE_UNREADABLE) from None
+
+
+def _turn(turn_id: int, kept: Kept) -> Turn:
+    usage = None
+    if kept.output_units or kept.input_units:
+        usage = Usage(
+            kept.input_units, kept.output_units, int(kept.amount), kept.first_ms, kept.per_second, kept.finish
+        )
+    return Turn(turn_id, kept.role, kept.text, TurnState(kept.state), kept.who, usage)
+
+
+def _kept(turn: Turn) -> Kept:
+    usage = turn.usage or Usage()
+    # An answer that is cut off by a reload is a stopped one when it is read again.
+    state = TurnState.STOPPED if turn.state is TurnState.STREAMING else turn.state
+    return Kept(
+        turn.role,
+        turn.text,
+        state.value,
+        turn.who,
+        usage.input_units,
+        usage.output_units,
+        str(usage.amount),
+        usage.first_ms,
+        usage.per_second,
+        usage.finish,
+    )

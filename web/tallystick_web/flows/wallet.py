@@ -1,0 +1,157 @@
+"""Finding a wallet, connecting it, and being on the right chain. A prompt of the wallet only ever follows a click."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from tallystick_shared.errors import Code, LocalError
+from tallystick_shared.evm.rpc import RpcError, to_bytes, to_int
+
+from ..actions import BalanceRead, NoticeCleared, SheetClosed, SheetOpened, WalletMoved, WalletsFound
+from ..app import App
+from ..faults import CHAIN_UNKNOWN
+from ..ports import WalletInfo
+from ..state import Sheet, Site, WalletPhase
+from .rpc import WalletRpc
+
+REMEMBERED = "wallet"
+
+
+class WalletFlow:
+    """The wallet in use, and the chain behind it."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._heard_from: set[str] = set()
+        self.rpc: WalletRpc | None = None
+        self.connected = asyncio.Event()
+        app.on("connect", self.connect)
+        app.on("switch", self._switch_intent)
+
+    async def start(self) -> None:
+        """Shows the wallets that announced themselves, and goes on with the one used last, without asking it
+        anything.
+        """
+        self._app.seats.wallets.watch(self._found)
+        self._found()
+        remembered = await self._app.seats.vault.get(REMEMBERED)
+        if remembered:
+            await self._resume(remembered.decode())
+
+    def _found(self) -> None:
+        self._app.dispatch(WalletsFound(self._app.seats.wallets.found()))
+
+    async def _resume(self, wallet: str) -> None:
+        info = self._info(wallet)
+        if info is None:
+            return
+        self.rpc = WalletRpc(self._app.seats.wallets, info.id)
+        accounts: Any = await self.rpc.request("eth_accounts", [])
+        if accounts:
+            await self._enter(info, accounts[0], may_switch=False)
+
+    def _info(self, wallet: str) -> WalletInfo | None:
+        return next((info for info in self._app.seats.wallets.found() if info.id == wallet), None)
+
+    async def connect(self, wallet: str = "") -> None:
+        """One wallet connects at once, several give a picker. Raises LocalError NO_WALLET; RpcError 4001 where the
+        person says no.
+        """
+        self._found()
+        found = self._app.state.wallets
+        if not found:
+            raise LocalError(Code.NO_WALLET)
+        if not wallet and len(found) > 1:
+            self._app.dispatch(SheetOpened(Sheet.WALLETS))
+            return
+        info = self._info(wallet) or found[0]
+        self._app.dispatch(SheetClosed())
+        self._app.dispatch(WalletMoved(WalletPhase.CONNECTING, info))
+        self.rpc = WalletRpc(self._app.seats.wallets, info.id)
+        try:
+            accounts: Any = await self.rpc.request("eth_requestAccounts", [])
+            await self._enter(info, accounts[0], may_switch=True)
+        except (RpcError, LocalError):
+            self._app.dispatch(WalletMoved(WalletPhase.NONE))
+            raise
+
+    async def _enter(self, info: WalletInfo, account: str, *, may_switch: bool) -> None:
+        await self.ensure_chain(may_switch=may_switch)
+        self._app.dispatch(WalletMoved(WalletPhase.CONNECTED, info, to_bytes(account)))
+        self._listen(info.id)
+        await self._app.seats.vault.put(REMEMBERED, info.id.encode())
+        self.connected.set()
+        await self.read_balance()
+
+    def _listen(self, wallet: str) -> None:
+        if wallet not in self._heard_from:
+            self._heard_from.add(wallet)
+            self._app.seats.wallets.listen(wallet, self._heard)
+
+    def _heard(self, name: str, value: Any) -> None:
+        state = self._app.state
+        if not state.connected:
+            return
+        if name == "accountsChanged" and not value:
+            self.connected.clear()
+            self._app.dispatch(WalletMoved(WalletPhase.NONE))
+        elif name == "accountsChanged":
+            self._app.dispatch(WalletMoved(WalletPhase.CONNECTED, account=to_bytes(value[0])))
+            self._app.spawn(self.read_balance())
+        elif name == "chainChanged" and state.site and to_int(value) != state.site.chain_id:
+            self._app.fault(LocalError(Code.WRONG_CHAIN))
+
+    async def _switch_intent(self, _: str) -> None:
+        if not self._app.state.connected:
+            await self.connect(self.rpc.wallet if self.rpc else "")
+            return
+        await self.ensure_chain(may_switch=True)
+        self._app.dispatch(NoticeCleared())
+        await self.read_balance()
+
+    async def ensure_chain(self, *, may_switch: bool) -> None:
+        """Switches first, adds only what the wallet does not know. Raises LocalError WRONG_CHAIN."""
+        site, rpc = self._site(), self._rpc()
+        if to_int(str(await rpc.request("eth_chainId", []))) == site.chain_id:
+            return
+        if not may_switch:
+            raise LocalError(Code.WRONG_CHAIN)
+        if not self._app.state.connected:
+            self._app.dispatch(WalletMoved(WalletPhase.SWITCHING))
+        try:
+            await rpc.request("wallet_switchEthereumChain", [{"chainId": hex(site.chain_id)}])
+        except RpcError as error:
+            if error.code != CHAIN_UNKNOWN and str(CHAIN_UNKNOWN) not in error.message:
+                raise
+            await rpc.request("wallet_addEthereumChain", [_chain(site)])
+        if to_int(str(await rpc.request("eth_chainId", []))) != site.chain_id:
+            raise LocalError(Code.WRONG_CHAIN)
+
+    async def read_balance(self) -> None:
+        """Reads what the account holds."""
+        account = self._app.state.wallet.account
+        if account and self.rpc:
+            balance = await self.rpc.request("eth_getBalance", ["0x" + account.hex(), "latest"])
+            self._app.dispatch(BalanceRead(to_int(str(balance))))
+
+    def _rpc(self) -> WalletRpc:
+        if self.rpc is None:
+            raise LocalError(Code.NO_WALLET)
+        return self.rpc
+
+    def _site(self) -> Site:
+        site = self._app.state.site
+        if site is None:
+            raise LocalError(Code.NO_CONTRACTS)
+        return site
+
+
+def _chain(site: Site) -> dict[str, Any]:
+    """EIP-3085."""
+    return {
+        "chainId": hex(site.chain_id),
+        "chainName": site.chain_name,
+        "rpcUrls": list(site.rpc),
+        "nativeCurrency": {"name": site.coin.symbol, "symbol": site.coin.symbol, "decimals": site.coin.decimals},
+    }

@@ -1,0 +1,97 @@
+"""The page: seats, state and flows put together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .actions import Booted, ChatLoaded, Chosen, Ticked, WalletsFound
+from .app import App, Seats
+from .flows.chat import ChatFlow
+from .flows.close import CloseFlow
+from .flows.deposit import DepositFlow
+from .flows.market import MarketFlow
+from .flows.records import Records
+from .flows.wallet import WalletFlow
+from .reader import Reader
+from .site import read_site
+from .state import State, WalletPhase
+
+TICK = 15.0
+
+
+@dataclass(frozen=True)
+class Page:
+    """The running page, for its parts and for tests."""
+
+    app: App
+    wallet: WalletFlow
+    market: MarketFlow
+    deposit: DepositFlow
+    chat: ChatFlow
+    close: CloseFlow
+
+
+def build(seats: Seats) -> Page:
+    """Everything wired, nothing started."""
+    app = App(seats)
+    records = Records(seats.vault)
+    wallet = WalletFlow(app)
+    market = MarketFlow(app, wallet)
+    deposit = DepositFlow(app, wallet, market, records)
+    chat = ChatFlow(app, market, deposit, records)
+    close = CloseFlow(app, wallet, deposit, chat, records)
+    page = Page(app, wallet, market, deposit, chat, close)
+    app.watch(Reader(seats.screen, app.words))
+    app.watch(lambda before, after: _on_connected(page, before, after))
+    return page
+
+
+async def start(page: Page, site_text: str) -> None:
+    """Shows the page and goes on where this browser left off. Asks nobody anything."""
+    app, world = page.app, page.app.seats.world
+    app.dispatch(WalletsFound(app.seats.wallets.found()))
+    app.dispatch(Booted(read_site(site_text), world.wall(), world.offset_minutes()))
+    app.draw()
+    app.spawn(_restore(page))
+
+
+async def _restore(page: Page) -> None:
+    records = Records(page.app.seats.vault)
+    turns, _ = await records.conversation()
+    if turns:
+        page.app.dispatch(ChatLoaded(turns))
+    await page.deposit.load()
+    await page.wallet.start()
+
+
+def _on_connected(page: Page, before: State, after: State) -> None:
+    """A wallet came: what it can see is read at once."""
+    if after.wallet.phase is WalletPhase.CONNECTED and before.wallet.phase is not WalletPhase.CONNECTED:
+        page.app.spawn(_read_all(page))
+
+
+async def _read_all(page: Page) -> None:
+    await page.deposit.check()
+    await page.market.read()
+    state = page.app.state
+    usable = [choice for choice in state.market.choices if not choice.fault]
+    if state.chosen is None and len(usable) == 1:
+        page.app.dispatch(Chosen(usable[0]))
+
+
+async def _tick(page: Page) -> None:
+    while True:
+        await page.app.seats.world.sleep(TICK)
+        page.app.dispatch(Ticked(page.app.seats.world.wall()))
+
+
+async def main() -> None:
+    """Runs the page in the browser."""
+    from . import browser
+
+    page = build(browser.seats())
+    page.app.on("reload", lambda _: browser.reload())
+    await start(page, await browser.site_text())
+    browser.attach(page.app.heard)
+    page.app.spawn(_tick(page))
+    browser.mark_ready()

@@ -1,0 +1,91 @@
+"""Cuts streaming markdown into finished blocks, which never change again, and a tail.
+
+A cut falls only where the whole and the two parts render alike: after a blank line, before a line that begins a
+new top-level block, outside
+fences and raw HTML. Link definitions are switched off in the renderer, since they would let the end of a text
+change its beginning.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})(.*)$")
+LIST_ITEM = re.compile(r"^ {0,3}([-+*]|\d{1,9}[.)])(\s|$)")
+RAW_HTML = re.compile(r"^ {0,3}<")
+
+
+@dataclass(frozen=True)
+class Block:
+    """A piece of the text. `language` is set for a fence that is still open: its `text` is then the bare code."""
+
+    text: str
+    open_fence: bool = False
+    language: str = ""
+
+
+def blocks(source: str, *, finished: bool) -> list[Block]:
+    """The text in pieces, oldest first. All but the last are final; joined, the plain ones give the source again."""
+    pieces = _cut(source)
+    if finished or not pieces:
+        return [Block(piece) for piece in pieces]
+    head, tail = pieces[:-1], pieces[-1]
+    opened = _open_fence(tail)
+    result = [Block(piece) for piece in head]
+    if opened is None:
+        return [*result, Block(tail)]
+    before, language, code = opened
+    if before.strip():
+        result.append(Block(before))
+    return [*result, Block(code, True, language)]
+
+
+def _cut(source: str) -> list[str]:
+    pieces: list[str] = []
+    current: list[str] = []
+    fence = ""
+    blank = in_list = False
+    for line in source.splitlines(keepends=True):
+        bare = line.rstrip("\r\n")
+        if not fence and blank and current and _begins_block(bare, current[0], in_list):
+            pieces.append("".join(current))
+            current, in_list = [], False
+        current.append(line)
+        fence = _fence_after(fence, bare)
+        in_list = in_list or (not fence and bool(LIST_ITEM.match(bare)))
+        blank = not bare.strip() and not fence
+    return [*pieces, "".join(current)] if current else pieces
+
+
+def _begins_block(line: str, first: str, in_list: bool) -> bool:
+    if not line.strip() or line[0] in " \t" or RAW_HTML.match(first):
+        return False
+    return not (in_list and LIST_ITEM.match(line))
+
+
+def _fence_after(fence: str, line: str) -> str:
+    """The marks of the fence that is open after this line, or nothing."""
+    match = FENCE.match(line)
+    if fence:
+        closes = match and match[1].startswith(fence) and not match[2].strip()
+        return "" if closes else fence
+    if match and not (match[1][0] == "`" and "`" in match[2]):
+        return match[1]
+    return ""
+
+
+def _open_fence(tail: str) -> tuple[str, str, str] | None:
+    """(text before, language, code) where the tail ends inside a top-level fence."""
+    fence, start, language, code_at = "", 0, "", 0
+    position = 0
+    for line in tail.splitlines(keepends=True):
+        bare = line.rstrip("\r\n")
+        after = _fence_after(fence, bare)
+        if after and not fence:
+            match = FENCE.match(bare)
+            start, code_at = position, position + len(line)
+            language = match[2].strip().split(" ")[0] if match else ""
+        fence = after
+        position += len(line)
+    return (tail[:start], language, tail[code_at:]) if fence else None

@@ -1,0 +1,67 @@
+"""The seats of the page: everything outside of it that it needs. `browser` fills them; tests fill them on CPython."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from tallystick_shared.user import Host
+
+
+@dataclass(frozen=True)
+class WalletInfo:
+    """A wallet that announced itself (EIP-6963). `icon` is a data URI or empty."""
+
+    id: str
+    name: str
+    icon: str = ""
+
+
+class Wallets(Protocol):
+    """The wallets of this browser, by EIP-6963 and EIP-1193."""
+
+    def found(self) -> tuple[WalletInfo, ...]:
+        """Every wallet that announced itself so far."""
+
+    def watch(self, changed: Callable[[], None]) -> None:
+        """Calls `changed` whenever there are more."""
+
+    async def request(self, wallet: str, method: str, params: list[object]) -> object:
+        """An EIP-1193 request. Raises RpcError."""
+
+    def listen(self, wallet: str, heard: Callable[[str, object], None]) -> None:
+        """Passes on accountsChanged, chainChanged and disconnect of one wallet."""
+
+
+class Vault(Protocol):
+    """Small secrets that outlive a reload, encrypted at rest by a key that cannot be read out."""
+
+    async def get(self, name: str) -> bytes | None:
+        """None where there is nothing. Raises LocalError STORE_UNREADABLE where it cannot be decrypted."""
+
+    async def put(self, name: str, value: bytes) -> None:
+        """Returns when it is durable."""
+
+    async def delete(self, name: str) -> None:
+        """Does nothing where there is none."""
+
+
+class Locks(Protocol):
+    """One holder for each name among all tabs of this browser."""
+
+    async def take(self, name: str) -> bool:
+        """False where another tab holds it. Held until this tab goes or `release`."""
+
+    def release(self, name: str) -> None:
+        """Lets another tab have it."""
+
+
+class World(Host, Protocol):
+    """Network and time: `dial`, `monotonic` and `wall` of a user, and waiting."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Lets time pass."""
+
+    def offset_minutes(self) -> int:
+        """This device's time zone, in minutes east of UTC."""

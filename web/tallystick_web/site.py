@@ -1,0 +1,42 @@
+"""What the page's server says about its chain (`tallystick.json`)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tallystick_shared.evm.rpc import to_bytes
+
+from .figures import Coin
+from .state import Site
+
+
+def read_site(text: str) -> Site | None:
+    """The site, or None where the server named none, or one that cannot be read."""
+    try:
+        data: dict[str, Any] = json.loads(text)
+        coin = data.get("currency") or {}
+        return Site(
+            int(data["chain_id"]),
+            str(data.get("chain_name") or f"Chain {data['chain_id']}"),
+            _urls(data.get("rpc")),
+            _address(data["registry"]),
+            _address(data["channels"]),
+            int(data.get("block") or 0),
+            Coin(str(coin.get("symbol") or "ETH"), int(coin.get("decimals", 18))),
+            bool(data.get("demo")),
+            str(data.get("explorer") or "").rstrip("/"),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _urls(value: Any) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(str(url) for url in value or ())
+
+
+def _address(value: str) -> bytes:
+    address = to_bytes(value)
+    if len(address) != 20:
+        raise ValueError("an address has 20 bytes")
+    return address

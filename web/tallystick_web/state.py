@@ -1,0 +1,243 @@
+"""All that the page knows, as one frozen value. Views read it, `reduce` makes the next one; nothing else changes it.
+
+Amounts are integers in the coin's smallest unit, times are Unix seconds, addresses are 20 bytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from .figures import Coin
+from .ports import WalletInfo
+
+
+class WalletPhase(Enum):
+    """Where the wallet stands."""
+
+    NONE = "none"
+    CONNECTING = "connecting"
+    SWITCHING = "switching"
+    CONNECTED = "connected"
+
+
+class MarketPhase(Enum):
+    """Where reading the market stands."""
+
+    UNREAD = "unread"
+    READING = "reading"
+    READ = "read"
+
+
+class DepositPhase(Enum):
+    """A deposit's life. REQUESTED: the person asked for it back alone and waits for `expiry`."""
+
+    NONE = "none"
+    SIGNING = "signing"
+    SENT = "sent"
+    OPEN = "open"
+    CLOSING = "closing"
+    REQUESTING = "requesting"
+    REQUESTED = "requested"
+    WITHDRAWING = "withdrawing"
+    ENDED = "ended"
+
+
+class Link(Enum):
+    """The connection to the provider."""
+
+    IDLE = "idle"
+    CONNECTING = "connecting"
+    READY = "ready"
+    LOST = "lost"
+
+
+class Sheet(Enum):
+    """Which dialog is open."""
+
+    WALLETS = "wallets"
+    MARKET = "market"
+    DEPOSIT = "deposit"
+    MONEY = "money"
+    CLOSE = "close"
+
+
+class TurnState(Enum):
+    """Where a question or an answer stands."""
+
+    WAITING = "waiting"
+    SENT = "sent"
+    STREAMING = "streaming"
+    DONE = "done"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Site:
+    """The chain this page works on, as its server names it. `demo` is true where the money is worth nothing."""
+
+    chain_id: int
+    chain_name: str
+    rpc: tuple[str, ...]
+    registry: bytes
+    channels: bytes
+    block: int = 0
+    coin: Coin = field(default_factory=Coin)
+    demo: bool = False
+    explorer: str = ""
+
+
+@dataclass(frozen=True)
+class Wallet:
+    """The wallet in use."""
+
+    phase: WalletPhase = WalletPhase.NONE
+    info: WalletInfo | None = None
+    account: bytes = b""
+    balance: int | None = None
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One model of one provider. `fault` is the code's name where the provider's entry cannot be used."""
+
+    provider: bytes
+    endpoint: str = ""
+    model: str = ""
+    price_in: int = 0
+    price_out: int = 0
+    context: int = 0
+    minimum: int = 0
+    window: int = 0
+    fault: str = ""
+
+    @property
+    def id(self) -> str:
+        return f"{self.provider.hex()}/{self.model}"
+
+
+@dataclass(frozen=True)
+class Market:
+    """What the chain shows."""
+
+    phase: MarketPhase = MarketPhase.UNREAD
+    choices: tuple[Choice, ...] = ()
+
+
+@dataclass(frozen=True)
+class Deposit:
+    """The deposit in use. `owed` is what the provider's work cost so far, `durable` what it holds signed payments
+    for.
+
+    `notches` counts those payments. `alone` is true once the provider did not close it and the person has to.
+    """
+
+    phase: DepositPhase = DepositPhase.NONE
+    channel_id: bytes = b""
+    provider: bytes = b""
+    amount: int = 0
+    expiry: int = 0
+    delay: int = 0
+    durable: int = 0
+    owed: int = 0
+    notches: int = 0
+    open_transaction: str = ""
+    end_transaction: str = ""
+    paid: int = 0
+    refunded: int = 0
+    alone: bool = False
+
+    @property
+    def live(self) -> bool:
+        """True while there is money in it."""
+        return self.phase not in (DepositPhase.NONE, DepositPhase.SIGNING, DepositPhase.ENDED)
+
+    @property
+    def usable(self) -> bool:
+        return self.phase is DepositPhase.OPEN
+
+    @property
+    def rest(self) -> int:
+        """What would come back now."""
+        return max(0, self.amount - self.owed)
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What an answer cost and how fast it came. `first_ms` is None where nothing came."""
+
+    input_units: int = 0
+    output_units: int = 0
+    amount: int = 0
+    first_ms: int | None = None
+    per_second: float = 0.0
+    finish: str = ""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A question or an answer."""
+
+    id: int
+    role: str
+    text: str
+    state: TurnState
+    who: str = ""
+    usage: Usage | None = None
+
+
+@dataclass(frozen=True)
+class Notice:
+    """One sentence and a next step, by name in the words table. `quiet` notices are not faults (a refusal in the
+    wallet).
+    """
+
+    name: str
+    values: tuple[tuple[str, Any], ...] = ()
+    quiet: bool = False
+
+
+@dataclass(frozen=True)
+class State:
+    """Everything."""
+
+    site: Site | None = None
+    ready: bool = False
+    now: float = 0.0
+    offset_minutes: int = 0
+    wallets: tuple[WalletInfo, ...] = ()
+    wallet: Wallet = field(default_factory=Wallet)
+    market: Market = field(default_factory=Market)
+    chosen: Choice | None = None
+    deposit: Deposit = field(default_factory=Deposit)
+    amount_text: str = ""
+    life: int = 7 * 24 * 3600
+    link: Link = Link.IDLE
+    turns: tuple[Turn, ...] = ()
+    sheet: Sheet | None = None
+    notice: Notice | None = None
+
+    @property
+    def coin(self) -> Coin:
+        return self.site.coin if self.site else Coin()
+
+    @property
+    def deposit_expiry(self) -> int:
+        """When a deposit made now would end by itself."""
+        return int(self.now) + self.life
+
+    @property
+    def connected(self) -> bool:
+        return self.wallet.phase is WalletPhase.CONNECTED
+
+    @property
+    def running(self) -> bool:
+        """True while an answer is being made."""
+        return any(turn.role == "assistant" and turn.state is TurnState.STREAMING for turn in self.turns[-2:])
+
+    @property
+    def queue(self) -> tuple[Turn, ...]:
+        """Questions that wait for a deposit or for the answer before them."""
+        return tuple(turn for turn in self.turns if turn.role == "user" and turn.state is TurnState.WAITING)

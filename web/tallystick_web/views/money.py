@@ -1,0 +1,151 @@
+"""The money bar: in wallet, in deposit, owed to the provider, coming back. Always these four; each opens its
+details.
+"""
+
+from __future__ import annotations
+
+from ..figures import Figure, clock_time, money, short_address, short_hash, span
+from ..state import Deposit, DepositPhase, State
+from ..tree import Children, Element, Node, h
+from ..words import Words
+from .parts import amount, button, provider_name
+from .tally import tally
+
+
+def money_bar(state: State, t: Words) -> list[Node]:
+    """Empty until there is a wallet or a deposit."""
+    deposit = state.deposit
+    if not state.connected and not deposit.live:
+        return []
+    balance = None if state.wallet.balance is None else money(state.wallet.balance, state.coin)
+    held = deposit.amount if deposit.live else 0
+    parts = [
+        _part(t, "wallet", balance),
+        _part(t, "deposit", money(held, state.coin) if held else None),
+        _part(t, "owed", money(deposit.owed, state.coin) if deposit.live else None),
+        _part(t, "back", money(deposit.rest, state.coin) if deposit.live else None, _when(state, t)),
+    ]
+    show_tally = deposit.phase not in (DepositPhase.NONE, DepositPhase.SIGNING, DepositPhase.SENT)
+    return [
+        h(
+            "div",
+            h("div", parts, _action(state, t), class_="parts"),
+            _stick(state, t) if show_tally else None,
+            class_="inner",
+            **_figures(deposit),
+        )
+    ]
+
+
+def _figures(deposit: Deposit) -> dict[str, str]:
+    """The same for scripts: the coin's smallest unit, and the hashes of the transactions."""
+    return {
+        "data_phase": deposit.phase.value,
+        "data_deposit": str(deposit.amount),
+        "data_durable": str(deposit.durable),
+        "data_owed": str(deposit.owed),
+        "data_open_tx": deposit.open_transaction,
+        "data_end_tx": deposit.end_transaction,
+    }
+
+
+def _part(t: Words, name: str, figure: Figure | None, when: str = "") -> Element:
+    label, short = f"{t(f'money.{name}')} {when}".strip(), t(f"money.{name}_short")
+    said = str(figure) if figure else t("money.nothing")
+    return h(
+        "button",
+        h("span", h("span", label, class_="long"), h("span", short, class_="short"), class_="name"),
+        h("span", amount(figure) if figure else t("money.nothing"), class_="amount"),
+        class_="part" if figure else "part empty",
+        type="button",
+        data_do="open-money",
+        data_part=name,
+        aria_haspopup="dialog",
+        aria_label=t("money.part_label", name=label, amount=said),
+    )
+
+
+def _when(state: State, t: Words) -> str:
+    deposit = state.deposit
+    if not deposit.live:
+        return ""
+    if deposit.phase in (DepositPhase.REQUESTED, DepositPhase.WITHDRAWING):
+        if deposit.expiry <= state.now:
+            return t("money.now")
+        return t("money.at", time=clock_time(deposit.expiry, state.now, state.offset_minutes))
+    return t("money.on_close")
+
+
+def _action(state: State, t: Words) -> Element | None:
+    phase = state.deposit.phase
+    if phase in (DepositPhase.OPEN, DepositPhase.CLOSING, DepositPhase.REQUESTED):
+        return button(t("do.close"), "open-close", kind="close-refund")
+    return None
+
+
+def _stick(state: State, t: Words) -> Element:
+    count = h("span", t.plural("money.notches", state.deposit.notches), class_="count figure", aria_hidden="true")
+    return h("div", tally(state, t), count, class_="tally")
+
+
+def money_sheet(state: State, t: Words) -> tuple[str, list[Node], list[Node]]:
+    """Everything about the money, with every transaction: (title, body, foot)."""
+    deposit = state.deposit
+    rows: list[tuple[str, Children]] = []
+    if state.site:
+        rows.append((t("money.network"), state.site.chain_name))
+    if state.connected:
+        rows.append((t("money.account"), folded("0x" + state.wallet.account.hex())))
+        if state.wallet.balance is not None:
+            rows.append((t("money.wallet"), str(money(state.wallet.balance, state.coin, 8))))
+    if deposit.phase is not DepositPhase.NONE:
+        rows += _deposit_rows(state, t)
+    body: list[Node] = [h("dl", [[h("dt", name), h("dd", value)] for name, value in rows], class_="facts")]
+    if deposit.live and deposit.phase is not DepositPhase.SENT:
+        body.append(h("p", t("money.tally_help")))
+    foot: list[Node] = []
+    if _action(state, t):
+        foot.append(button(t("do.close"), "open-close", kind="primary"))
+    if deposit.phase is DepositPhase.ENDED:
+        foot.append(button(t("do.new_deposit"), "open-deposit", kind="primary"))
+    return t("money.title"), body, foot
+
+
+def _deposit_rows(state: State, t: Words) -> list[tuple[str, Children]]:
+    deposit, coin = state.deposit, state.coin
+    rows: list[tuple[str, Children]] = [
+        (t("money.deposit"), str(money(deposit.amount if deposit.live else 0, coin, 8))),
+        (t("money.owed"), str(money(deposit.owed, coin, 8)) if deposit.live else t("money.nothing")),
+        (t("money.paid_so_far"), str(money(deposit.durable, coin, 8))),
+        (f"{t('money.back')} {_when(state, t)}".strip(), str(money(deposit.rest if deposit.live else 0, coin, 8))),
+    ]
+    if deposit.live and deposit.expiry > 1:
+        rows.append((t("money.expiry"), clock_time(deposit.expiry, state.now, state.offset_minutes)))
+        rows.append((t("money.delay"), span(deposit.delay)))
+    who = provider_name(state.chosen) if state.chosen else short_address(deposit.provider)
+    rows.append((t("money.provider"), f"{who}, {short_address(deposit.provider)}"))
+    rows.append((t("money.channel"), folded("0x" + deposit.channel_id.hex())))
+    if deposit.open_transaction:
+        rows.append((t("money.opened"), transaction(state, deposit.open_transaction)))
+    if deposit.end_transaction:
+        rows.append((t("money.ended"), transaction(state, deposit.end_transaction)))
+    return rows
+
+
+def transaction(state: State, hash_: str) -> Element:
+    """A transaction's hash; a link where the chain has an explorer."""
+    if state.site and state.site.explorer:
+        return h(
+            "a",
+            short_hash(hash_),
+            class_="hash",
+            href=f"{state.site.explorer}/tx/{hash_}",
+            target="_blank",
+            rel="noopener noreferrer",
+        )
+    return folded(hash_)
+
+
+def folded(text: str) -> Element:
+    """A hash or an address with its middle cut out; a click shows all of it."""
+    return h("details", h("summary", short_hash(text)), h("span", text), class_="hash")

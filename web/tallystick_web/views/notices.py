@@ -1,0 +1,77 @@
+"""One sentence and a next step; a refusal in the wallet is quiet, everything else is a fault."""
+
+from __future__ import annotations
+
+from ..state import State
+from ..tree import Element, Node, h
+from ..words import Words
+from .parts import button, cross, icon
+
+NEXT = {
+    "wrong_chain": ["switch"],
+    "provider_gone": ["retry", "open-market", "open-close"],
+    "timed_out": ["retry", "open-market"],
+    "truncated": ["retry"],
+    "tampered": ["retry", "open-market"],
+    "handshake_failed": ["retry", "open-market"],
+    "overcharged": ["open-market", "open-close"],
+    "advance_too_large": ["open-market"],
+    "bad_digest": ["open-market", "open-close"],
+    "busy": ["retry"],
+    "engine_failed": ["retry", "open-market"],
+    "draining": ["open-market"],
+    "unknown_model": ["open-market"],
+    "bad_profile": ["open-market"],
+    "unknown_channel": ["retry"],
+    "prompt_too_long": ["new-chat"],
+    "channel_ended": ["open-deposit"],
+    "channel_expiring": ["open-close"],
+    "deposit_exhausted": ["open-close"],
+    "deposit_too_small": ["open-deposit"],
+    "cap_too_small": ["open-close"],
+    "rpc_unreachable": ["read-market"],
+    "in_use_elsewhere": ["reload"],
+}
+LABELS = {
+    "switch": "do.switch",
+    "retry": "do.retry",
+    "open-market": "do.another",
+    "open-close": "do.take_back",
+    "open-deposit": "do.deposit",
+    "new-chat": "do.new_chat",
+    "read-market": "do.retry",
+    "reload": "do.reload",
+}
+
+
+def notices(state: State, t: Words) -> list[Node]:
+    """The one notice that is there, if any."""
+    notice = state.notice
+    if notice is None:
+        return []
+    says, step = t.error(notice.name, **dict(notice.values))
+    chain = state.site.chain_name if state.site else ""
+    steps: list[Element] = []
+    for do in NEXT.get(notice.name, []):
+        if do == "open-close" and not state.deposit.usable:
+            continue
+        steps.append(button(t(LABELS[do], chain=chain), do))
+    dismiss = cross("dismiss", t("do.dismiss"))
+    return [
+        h(
+            "div",
+            icon("alert"),
+            h(
+                "div",
+                h("span", says, class_="says"),
+                " ",
+                h("span", step, class_="next"),
+                h("div", steps, class_="do") if steps else None,
+            ),
+            dismiss,
+            class_="notice",
+            data_kind="quiet" if notice.quiet else "error",
+            data_code=notice.name,
+            key=notice.name,
+        )
+    ]
