@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager
 from http.client import HTTPConnection
 from typing import Any
 
-from eth_utils import to_checksum_address
+from eth_utils.address import to_checksum_address
 
 from contracts.machine import GENESIS, ROOT, Log, Machine, Receipt, Reverted
 
@@ -116,9 +116,12 @@ def _bytes(text: str) -> bytes:
 
 
 def binary() -> str:
-    """Path of anvil: the project's own from npm, else the one on PATH. Raises FileNotFoundError."""
-    own = ROOT / "node_modules" / ".bin" / "anvil"
-    found = str(own) if own.exists() else shutil.which("anvil")
+    """Path of anvil: the program from npm's package of this platform, else the one on PATH. Raises FileNotFoundError.
+
+    Not ``.bin/anvil``: that is a script of node's that starts the program, and a signal would end the script alone.
+    """
+    own = sorted(ROOT.glob("node_modules/@foundry-rs/anvil-*/bin/anvil*"))
+    found = str(own[0]) if own else shutil.which("anvil")
     if not found:
         raise FileNotFoundError("anvil is missing: run `npm ci`")
     return found

@@ -18,7 +18,8 @@ from typing import Any
 
 from eth_account import Account
 from eth_account.messages import encode_typed_data
-from eth_utils import keccak, to_canonical_address
+from eth_utils.address import to_canonical_address
+from eth_utils.crypto import keccak
 
 from contracts.anvil import Anvil, running
 from contracts.machine import ETHER, Contract

@@ -229,7 +229,8 @@ def exitDelay() -> uint256:
 @internal
 @view
 def _record(index: uint256, profile: Bytes[MAX_PROFILE]) -> uint256:
-    return (index << 192) | (block.number << 160) | (convert(keccak256(profile), uint256) & ADDRESS)
+    # Masked: a block number past 32 bits must not reach into the index.
+    return (index << 192) | ((block.number & BLOCK) << 160) | (convert(keccak256(profile), uint256) & ADDRESS)
 
 
 @internal

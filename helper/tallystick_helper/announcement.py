@@ -1,6 +1,4 @@
-"""What this node announced on chain, kept beside its keys: `tallystick provide` writes it, a running node reads
-it.
-"""
+"""What this node announced on chain, kept beside its keys: `tallystick provide` writes it, a running node reads it."""
 
 from __future__ import annotations
 

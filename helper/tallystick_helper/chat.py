@@ -59,6 +59,7 @@ class Answer:
     seconds: float = 0.0
     stream: int = 0
     arrivals: list[float] = field(default_factory=list)
+    units_at_first: int = 0
 
 
 class Account:
@@ -172,7 +173,8 @@ class Conversation:
             self._check(event)
             if isinstance(event, Output) and event.stream == stream:
                 at = time.monotonic() - started
-                answer.first_token = at if answer.first_token is None else answer.first_token
+                if answer.first_token is None:
+                    answer.first_token, answer.units_at_first = at, event.units
                 answer.arrivals.append(at)
                 raw += event.data
                 text = raw.decode(errors="ignore")

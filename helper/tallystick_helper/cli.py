@@ -13,6 +13,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from tallystick_shared.errors import Code, LocalError, TallystickError
 from tallystick_shared.evm.rpc import RpcError
@@ -55,7 +56,7 @@ def fail(error: TallystickError, as_json: bool) -> None:
             {"error": error.code.name, "code": int(error.code), "says": error.says, "next": error.next_step, **values},
         )
     else:
-        detail = "; ".join(f"{name}: {value}" for name, value in values.items())
+        detail = escape("; ".join(f"{name}: {value}" for name, value in values.items()))
         err.print(f"[bold]{error.says}[/bold] {error.next_step}" + (f"\n[dim]{detail}[/dim]" if detail else ""))
     raise typer.Exit(1)
 
@@ -106,13 +107,22 @@ def chain_flags(rpc: list[str] | None, registry: str | None, channels: str | Non
     return {"rpc": rpc or None, "registry": registry, "channels": channels}
 
 
-async def until_signalled() -> None:
-    """Returns at SIGTERM or SIGINT."""
+def signalled() -> asyncio.Event:
+    """Set at SIGTERM or SIGINT."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await stop.wait()
+    return stop
+
+
+def tell_up(urls: dict[str, Any], as_json: bool) -> None:
+    """Where everything is."""
+    lines = [f"Page      {urls['page'] or 'not built'}"]
+    if urls["endpoint"]:
+        lines += [f"Listening {urls['endpoint']}", f"Model     {urls['model']}"]
+        lines.append(f"Provider  {urls['provider'] or 'not announced yet: run `tallystick provide`'}")
+    say(as_json, urls, "\n".join(lines))
 
 
 @app.command()
@@ -140,17 +150,19 @@ def up(
     from .up import Up
 
     async def work() -> None:
-        running = Up(settings)
+        running, stop = Up(settings), signalled()
+        starting = asyncio.create_task(running.start())
+        stopped = asyncio.create_task(stop.wait())
         try:
-            await running.start()
-            urls = running.urls()
-            lines = [f"Page      {urls['page'] or 'not built'}"]
-            if urls["endpoint"]:
-                lines += [f"Listening {urls['endpoint']}", f"Model     {urls['model']}"]
-                lines.append(f"Provider  {urls['provider'] or 'not announced yet: run `tallystick provide`'}")
-            say(as_json, urls, "\n".join(lines))
-            await until_signalled()
+            await asyncio.wait([starting, stopped], return_when=asyncio.FIRST_COMPLETED)
+            if not stop.is_set():
+                await starting
+                tell_up(running.urls(), as_json)
+            await stopped
         finally:
+            starting.cancel()
+            stopped.cancel()
+            await asyncio.gather(starting, stopped, return_exceptions=True)
             await running.stop()
 
     run(work(), as_json)
@@ -196,7 +208,10 @@ def provide(
         ),
         as_json,
     )
-    say(as_json, done, f"Provider {done['provider']} is announced at {done['endpoint']}.")
+    text = f"Provider {done['provider']} is announced at {done['endpoint']}."
+    if settings.listen.endpoint is None:
+        text += "\nOnly this machine can reach that: give --endpoint ws://YOUR-ADDRESS:8766 for others."
+    say(as_json, done, text)
 
 
 @app.command()

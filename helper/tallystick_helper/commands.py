@@ -49,6 +49,11 @@ def show_amount(amount: int, symbol: str) -> str:
     return f"{text.rstrip('0').rstrip('.') if '.' in text else text} {symbol}"
 
 
+def plain_text(text: str) -> str:
+    """What a model said, without the control characters that a terminal would obey."""
+    return "".join(character for character in text if character.isprintable() or character in "\n\t")
+
+
 @asynccontextmanager
 async def chain_of(settings: Settings) -> AsyncIterator[tuple[HttpRpc, int]]:
     """The chain in the settings and its id. Raises LocalError BAD_SETTINGS, RPC_UNREACHABLE or WRONG_CHAIN."""
@@ -159,7 +164,7 @@ class _Chat:
             if isinstance(piece, Answer):
                 answer = piece
             elif self._stream:
-                sys.stdout.write(piece)
+                sys.stdout.write(plain_text(piece))
                 sys.stdout.flush()
         if self._stream:
             sys.stdout.write("\n")

@@ -1,8 +1,8 @@
-"""The demo: a chain, the contracts, a provider and the page on this machine, all real, gone without a trace when it ends.
+"""The demo: a chain, the contracts, a provider and the page on this machine, all real, gone when it ends.
 
-    python -m tallystick_helper.demo [--json] [--listen PORT] [--page PORT] [--endpoint URL] [--engine gguf|echo] [--no-open]
+    python -m tallystick_helper.demo [--json] [--no-open] [--page PORT] [--listen PORT] [--endpoint URL] [--engine NAME]
 
-The chain is anvil's. Everything on it is worthless, and the page says so. `--json` prints one line when everything is up.
+The chain is anvil's. Everything on it is worthless, and the page says so. `--json` prints one line when all is up.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from .chain.sender import Sender
 from .crypto import NativeCrypto
 from .logs import configure
 from .provide import Provider
-from .settings import Settings
+from .settings import Settings, load
 from .up import Up
 
 CHAIN_ID = 31337
@@ -57,7 +57,7 @@ def anvil_path() -> str:
 
 @contextlib.asynccontextmanager
 async def anvil(port: int = 0) -> AsyncIterator[str]:
-    """A local chain; yields its URL. It dies with this process's clean-up, and with its pipe if this process is killed."""
+    """A local chain; yields its URL, and ends it on leaving."""
     arguments = ["--port", str(port), "--hardfork", "osaka", "--chain-id", str(CHAIN_ID), "--accounts", "1"]
     process = await asyncio.create_subprocess_exec(
         anvil_path(),
@@ -89,8 +89,8 @@ async def _drain(stream: asyncio.StreamReader) -> None:
 
 def settings_for(options: argparse.Namespace, folder: Path, rpc: str, where: Deployment, user_key: bytes) -> Settings:
     """The demo node's settings: the same a person would write into a file."""
-    return Settings.model_validate(
-        {
+    return load(
+        flags={
             "data_dir": folder,
             "demo_key": "0x" + user_key.hex(),
             "log_level": "warning",
@@ -136,8 +136,7 @@ async def stack(options: argparse.Namespace) -> AsyncIterator[dict[str, Any]]:
         endpoint = options.endpoint or f"ws://127.0.0.1:{up.public.port}"
         owner = Provider(settings, crypto, rpc, where, owner_key)
         await owner.provide(up.engine.capabilities(), endpoint, lambda name, transaction: None)
-        while up.node is None:
-            await asyncio.sleep(0.02)
+        await up.serving.wait()
         yield {
             "page": f"http://127.0.0.1:{up.page.port}/",
             "rpc": url,

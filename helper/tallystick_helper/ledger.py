@@ -1,14 +1,12 @@
 """The node's ledger: what it was promised and what it did for it, on disk before it serves on.
 
 One SQLite file, WAL, `synchronous=FULL`, exclusive lock, exactly one connection in one thread (SQLite 3.7.0 to
-3.51.2 can corrupt a WAL
-with two). Jobs queue up; the thread takes all that wait, runs each in a savepoint, commits once and only then
-resolves them: alone a
-voucher is committed at once, under load they share a commit, and none waits longer than the commit before its own.
+3.51.2 can corrupt a WAL with two). Jobs queue up; the thread takes all that wait, runs each in a savepoint, commits
+once and only then resolves them: alone a voucher is committed at once, under load they share a commit, and none
+waits longer than the commit before its own.
 
-Amounts are 16 big-endian bytes, so that SQLite compares them rightly as BLOBs. Amounts only rise. No prompt,
-answer or address of a
-user's machine is ever written here.
+Amounts are 16 big-endian bytes, so that SQLite compares them rightly as BLOBs. Amounts only rise. No prompt, answer
+or address of a user's machine is ever written here.
 """
 
 from __future__ import annotations
@@ -29,11 +27,12 @@ from tallystick_shared.errors import Code, LocalError
 from tallystick_shared.messages import ConfigBody, amount_bytes, amount_int, decode, encode
 from tallystick_shared.voucher import Signed
 
+VERSION = 1
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS channels (
     id BLOB PRIMARY KEY CHECK (length(id) = 32), config BLOB NOT NULL, leaf_salt BLOB NOT NULL, proof BLOB NOT NULL,
     amount BLOB NOT NULL CHECK (length(amount) = 16), signature BLOB NOT NULL,
-    owed BLOB NOT NULL CHECK (length(owed) = 16), ended INTEGER NOT NULL DEFAULT 0
+    owed BLOB NOT NULL CHECK (length(owed) = 16), closing INTEGER NOT NULL DEFAULT 0, ended INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS requests (
     channel BLOB NOT NULL, id BLOB NOT NULL CHECK (length(id) = 16), digest BLOB NOT NULL,
@@ -42,8 +41,8 @@ CREATE TABLE IF NOT EXISTS requests (
 CREATE TABLE IF NOT EXISTS claims (
     hash BLOB PRIMARY KEY, kind TEXT NOT NULL, channels BLOB NOT NULL, sent INTEGER NOT NULL, block INTEGER, paid BLOB
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS cursor (one INTEGER PRIMARY KEY CHECK (one = 1), block INTEGER NOT NULL, hash TEXT NOT
-NULL) STRICT;
+CREATE TABLE IF NOT EXISTS cursor (one INTEGER PRIMARY KEY CHECK (one = 1), block INTEGER NOT NULL, hash TEXT NOT NULL)
+STRICT;
 """
 ZERO = bytes(16)
 MAX_BATCH = 1000
@@ -61,6 +60,7 @@ class ChannelRow:
     proof: tuple[bytes, ...]
     voucher: Signed
     owed: int
+    closing: bool
     ended: bool
 
 
@@ -74,11 +74,11 @@ class RequestRow:
 
 
 def _channel(row: tuple[Any, ...]) -> ChannelRow:
-    channel_id, config, leaf_salt, proof, amount, signature, owed, ended = row
+    channel_id, config, leaf_salt, proof, amount, signature, owed, closing, ended = row
     path = tuple(proof[at : at + 32] for at in range(0, len(proof), 32))
     voucher = Signed(amount_int(amount), signature)
     body = Config.from_body(decode(ConfigBody, config))
-    return ChannelRow(channel_id, body, leaf_salt, path, voucher, amount_int(owed), bool(ended))
+    return ChannelRow(channel_id, body, leaf_salt, path, voucher, amount_int(owed), bool(closing), bool(ended))
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -89,8 +89,11 @@ def _connect(path: Path) -> sqlite3.Connection:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA fullfsync = ON")
-        db.executescript(SCHEMA)
         verdict = db.execute("PRAGMA quick_check").fetchone()[0]
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        if version not in (0, VERSION):
+            verdict = f"version {version}"
+        db.executescript(SCHEMA + f"PRAGMA user_version = {VERSION};")
     except (sqlite3.Error, OSError) as error:
         raise LocalError(Code.STORE_UNREADABLE, path=str(path), reason=str(error)) from None
     if verdict != "ok":
@@ -209,12 +212,13 @@ class Ledger:
         self, channel_id: bytes, config: Config, leaf_salt: bytes, proof: tuple[bytes, ...]
     ) -> ChannelRow:
         """Keeps what a later claim needs; a channel that is known keeps its sums (and is live again, should a
-        reorganisation have taken its end back). Returns its row."""
+        reorganisation have taken its end back). Returns its row.
+        """
         body = encode(config.body())
 
         def job(db: sqlite3.Connection) -> ChannelRow:
             db.execute(
-                "INSERT INTO channels VALUES (?,?,?,?,?,?,?,0) ON CONFLICT (id) DO UPDATE SET ended = 0",
+                "INSERT INTO channels VALUES (?,?,?,?,?,?,?,0,0) ON CONFLICT (id) DO UPDATE SET ended = 0",
                 (channel_id, body, leaf_salt, b"".join(proof), ZERO, b"", ZERO),
             )
             return _channel(db.execute("SELECT * FROM channels WHERE id = ?", (channel_id,)).fetchone())
@@ -269,6 +273,11 @@ class Ledger:
 
         await self.run(job)
 
+    async def mark_closing(self, marks: dict[bytes, bool]) -> None:
+        """Whether the payers of these channels asked for the end; those that are not ours are passed over."""
+        rows = [(closing, channel_id) for channel_id, closing in marks.items()]
+        await self.run(lambda db: db.executemany("UPDATE channels SET closing = ? WHERE id = ?", rows))
+
     # requests
 
     async def open_request(self, channel_id: bytes, request_id: bytes, digest: bytes) -> RequestRow | None:
@@ -319,6 +328,19 @@ class Ledger:
         await self.run(
             lambda db: db.execute("INSERT OR IGNORE INTO claims (hash, kind, channels, sent) VALUES (?,?,?,?)", row)
         )
+
+    async def unmined(self) -> list[tuple[bytes, list[bytes]]]:
+        """(hash, channel ids) of every claim and close whose end was not seen."""
+
+        def job(db: sqlite3.Connection) -> list[tuple[bytes, list[bytes]]]:
+            rows = db.execute("SELECT hash, channels FROM claims WHERE block IS NULL").fetchall()
+            return [(row[0], [row[1][at : at + 32] for at in range(0, len(row[1]), 32)]) for row in rows]
+
+        return await self.run(job)
+
+    async def dropped(self, transaction: bytes) -> None:
+        """It will never be mined: another version was, or the chain forgot it."""
+        await self.run(lambda db: db.execute("DELETE FROM claims WHERE hash = ? AND block IS NULL", (transaction,)))
 
     async def mined(self, transaction: bytes, block: int, paid: int) -> None:
         """It was mined and paid that much."""

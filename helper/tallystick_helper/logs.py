@@ -27,6 +27,8 @@ def configure(level: str = "info") -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+    # What strangers send wrong is no news, and would fill a disk.
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)
     logging.basicConfig(
         level=logging.WARNING, format="%(name)s %(levelname)s %(message)s", stream=sys.stderr, force=True
     )

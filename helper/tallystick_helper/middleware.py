@@ -8,8 +8,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 
 class LoopbackHosts:
-    """Answers only requests that name this machine: a foreign site whose name was made to point here (DNS
-    rebinding) gets nothing.
+    """Answers only requests that name this machine: a foreign site whose name was made to point here (DNS rebinding)
+    gets nothing.
     """
 
     def __init__(self, app: ASGIApp, hosts: frozenset[str]) -> None:

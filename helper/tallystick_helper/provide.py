@@ -29,8 +29,8 @@ Tell = Callable[[str, str], None]
 
 @dataclass(frozen=True)
 class Provided:
-    """What was done: the announcement in force, and the transactions sent (hash by name; empty where nothing had
-    to change).
+    """What was done: the announcement in force, and the transactions sent (hash by name; empty where nothing had to
+    change).
     """
 
     announced: Announcement
@@ -40,8 +40,8 @@ class Provided:
 def make_profile(
     settings: Settings, able: Capabilities, crypto: Crypto, keys: KeyStore, provider: bytes, endpoint: str, epoch: int
 ) -> Profile:
-    """The profile that the settings and the engine make, unsigned. Raises LocalError BAD_SETTINGS where a value
-    does not fit.
+    """The profile that the settings and the engine make, unsigned. Raises LocalError BAD_SETTINGS where a value does
+    not fit.
     """
     offer = settings.offer
     offers = Offer(
@@ -64,7 +64,7 @@ def make_profile(
         tuple(to_bytes(token) for token in offer.tokens),
         amount_bytes(offer.minimum_cap),
         offer.minimum_delay,
-        amount_bytes(offer.first_voucher),
+        amount_bytes(0),
         amount_bytes(offer.credit_window()),
         MINIMUM_SUITE,
         epoch,

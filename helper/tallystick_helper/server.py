@@ -1,8 +1,7 @@
 """uvicorn, with the limits that it lacks.
 
-uvicorn leaves a socket that never finishes its request headers open for ever; here a header deadline, absolute
-from the connection's first
-moment, cuts it. Signals are not uvicorn's business: the process drains first.
+uvicorn leaves a socket that never finishes its request headers open for ever; here a header deadline, absolute from
+the connection's first moment, cuts it. Signals are not uvicorn's business: the process drains first.
 """
 
 from __future__ import annotations
@@ -23,16 +22,23 @@ from tallystick_shared.records import MAX_MESSAGE
 HEADER_DEADLINE = 4.0
 
 
+class DeadlineConfig(uvicorn.Config):
+    """uvicorn's, with the seconds within which a first request must be complete."""
+
+    header_deadline = HEADER_DEADLINE
+
+
 class DeadlineProtocol(H11Protocol):
-    """HTTP/1.1 whose first request must be complete in four seconds. An upgraded WebSocket has a protocol of its
-    own by then.
+    """HTTP/1.1 whose first request must be complete in four seconds. An upgraded WebSocket has a protocol of its own
+    by then.
     """
 
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]
-        self._deadline = self.loop.call_later(HEADER_DEADLINE, self._cut)
+        assert isinstance(self.config, DeadlineConfig)
+        self._deadline = self.loop.call_later(self.config.header_deadline, self._cut)
 
     def _cut(self) -> None:
         # `scope` is set when the headers are complete; a WebSocket has left this protocol.
@@ -53,8 +59,8 @@ class Server(uvicorn.Server):
         yield
 
 
-def _config(app: ASGIApp, **options: Any) -> uvicorn.Config:
-    return uvicorn.Config(
+def _config(app: ASGIApp, header_deadline: float, **options: Any) -> DeadlineConfig:
+    config = DeadlineConfig(
         app,
         http=DeadlineProtocol,
         lifespan="off",
@@ -68,12 +74,16 @@ def _config(app: ASGIApp, **options: Any) -> uvicorn.Config:
         timeout_graceful_shutdown=3,
         **options,
     )
+    config.header_deadline = header_deadline
+    return config
 
 
 class Listener:
     """A bound socket and its server. `port` is the real one, also where 0 was asked for."""
 
-    def __init__(self, app: ASGIApp, host: str, port: int, *, websocket: bool) -> None:
+    def __init__(
+        self, app: ASGIApp, host: str, port: int, *, websocket: bool, header_deadline: float = HEADER_DEADLINE
+    ) -> None:
         """Raises LocalError BAD_SETTINGS where the port is taken."""
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
@@ -93,7 +103,7 @@ class Listener:
                 "ws_ping_timeout": 20,
                 "limit_concurrency": 4096,
             }
-        self._server = Server(_config(app, **options))
+        self._server = Server(_config(app, header_deadline, **options))
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:

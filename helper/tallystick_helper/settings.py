@@ -1,8 +1,8 @@
 """Settings of a node: flags, then `TALLYSTICK_…` of the environment, then a TOML file, then the defaults here.
 
 A nested setting is `TALLYSTICK_CHAIN__RPC` in the environment and `rpc` under `[chain]` in the file. Amounts are
-integers in the token's
-smallest unit, given as text where they are too long for TOML's integers; prices are per 1,000,000 units.
+integers in the token's smallest unit, given as text where they are too long for TOML's integers; prices are per
+1,000,000 units.
 """
 
 from __future__ import annotations
@@ -75,7 +75,6 @@ class ListenSettings(Section):
     host: str = "0.0.0.0"
     port: Port = 8766
     endpoint: str | None = None
-    streams: int = Field(8, ge=1)
     unauthenticated: int = Field(256, ge=1)
     unauthenticated_per_address: int = Field(8, ge=1)
     connections_per_channel: int = Field(4, ge=1)
@@ -93,7 +92,6 @@ class OfferSettings(Section):
     units_per_second: int = Field(150, ge=1, description="output speed that the default window is computed from")
     minimum_cap: Amount = 0
     minimum_delay: int = Field(15 * MINUTE, ge=15 * MINUTE, description="seconds between a close request and the end")
-    first_voucher: Amount = 0
     stake: Amount = Field(10**15, description="locked with the registration, taken back on leaving")
 
     def credit_window(self) -> int:

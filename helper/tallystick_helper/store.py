@@ -1,8 +1,7 @@
 """What a terminal user keeps: its deposits with their session keys, and for each the highest amount it signed.
 
 One folder of mode 0700, files of mode 0600. A file is replaced at once or not at all and is on disk before `save`
-returns, because an amount
-must be kept before its signature leaves. A deposit is used by one process at a time.
+returns, because an amount must be kept before its signature leaves. A deposit is used by one process at a time.
 """
 
 from __future__ import annotations

@@ -37,12 +37,14 @@ class Up:
         self.crypto = NativeCrypto()
         self.engine: Engine | None = None
         self.running: Running | None = None
+        self.serving = asyncio.Event()
         self.public: Listener | None = None
         self.page: Listener | None = None
         self._rpc = HttpRpc(settings.chain.rpc) if settings.chain.rpc else None
         self._chain_id = settings.chain.id
         self._supervisor: asyncio.Task[None] | None = None
         self._announced_at: int | None = None
+        self._fault = ""
 
     @property
     def node(self) -> Node | None:
@@ -65,7 +67,7 @@ class Up:
         self.public = Listener(public_app(lambda: self.node), listen.host, listen.port, websocket=True)
         self.public.start()
         self.engine = await open_engine(settings.engine.kind, settings.engine.options, settings.data_dir)
-        await self._look()
+        await self._try_look()
         self._supervisor = asyncio.create_task(self._supervise())
 
     def urls(self) -> dict[str, Any]:
@@ -110,10 +112,17 @@ class Up:
         """Starts the node once it is announced, also while this runs, and takes over each newer announcement."""
         while True:
             await asyncio.sleep(min(1.0, self.settings.chain.interval))
-            try:
-                await self._look()
-            except (TallystickError, RpcError) as error:
+            await self._try_look()
+
+    async def _try_look(self) -> None:
+        try:
+            await self._look()
+        except (TallystickError, RpcError) as error:
+            if str(error) != self._fault:
                 log.error("node_not_started", error=str(error))
+            self._fault = str(error)
+        except Exception:
+            log.exception("node_not_started")
 
     def _announcement_time(self) -> int | None:
         path: Path = self.settings.data_dir / FILE
@@ -125,13 +134,25 @@ class Up:
             return
         announced = Announcement.load(self.settings.data_dir)
         assert announced is not None and self._rpc is not None and self.engine is not None
+        await self._check_place(announced)
         if self.running and self._same_place(self.running.announced, announced):
             renew(self.running, announced, self.crypto, KeyStore(self.settings.data_dir))
         else:
             await self._stop_node()
             self.running = await start_node(self.settings, self.crypto, announced, self._rpc, self.engine)
         self._announced_at = changed
+        self.serving.set()
         log.info("serving", provider="0x" + announced.provider.hex())
+
+    async def _check_place(self, announced: Announcement) -> None:
+        """The announcement is for this chain and these contracts. Raises LocalError WRONG_CHAIN or NOT_REGISTERED."""
+        where = await self.where()
+        assert self._rpc is not None
+        if (found := await chain_id(self._rpc)) != where.chain_id:
+            raise LocalError(Code.WRONG_CHAIN, wanted=where.chain_id, found=found)
+        there = announced.where
+        if (there.chain_id, there.registry, there.channels) != (where.chain_id, where.registry, where.channels):
+            raise LocalError(Code.NOT_REGISTERED, reason="announced for other contracts: run `tallystick provide`")
 
     def _same_place(self, old: Announcement, new: Announcement) -> bool:
         same = (old.provider, old.where) == (new.provider, new.where)

@@ -8,7 +8,7 @@ from typing import Any
 
 from boa.environment import Env
 from eth.exceptions import Revert
-from eth_utils import to_checksum_address
+from eth_utils.address import to_checksum_address
 
 from contracts.machine import ETHER, GENESIS, Log, Machine, Receipt, Reverted
 
@@ -74,7 +74,12 @@ class PyEvm(Machine):
     def chain_id(self) -> int:
         return int(self._patch.chain_id)
 
+    def set_block(self, number: int) -> None:
+        """The next transaction's block comes after that one."""
+        self._patch.block_number = number
+
     def set_chain_id(self, number: int) -> None:
+        """As after a fork of the chain."""
         self._patch.chain_id = number
 
     @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from eth_utils import keccak
+from eth_utils.crypto import keccak
 
 from tests.contracts.world import DAY, MAX, NO_SALT, THIEF, Leaf, State, World
 
@@ -75,6 +75,15 @@ def test_the_closer_cannot_name_another_payee(world: World) -> None:
     config = world.open(deposit=1000)
     record = world.record(config, 300, Leaf(world.operator, world.operator))
     assert world.channels.refusal("close", world.operator, record, sender=world.operator) == "closer"
+
+
+def test_a_record_with_a_proof_closes_nothing(world: World) -> None:
+    config = world.open(deposit=1000)
+    record = world.record(config, 300)
+    for proof in ((bytes(32),), (world.only.hash,)):
+        longer = record._replace(proof=proof)
+        assert world.channels.refusal("close", world.payee, longer, sender=world.operator) == "closer"
+    assert close(world, world.payee, record, sender=world.operator) == (300, 700)
 
 
 def test_a_payee_can_be_its_own_closer(world: World) -> None:

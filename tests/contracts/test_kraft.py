@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from eth_utils import keccak
+from eth_utils.crypto import keccak
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

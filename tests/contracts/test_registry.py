@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from eth_utils import keccak
+from eth_utils.crypto import keccak
 
 from contracts.machine import Receipt, Reverted
+from tests.contracts.pyevm import PyEvm
 from tests.contracts.world import DAY, ETHER, World
 
 STAKE = ETHER // 1000
@@ -15,6 +16,10 @@ GWEI = 10**9
 def word(stake: int, receipt: Receipt, profile: bytes) -> int:
     """A provider's word, from its parts."""
     return (stake // GWEI << 192) | (receipt.block << 160) | int.from_bytes(keccak(profile)[12:], "big")
+
+
+def block_of(packed: int) -> int:
+    return packed >> 160 & 0xFFFFFFFF
 
 
 def register(world: World, who: str, profile: bytes = b"profile", stake: int = STAKE) -> Receipt:
@@ -76,6 +81,16 @@ def test_announce_replaces_hash_and_block_and_points_back(world: World) -> None:
     assert world.registry.events(second)[0][1]["previousBlock"] == first.block
     assert world.registry.events(third)[0][1]["previousBlock"] == second.block
     assert listed(world)[world.payee.lower()] == word(3 * STAKE, third, b"three")
+
+
+def test_whoever_announced_still_leaves_alone(world: World) -> None:
+    for each in world.crowd[:3]:
+        register(world, each)
+        world.registry.send("announce", b"again", sender=each)
+    leave(world, world.crowd[1])
+    assert set(listed(world)) == {world.crowd[0].lower(), world.crowd[2].lower()}
+    leave(world, world.crowd[2])
+    assert set(listed(world)) == {world.crowd[0].lower()}
 
 
 def test_strangers_can_do_nothing(world: World) -> None:
@@ -157,6 +172,17 @@ def test_the_last_provider_takes_the_free_place(world: World, leaver: int) -> No
         del words[each]
         assert listed(world) == words
     assert world.machine.balance(world.registry.address) == 0
+
+
+def test_a_block_number_past_32_bits_leaves_the_index_alone(pyevm: World) -> None:
+    assert isinstance(pyevm.machine, PyEvm)
+    pyevm.machine.set_block(2**32 + 6)
+    for each in pyevm.crowd[:2]:
+        register(pyevm, each)
+    assert [block_of(each) for each in listed(pyevm).values()] == [7, 8]
+    leave(pyevm, pyevm.crowd[0])
+    leave(pyevm, pyevm.crowd[1])
+    assert listed(pyevm) == {}
 
 
 def test_pages(world: World) -> None:

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from eth_account import Account
 from eth_account.messages import encode_typed_data
-from eth_utils import keccak, to_canonical_address
+from eth_utils.address import to_canonical_address
+from eth_utils.crypto import keccak
 
 from contracts.build import artefact
 from contracts.machine import ETHER, ROOT, Contract, Machine

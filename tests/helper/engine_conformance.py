@@ -109,6 +109,14 @@ class EngineConformance:
         assert rest == [Finish(Reason.CANCELLED, 0)]
         assert engine.load().running == 0
 
+    async def test_cancel_of_a_prompt_behind_another_does_not_wait_for_it(self, engine: Engine) -> None:
+        first, second = engine.run(self.long), engine.run(self.long)
+        assert await engine.count(self.short) > 0
+        await second.aclose()
+        assert engine.load().running == 1
+        assert [event async for event in second] == [Finish(Reason.CANCELLED, 0)]
+        await first.aclose()
+
     async def test_cancel_wakes_a_reader_in_another_task(self, engine: Engine) -> None:
         run = engine.run(self.long)
         reader = asyncio.create_task(collect(run))

@@ -31,7 +31,8 @@ async def test_nothing_comes_after_cancel_even_if_it_was_ready() -> None:
         run.emit(Piece(b"x", 1))
         run.emit(Piece(b"y", 1))
         emitted.set()
-        await run.pause(60)
+        with run.interruptible():
+            await asyncio.Event().wait()
         return Reason.STOP
 
     run = Run(slots.reserve(), work)

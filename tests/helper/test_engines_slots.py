@@ -52,6 +52,18 @@ async def test_a_released_place_in_the_queue_is_cancelled() -> None:
     assert slots.load() == Load(1, 1, 1, 0)
 
 
+async def test_a_waiter_that_was_cancelled_is_passed_over() -> None:
+    slots = Slots(1, 2)
+    first, second, third = (slots.reserve() for _ in range(3))
+    waiter = asyncio.create_task(second.slot())
+    await asyncio.sleep(0)
+    waiter.cancel()
+    first.release()
+    assert await third.slot() == 0
+    second.release()
+    assert slots.load() == Load(1, 2, 1, 0)
+
+
 async def test_release_twice_gives_one_slot() -> None:
     slots = Slots(1, 0)
     ticket = slots.reserve()

@@ -1,9 +1,8 @@
 """Follows the Channels contract by its logs.
 
-Each look reads the newest block; where it is new, the logs since the last one are read, and the last few blocks
-once more. A log that was
-there before and is gone now means that the chain was reorganised: then the channels concerned are read from the
-contract, whose word counts.
+Each look reads the newest block; where it is new, the logs since the last one are read, and the last few blocks once
+more. A log that was there before and is gone now means that the chain was reorganised: then the channels concerned
+are read from the contract, whose word counts.
 """
 
 from __future__ import annotations
@@ -73,14 +72,11 @@ class Follower:
     async def prepare(self) -> None:
         """Reads the state of every channel in the ledger, and finds the block to go on from."""
         rows = await self._ledger.live_channels()
-        delays = {row.channel_id: row.config.delay for row in rows}
-        await self._read(list(delays))
-        for channel_id, delay in delays.items():
-            known = self.table.get(channel_id)
-            # A close request from before the cursor left only its expiry behind; what ends that soon is treated as
-            # one.
-            if known and not known.state.ended and known.state.expiry - self.now() < delay:
-                self.table.put(channel_id, known.state, closing=True)
+        await self._read([row.channel_id for row in rows])
+        for row in rows:
+            known = self.table.get(row.channel_id)
+            if known is not None:
+                self.table.put(row.channel_id, known.state, closing=row.closing)
         cursor = await self._ledger.cursor()
         if cursor and cursor[0] >= self._start and await self._hash_of(cursor[0]) == cursor[1]:
             self._next = cursor[0] + 1
@@ -90,12 +86,14 @@ class Follower:
         return str(block["hash"]) if block else ""
 
     async def run(self) -> None:
-        """Looks for ever. A chain that does not answer is asked again at the next beat."""
+        """Looks for ever. A chain that does not answer, or answers nonsense, is asked again at the next beat."""
         while True:
             try:
                 await self.look()
             except (TallystickError, RpcError) as error:
                 log.warning("chain_unreadable", error=str(error))
+            except Exception:
+                log.exception("chain_unreadable")
             await asyncio.sleep(self._interval)
 
     async def look(self) -> bool:
@@ -121,11 +119,18 @@ class Follower:
         new = [entry for entry in entries if _key(entry) not in self._seen]
         for entry in new:
             self.table.apply(entry)
+        marked = {entry.channel_id for entry in new if entry.name in ("CloseRequested", "ToppedUp")}
+        if marked:
+            await self._ledger.mark_closing({one: self._is_closing(one) for one in marked})
         # A state may have been read ahead of its logs, so sums of logs are not added up: the contract's word counts.
         touched = {entry.channel_id for entry in new if entry.name != "Opened"} | {key[4] for key in gone}
         await self._read([channel_id for channel_id in touched if self.table.get(channel_id)])
         oldest = last - 2 * self._reread
         self._seen = {key for key in (self._seen - gone) | fresh if key[0] >= oldest}
+
+    def _is_closing(self, channel_id: bytes) -> bool:
+        known = self.table.get(channel_id)
+        return known is not None and known.closing
 
     async def _logs(self, first: int, last: int) -> list[ChannelLog]:
         """All logs of a range, in smaller pieces where the chain's node refuses a large one."""

@@ -1,5 +1,5 @@
-"""The native filling of the `Rpc` seat: JSON-RPC over HTTP, several URLs in the order given, the next one where
-one does not answer.
+"""The native filling of the `Rpc` seat: JSON-RPC over HTTP, several URLs in the order given, the next one where one
+does not answer.
 """
 
 from __future__ import annotations

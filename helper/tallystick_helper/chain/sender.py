@@ -1,8 +1,7 @@
 """Sending transactions with a key of our own, until they are mined.
 
 A transaction is priced by EIP-1559 where the chain has a base fee, else by its gas price; one that is not mined in
-time is sent again
-under the same nonce at a higher price. Nonces are given out under one lock.
+time is sent again under the same nonce at a higher price. Nonces are given out under one lock.
 """
 
 from __future__ import annotations
@@ -10,16 +9,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
-from eth_account import Account
-from eth_account.signers.local import LocalAccount
-from eth_utils.address import to_checksum_address
 
 from tallystick_shared.errors import Code, LocalError
 from tallystick_shared.evm.rpc import Rpc, RpcError, to_bytes, to_hex, to_int
+
+from ..crypto import NativeCrypto
+from .transaction import Fees, Transaction
 
 GWEI = 10**9
 GAS_MARGIN = 1.2
@@ -42,34 +41,28 @@ class Receipt:
     logs: list[dict[str, Any]]
 
 
-@dataclass(frozen=True)
-class _Wanted:
-    """A transaction before it has a price."""
-
-    to: bytes | None
-    data: bytes
-    value: int
-    gas: int
-    nonce: int
-
-
 class Sender:
     """One key on one chain."""
 
     def __init__(
-        self, rpc: Rpc, key: bytes, chain_id: int, *, poll: float = 0.25, patience: float = 60.0, tries: int = 20
+        self,
+        rpc: Rpc,
+        key: bytes,
+        chain_id: int,
+        *,
+        poll: float = 0.25,
+        patience: float = 60.0,
+        tries: int = 20,
     ) -> None:
         """`poll`: seconds between looks for a receipt; `patience`: seconds until the price is raised, at most
         `tries` times.
         """
-        self._rpc = rpc
-        self._account: LocalAccount = Account.from_key(key)
-        self._chain_id = chain_id
+        self._crypto, self._rpc, self._key, self._chain_id = NativeCrypto(), rpc, key, chain_id
         self._poll, self._patience, self._tries = poll, patience, tries
         self._lock = asyncio.Lock()
         self._next_nonce = 0
         self._waiting = 0
-        self.address = to_bytes(self._account.address)
+        self.address = self._crypto.secp256k1_address(key)
 
     async def balance(self) -> int:
         return to_int(await self._rpc.request("eth_getBalance", [to_hex(self.address), "latest"]))
@@ -84,7 +77,7 @@ class Sender:
         """
         async with self._lock:
             gas = await self._estimate(to, data, value)
-            wanted = _Wanted(to, data, value, gas, await self._nonce())
+            wanted = Transaction(self._chain_id, await self._nonce(), to, value, data, gas, Fees(0))
             hashes = [await self._broadcast(wanted, 1.0)]
             self._next_nonce = wanted.nonce + 1
             self._waiting += 1
@@ -108,37 +101,27 @@ class Sender:
         except RpcError as error:
             raise _fault(error) from None
 
-    async def _price(self, factor: float) -> dict[str, int]:
+    async def _fees(self, factor: float) -> Fees:
         block = await self._rpc.request("eth_getBlockByNumber", ["latest", False])
         if block.get("baseFeePerGas") is None:
-            return {"gasPrice": int(to_int(await self._rpc.request("eth_gasPrice", [])) * factor)}
+            return Fees(int(to_int(await self._rpc.request("eth_gasPrice", [])) * factor))
         try:
             tip = to_int(await self._rpc.request("eth_maxPriorityFeePerGas", []))
         except RpcError:
             tip = GWEI
         tip = int(tip * factor)
-        return {"maxPriorityFeePerGas": tip, "maxFeePerGas": 2 * int(to_int(block["baseFeePerGas"]) * factor) + tip}
+        return Fees(2 * int(to_int(block["baseFeePerGas"]) * factor) + tip, tip)
 
-    async def _broadcast(self, wanted: _Wanted, factor: float) -> bytes:
-        fields: dict[str, Any] = {
-            "chainId": self._chain_id,
-            "nonce": wanted.nonce,
-            "gas": wanted.gas,
-            "value": wanted.value,
-            "data": wanted.data,
-            **await self._price(factor),
-        }
-        if wanted.to is not None:
-            fields["to"] = to_checksum_address(wanted.to)
-        signed = self._account.sign_transaction(fields)
+    async def _broadcast(self, wanted: Transaction, factor: float) -> bytes:
+        raw, transaction = replace(wanted, fees=await self._fees(factor)).sign(self._crypto, self._key)
         try:
-            await self._rpc.request("eth_sendRawTransaction", [to_hex(bytes(signed.raw_transaction))])
+            await self._rpc.request("eth_sendRawTransaction", [to_hex(raw)])
         except RpcError as error:
             if "already known" not in error.message and "already imported" not in error.message:
                 raise _fault(error) from None
-        return bytes(signed.hash)
+        return transaction
 
-    async def _until_mined(self, wanted: _Wanted, hashes: list[bytes], on_sent: OnSent | None) -> Receipt:
+    async def _until_mined(self, wanted: Transaction, hashes: list[bytes], on_sent: OnSent | None) -> Receipt:
         raise_at = time.monotonic() + self._patience
         while True:
             if (receipt := await self._receipt(hashes)) is not None:
@@ -152,11 +135,11 @@ class Sender:
                 raise_at = time.monotonic() + self._patience
             await asyncio.sleep(self._poll)
 
-    async def _replaced(self, wanted: _Wanted) -> bool:
+    async def _replaced(self, wanted: Transaction) -> bool:
         mined = to_int(await self._rpc.request("eth_getTransactionCount", [to_hex(self.address), "latest"]))
         return mined > wanted.nonce
 
-    async def _raise_price(self, wanted: _Wanted, hashes: list[bytes], on_sent: OnSent | None) -> None:
+    async def _raise_price(self, wanted: Transaction, hashes: list[bytes], on_sent: OnSent | None) -> None:
         try:
             renewed = await self._broadcast(wanted, PRICE_STEP ** len(hashes))
         except LocalError as error:
@@ -168,22 +151,28 @@ class Sender:
             await on_sent(renewed)
 
     async def _receipt(self, hashes: list[bytes]) -> Receipt | None:
+        """Of whichever version was mined."""
         for transaction in reversed(hashes):
-            found = await self._rpc.request("eth_getTransactionReceipt", [to_hex(transaction)])
-            if not found:
-                continue
-            if to_int(found["status"]) != 1:
-                raise LocalError(Code.TRANSACTION_FAILED, reason="reverted", transaction=transaction.hex())
-            created = found.get("contractAddress")
-            return Receipt(
-                transaction,
-                to_int(found["blockNumber"]),
-                to_int(found["gasUsed"]),
-                to_int(found.get("effectiveGasPrice") or "0x0"),
-                to_bytes(created) if created else None,
-                found["logs"],
-            )
+            if (receipt := await self.receipt(transaction)) is not None:
+                return receipt
         return None
+
+    async def receipt(self, transaction: bytes) -> Receipt | None:
+        """None while it is not mined. Raises LocalError TRANSACTION_FAILED where it was mined and reverted."""
+        found = await self._rpc.request("eth_getTransactionReceipt", [to_hex(transaction)])
+        if not found:
+            return None
+        if to_int(found["status"]) != 1:
+            raise LocalError(Code.TRANSACTION_FAILED, reason="reverted", transaction=transaction.hex())
+        created = found.get("contractAddress")
+        return Receipt(
+            transaction,
+            to_int(found["blockNumber"]),
+            to_int(found["gasUsed"]),
+            to_int(found.get("effectiveGasPrice") or "0x0"),
+            to_bytes(created) if created else None,
+            found["logs"],
+        )
 
 
 def _fault(error: RpcError) -> LocalError:

@@ -32,9 +32,7 @@ class ChannelTable:
         return self._channels.get(channel_id)
 
     def put(self, channel_id: bytes, state: ChannelState, *, closing: bool | None = None) -> None:
-        """What a read of the contract said. `closing` None leaves that mark alone. An unknown channel is taken
-        out.
-        """
+        """What a read of the contract said. `closing` None leaves that mark alone. An unknown channel is taken out."""
         if not state.known:
             self._channels.pop(channel_id, None)
             return

@@ -27,6 +27,12 @@ from .llama import Chunk, error_of
 _FIELDS = (("reasoning_content", 1), ("content", 0))
 
 
+def prompt_is_read(chunk: Chunk) -> bool:
+    """True from the chunk on that reports the last of the prompt; progress comes before any text."""
+    progress = chunk.get("prompt_progress")
+    return progress is None or progress["processed"] >= progress["total"]
+
+
 @dataclass(frozen=True, slots=True)
 class _Text:
     data: bytes

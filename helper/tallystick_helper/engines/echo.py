@@ -101,9 +101,8 @@ class EchoEngine:
         step = 1 / self._options.rate if self._options.rate else 0.0
         for word in itertools.islice(_words(request), min(request.max_tokens, self._options.context - used)):
             # By the clock, not by the sleep: a late loop catches up, so the mean rate holds.
-            await run.pause(due - loop.time())
-            if run.cancelled:
-                return Reason.CANCELLED
+            with run.interruptible():
+                await asyncio.sleep(max(0.0, due - loop.time()))
             run.emit(Piece(word, 1))
             due += step
         return Reason.LENGTH

@@ -17,7 +17,7 @@ from tallystick_shared.errors import Code, LocalError
 
 from . import weights
 from .chat import ChatTask, read_chat
-from .chunks import ChunkReader
+from .chunks import ChunkReader, prompt_is_read
 from .llama import Chunk, GgufOptions, LlamaServer
 from .seat import Capabilities, Load, Reason, Run, Task
 from .slots import Slots
@@ -37,6 +37,7 @@ class GgufEngine:
         self._slots = Slots(options.slots, options.queue)
         # A slot's thread blocks for as long as it runs; two more count tokens meanwhile.
         self._threads = ThreadPoolExecutor(options.slots + 2, thread_name_prefix="gguf")
+        self._prefill = asyncio.Lock()
         self._runs: weakref.WeakSet[Run] = weakref.WeakSet()
         self._closed = False
 
@@ -75,15 +76,23 @@ class GgufEngine:
         return run
 
     async def _work(self, run: Run, slot: int, request: ChatTask) -> Reason:
-        stream = ChunkReader(run.emit, hold=bool(request.stop))
+        reader = ChunkReader(run.emit, hold=bool(request.stop))
         body = request_body(request, self._options) | {"id_slot": slot, "cache_prompt": run.warm}
+        turn = _Turn(self._prefill)
+        with run.interruptible():
+            await turn.take()
 
-        def take(chunk: Chunk) -> bool:
-            stream.take(chunk)
+        def on_chunk(chunk: Chunk) -> bool:
+            reader.take(chunk)
+            if prompt_is_read(chunk):
+                turn.give_back_from_thread()
             return run.cancelled
 
-        await asyncio.get_running_loop().run_in_executor(self._threads, self._server.chat, body, take)
-        return stream.end(cancelled=run.cancelled)
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._threads, self._server.chat, body, on_chunk)
+        finally:
+            turn.give_back()
+        return reader.end(cancelled=run.cancelled)
 
     async def close(self) -> None:
         self._closed = True
@@ -94,6 +103,32 @@ class GgufEngine:
         self._threads.shutdown()
         self._server.close()
         gc.collect()
+
+
+class _Turn:
+    """The right to read a prompt: one run at a time.
+
+    llama.cpp fills each batch with one prompt until that is read. A second prompt would get no batch, so no callback,
+    and could not be cancelled until the first was through; waiting here it can. Nothing is lost by it.
+    """
+
+    def __init__(self, lock: asyncio.Lock) -> None:
+        self._lock = lock
+        self._loop = asyncio.get_running_loop()
+        self._taken = False
+
+    async def take(self) -> None:
+        await self._lock.acquire()
+        self._taken = True
+
+    def give_back(self) -> None:
+        if self._taken:
+            self._taken = False
+            self._lock.release()
+
+    def give_back_from_thread(self) -> None:
+        if self._taken:
+            self._loop.call_soon_threadsafe(self.give_back)
 
 
 def _load(options: GgufOptions, data_dir: Path | None) -> tuple[LlamaServer, Capabilities]:

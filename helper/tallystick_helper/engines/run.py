@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -40,7 +40,8 @@ class Run:
         self._loop = asyncio.get_running_loop()
         self._events: asyncio.Queue[Piece | None] = asyncio.Queue()
         self._stopped = threading.Event()
-        self._woken = asyncio.Event()
+        self._at_rest = False
+        self._outcome: tuple[Reason, TallystickError | None] = (Reason.CANCELLED, None)
         self._finished = False
         self._driver = self._loop.create_task(self._drive())
 
@@ -68,19 +69,24 @@ class Run:
         except RuntimeError:  # the loop was closed under us
             self._stopped.set()
 
-    async def pause(self, seconds: float) -> None:
-        """For engines that live on the loop: wait, but no longer than until the run is cancelled. Always yields to
-        the loop.
-        """
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._woken.wait(), max(seconds, 0.0)) if seconds > 0 else await asyncio.sleep(0)
+    @contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """For engines: around an await that a cancel may break off, which then raises asyncio.CancelledError there."""
+        if self.cancelled:
+            raise asyncio.CancelledError
+        self._at_rest = True
+        try:
+            yield
+        finally:
+            self._at_rest = False
 
     def cancel(self) -> None:
         """Stop. No piece is given out after this returns."""
+        if self.cancelled:
+            return
         self._stopped.set()
-        self._woken.set()
-        if self._ticket.place:
-            self._ticket.release()
+        if self._at_rest:
+            self._driver.cancel()
 
     async def aclose(self) -> None:
         """Stop, and wait until the slot is free."""
@@ -111,22 +117,22 @@ class Run:
         return self._finish()
 
     def _finish(self) -> Finish:
-        reason, error = self._driver.result()
+        reason, error = self._outcome
         return Finish(Reason.CANCELLED if self.cancelled and error is None else reason, self.units, error)
 
-    async def _drive(self) -> tuple[Reason, TallystickError | None]:
+    async def _drive(self) -> None:
         try:
-            slot = await self._ticket.slot()
-            return await self._work(self, slot), None
+            with self.interruptible():
+                slot = await self._ticket.slot()
+            self._outcome = await self._work(self, slot), None
         except asyncio.CancelledError:
             self._stopped.set()
-            return Reason.CANCELLED, None
         except TallystickError as error:
-            return Reason.ERROR, error
+            self._outcome = Reason.ERROR, error
         except Exception as error:
             failure = LocalError(Code.ENGINE_FAILED, kind=type(error).__name__)
             failure.__cause__ = error
-            return Reason.ERROR, failure
+            self._outcome = Reason.ERROR, failure
         finally:
             self._ticket.release()
             # By a callback, so that it comes after pieces that a thread emitted, and after this task is done.

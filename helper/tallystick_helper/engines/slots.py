@@ -104,6 +104,8 @@ class Slots:
     def _serve(self) -> None:
         while self._free and self._waiting:
             ticket = self._waiting.popleft()
+            if ticket._slot.cancelled():  # its owner was cancelled while it waited, and has not released it yet
+                continue
             slot = self._choose(ticket.scope)
             ticket.warm = bool(ticket.scope) and self._last_scope.get(slot) == ticket.scope
             self._last_scope[slot] = ticket.scope

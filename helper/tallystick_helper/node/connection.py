@@ -57,6 +57,10 @@ class Connection:
         self.channel: LiveChannel | None = None
         self.heard_at = node.ticker.now()
         self.opened_at = self.heard_at
+        self.idle = asyncio.Event()
+        """Set while no request is under way."""
+        self.idle.set()
+        self.gone = asyncio.Event()
         self._socket = socket
         self._address = address
         self._queue: asyncio.Queue[bytes | None] = asyncio.Queue()
@@ -71,7 +75,7 @@ class Connection:
             InputComplete: lambda event: self._give(event.stream, lambda job: job.give_input(event.data)),
             RequestReady: lambda event: self._give(event.stream, lambda job: job.grant(event.units)),
             Stopped: lambda event: self._give(event.stream, Job.stop),
-            StreamDone: lambda event: self._spawn(self._stream_done(event)),
+            StreamDone: self._stream_done,
             VoucherReceived: lambda event: self._spawn(self._voucher(event)),
             CloseAsked: lambda event: self._spawn(self._close_asked(event)),
         }
@@ -134,8 +138,14 @@ class Connection:
 
     def tick(self, now: float) -> None:
         """Called by the node's one timer."""
-        self.session.tick(now)
-        self.pump()
+        try:
+            self.session.tick(now)
+            self.pump()
+        except Exception:
+            # One connection's fault must not stop the timer of all.
+            log.exception("connection_failed")
+            self.session.lost(LocalError(Code.ENGINE_FAILED))
+            self.pump()
 
     def pump(self) -> None:
         """Does what the session wants: its events, its messages, its next deadline."""
@@ -171,11 +181,6 @@ class Connection:
         else:
             self.refuse(error)
 
-    @property
-    def busy(self) -> bool:
-        """True while a request is under way."""
-        return bool(self._jobs)
-
     def _give(self, stream: int, action: Callable[[Job], None]) -> None:
         job = self._jobs.get(stream)
         if job is not None:
@@ -206,6 +211,7 @@ class Connection:
 
     def _request_offered(self, event: RequestOffered) -> None:
         job = self._jobs[event.stream] = Job(self, event)
+        self.idle.clear()
         self._keep(job.task)
 
     def _auth_offered(self, event: AuthOffered) -> None:
@@ -218,8 +224,9 @@ class Connection:
             if error.code is Code.RPC_UNREACHABLE:
                 raise PeerError(Code.UNKNOWN_CHANNEL) from error
             raise
-        self.session.accept_auth(self.channel.account, highest)
-        self.pump()
+        if not self.session.closed:
+            self.session.accept_auth(self.channel.account, highest)
+            self.pump()
 
     async def prove(self) -> None:
         """Before the first unit is served: a claim of the highest voucher pays. Raises PeerError UNCLAIMABLE."""
@@ -235,8 +242,15 @@ class Connection:
         self.session.voucher_durable(event.voucher)
         self.pump()
 
-    async def _stream_done(self, event: StreamDone) -> None:
+    def _stream_done(self, event: StreamDone) -> None:
         job = self._jobs.pop(event.stream, None)
+        if not self._jobs:
+            self.idle.set()
+        if job is not None:
+            job.abandon()
+        self._spawn(self._record(job, event))
+
+    async def _record(self, job: Job | None, event: StreamDone) -> None:
         channel = self.channel
         assert channel is not None
         owed = channel.account.owed

@@ -1,8 +1,7 @@
 """How many strangers may be connected: per address, per neighbourhood, in all.
 
 A connection is a stranger until its channel is accepted. Where there is no room the oldest stranger of that group
-goes, never the newest, so that
-somebody who holds sockets open cannot keep others out.
+goes, never the newest, so that somebody who holds sockets open cannot keep others out.
 """
 
 from __future__ import annotations

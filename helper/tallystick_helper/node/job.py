@@ -55,6 +55,13 @@ class Job:
         else:
             self.task.cancel()
 
+    def abandon(self) -> None:
+        """The stream is over: whatever this still waits for will not come."""
+        if self._run is None and not self.task.done():
+            self._stopped = True
+            self._input.cancel()
+            self._granted.cancel()
+
     async def _drive(self) -> None:
         try:
             await self._work()

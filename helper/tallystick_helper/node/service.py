@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Coroutine
 from dataclasses import dataclass
-
-import structlog
+from typing import Any
 
 from tallystick_shared.crypto import Crypto
-from tallystick_shared.errors import Code, PeerError, TallystickError
+from tallystick_shared.errors import Code, PeerError
 from tallystick_shared.evm.channels import Channels
 from tallystick_shared.evm.rpc import Rpc
 from tallystick_shared.messages import amount_int
@@ -33,7 +33,6 @@ from .till import Till, TillRules
 IDLE_LIMIT = 600.0
 SESSION_LIMIT = 3600.0
 SWEEP = 15.0
-log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -95,6 +94,7 @@ class Node:
             await connection.serve()
         finally:
             self._connections.discard(connection)
+            connection.gone.set()
 
     # -- channels
 
@@ -111,7 +111,7 @@ class Node:
             cap, window = known.state.cap(offered.depth), amount_int(self.profile.window)
             account = Account(cap, window, row.owed, row.voucher.amount)
             channel = self._channels[offered.channel_id] = LiveChannel(offered, account)
-        if channel.ending:
+        if channel.ending or self.till.is_closing(offered.channel_id):
             raise PeerError(Code.CHANNEL_ENDED)
         if len(channel.connections) >= self._per_channel:
             channel.silent_longest().end(PeerError(Code.TOO_MANY_CONNECTIONS))
@@ -143,28 +143,34 @@ class Node:
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(SWEEP)
-            now = self.ticker.now()
-            for connection in list(self._connections):
-                if now - connection.heard_at > IDLE_LIMIT or now - connection.opened_at > SESSION_LIMIT:
-                    connection.end(PeerError(Code.TIMED_OUT))
+            self.sweep(self.ticker.now())
+            await self._watch()
+
+    def sweep(self, now: float) -> None:
+        """Ends connections that are silent or old; `now` by the ticker's clock."""
+        for connection in list(self._connections):
+            if now - connection.heard_at > IDLE_LIMIT or now - connection.opened_at > SESSION_LIMIT:
+                connection.end(PeerError(Code.TIMED_OUT))
 
     async def drain(self, patience: float = 5.0) -> None:
         """Takes nothing new, lets what runs finish for so many seconds, then says goodbye; everything owed is
         stored.
         """
         self.draining = True
-        until = self.ticker.now() + patience
-        while any(connection.busy for connection in self._connections) and self.ticker.now() < until:
-            await asyncio.sleep(0.05)
+        await _within(patience, [connection.idle.wait() for connection in self._connections])
         for connection in list(self._connections):
             connection.end(PeerError(Code.DRAINING))
-        while self._connections and self.ticker.now() < until + 5.0:
-            await asyncio.sleep(0.02)
+        await _within(patience, [connection.gone.wait() for connection in self._connections])
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        try:
-            await asyncio.wait_for(self.till.finish(), patience)
-        except (TimeoutError, TallystickError) as error:
-            log.warning("unfinished_transactions", error=type(error).__name__)
+        await _within(patience, [self.till.finish()])
         self.ticker.close()
+
+
+async def _within(seconds: float, waits: list[Coroutine[Any, Any, Any]]) -> None:
+    """Waits for all of them, but no longer than that."""
+    if waits:
+        _, late = await asyncio.wait([asyncio.ensure_future(wait) for wait in waits], timeout=seconds)
+        for task in late:
+            task.cancel()

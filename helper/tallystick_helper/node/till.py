@@ -1,9 +1,8 @@
 """Getting paid: closes on request, and claims by itself before it is too late.
 
 A channel's vouchers are claimed at the first of: enough is unclaimed; half of the delay is left after its payer
-asked for the end; its expiry
-less the margin. Everything needed stands in the ledger, so a node that was restarted claims what an earlier one
-earned.
+asked for the end; its expiry less the margin. Everything needed stands in the ledger, so a node that was restarted
+claims what an earlier one earned.
 """
 
 from __future__ import annotations
@@ -56,13 +55,14 @@ class Till:
         self._rpc, self._channels, self._follower = rpc, channels, follower
         self._ledger, self._sender, self._payee, self._rules = ledger, sender, payee, rules
         self._busy: set[bytes] = set()
+        self._closing: set[bytes] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
 
     # -- closing on request
 
     async def close(self, channel: LiveChannel, voucher: Signed, on_sent: OnSent) -> None:
-        """Ends a channel of one payee for exactly `voucher`. Returns once the transaction is sent; raises
-        PeerError CLOSE_FAILED.
+        """Ends a channel of one payee for exactly `voucher`. Returns once the transaction is sent; raises PeerError
+        CLOSE_FAILED.
         """
         offered = channel.offered
         if offered.depth or channel.channel_id in self._busy:
@@ -70,6 +70,7 @@ class Till:
         claim = self._channels.claim_tuple(offered.config, voucher, offered.auth.leaf_salt, ())
         channel.ending = True
         self._busy.add(channel.channel_id)
+        self._closing.add(channel.channel_id)
         sent: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
         async def heard(transaction: bytes) -> None:
@@ -85,6 +86,10 @@ class Till:
             channel.ending = False
             raise PeerError(Code.CLOSE_FAILED, reason=str(error)) from error
         await on_sent(transaction)
+
+    def is_closing(self, channel_id: bytes) -> bool:
+        """True while the transaction that ends this channel is under way."""
+        return channel_id in self._closing
 
     async def _close(
         self, channel: LiveChannel, data: bytes, amount: int, heard: OnSent, sent: asyncio.Future[bytes]
@@ -102,6 +107,7 @@ class Till:
             channel.ending = False
         finally:
             self._busy.discard(channel.channel_id)
+            self._closing.discard(channel.channel_id)
 
     def _start(self, work: Coroutine[Any, Any, Any]) -> None:
         task = asyncio.create_task(work)
@@ -120,15 +126,39 @@ class Till:
         await self._ledger.mined(receipt.transaction, receipt.block, paid)
         return paid
 
+    # -- what an earlier process left under way
+
+    async def recover(self) -> None:
+        """Transactions that were sent but not seen mined before a restart keep their channels busy until they end."""
+        for transaction, ids in await self._ledger.unmined():
+            self._busy.update(ids)
+            self._start(self._see_end(transaction, ids))
+
+    async def _see_end(self, transaction: bytes, ids: list[bytes]) -> None:
+        try:
+            while (receipt := await self._sender.receipt(transaction)) is None:
+                if await self._rpc.request("eth_getTransactionByHash", [to_hex(transaction)]) is None:
+                    await self._ledger.dropped(transaction)
+                    return
+                await asyncio.sleep(self._rules.interval)
+            await self._record(receipt)
+        except (TallystickError, RpcError) as error:
+            log.warning("transaction_lost_sight_of", transaction=transaction.hex(), error=str(error))
+        finally:
+            self._busy.difference_update(ids)
+
     # -- claiming by itself
 
     async def run(self) -> None:
         """Looks for ever."""
+        await self.recover()
         while True:
             try:
                 await self.look()
             except (TallystickError, RpcError) as error:
                 log.warning("claim_failed", error=str(error))
+            except Exception:
+                log.exception("claim_failed")
             await asyncio.sleep(self._rules.interval)
 
     async def look(self) -> int:

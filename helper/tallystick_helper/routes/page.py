@@ -1,8 +1,8 @@
 """The page's listener: files of the built page, and one file made from the settings. It has no authority at all.
 
 Headers come from the build's `headers.json`; names below its immutable prefix carry a hash and never change, all
-else is asked for anew.
-Only files that were there at the start are served: a request is looked up in a table and never becomes a path.
+else is asked for anew. Only files that were there at the start are served: a request is looked up in a table and
+never becomes a path.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class Page:
         return {"Content-Security-Policy": policy} if policy else {}
 
     async def answer(self, request: Request) -> Response:
-        name = request.url.path
+        name = request.scope["path"]
         file = self._files.get(name)
         if file is None:
             return PlainTextResponse("Not found.\n", status_code=404, headers=STRICT)

@@ -1,5 +1,5 @@
-"""The public listener: a WebSocket for anyone. Any Origin may come, because nothing here has authority and there
-are no cookies.
+"""The public listener: a WebSocket for anyone. Any Origin may come, because nothing here has authority and there are
+no cookies.
 """
 
 from __future__ import annotations

@@ -1,0 +1,117 @@
+"""The command, as a process: deploy, up, provide, chat, close; and how it says no."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tallystick_helper.commands import parse_amount, show_amount
+from tallystick_shared.errors import Code, LocalError
+
+from .world import World
+
+ROOT = Path(__file__).parents[2]
+
+
+async def start(world: World | None, *arguments: str, **environment: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "tallystick_helper",
+        *arguments,
+        cwd=ROOT,
+        env={**os.environ, **environment, "TALLYSTICK_CHAIN__INTERVAL": "0.05"},
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
+async def run(*arguments: str, code: int = 0, typed: bytes = b"", **environment: str) -> list[dict[str, Any]]:
+    """The lines of JSON that a command printed."""
+    process = await start(None, *arguments, "--json", **environment)
+    stdout, stderr = await process.communicate(typed)
+    assert process.returncode == code, stderr.decode()
+    return [json.loads(line) for line in stdout.splitlines()]
+
+
+@pytest.fixture
+def keys(world: World) -> tuple[str, str]:
+    owner, user = world.folder / "owner.key", world.folder / "user.key"
+    owner.write_text(world.owner_key.hex())
+    user.write_text(world.user_key.hex())
+    return str(owner), str(user)
+
+
+async def test_the_whole_story(world: World, keys: tuple[str, str]) -> None:
+    owner, user = keys
+    rpc = ("--rpc", world.url)
+    (deployed,) = await run("deploy", *rpc, "--key-file", owner)
+    at = ("--registry", deployed["registry"], "--channels", deployed["channels"])
+    node = ("--data-dir", str(world.folder / "node"), "--engine", "echo")
+    up = await start(world, "up", *rpc, *at, *node, "--page", "0", "--listen", "0", "--json")
+    assert up.stdout is not None
+    urls = json.loads(await up.stdout.readline())
+    assert urls["model"] == "loopback" and urls["pid"] == up.pid
+    (provided,) = await run("provide", *rpc, *at, *node, "--key-file", owner, "--endpoint", urls["endpoint"])
+    assert list(provided["transactions"]) == ["register", "fund"]
+    chat = ("chat", *rpc, *at, "--data-dir", str(world.folder / "user"), "--key-file", user, "--max-units", "12")
+    opened, first = await run(*chat, "--deposit", "1000000000000wei", "one two")
+    assert opened["deposit"] == "1000000000000"
+    lines = await run(*chat, "--close", typed=b"three\n\nfour five\n")
+    answers = [first["answer"], *(line["answer"] for line in lines[:-1])]
+    assert [answer["output_units"] for answer in answers] == [12, 12, 12]
+    closed = lines[-1]
+    spent = sum(int(answer["amount"]) for answer in answers)
+    assert int(closed["paid"]) == spent
+    assert int(closed["refund"]) == 1000000000000 - spent
+    up.send_signal(signal.SIGTERM)
+    assert await up.wait() == 0
+    await up.communicate()
+
+
+async def test_what_went_wrong_is_said_with_a_next_step(world: World, keys: tuple[str, str]) -> None:
+    (error,) = await run("deploy", "--rpc", "http://127.0.0.1:9", "--key-file", keys[0], code=1)
+    assert (error["error"], error["code"]) == ("RPC_UNREACHABLE", 604)
+    assert error["says"] and error["next"]
+    process = await start(world, "chat", "--rpc", world.url, "--key-file", keys[1], "hello")
+    stdout, stderr = await process.communicate()
+    assert (process.returncode, stdout) == (1, b"")
+    assert b"contracts are not on this network" in stderr
+    assert b"Traceback" not in stderr
+
+
+async def test_settings_come_from_the_environment(world: World, keys: tuple[str, str]) -> None:
+    urls = json.dumps([world.url])
+    (error,) = await run(
+        "chat",
+        "hello",
+        "--key-file",
+        keys[1],
+        code=1,
+        TALLYSTICK_CHAIN__RPC=urls,
+        TALLYSTICK_CHAIN__REGISTRY="0x" + world.where.registry.hex(),
+        TALLYSTICK_CHAIN__CHANNELS="0x" + world.where.channels.hex(),
+        TALLYSTICK_DATA_DIR=str(world.folder / "user"),
+    )
+    assert error["error"] == "NO_PROVIDERS"
+
+
+def test_amounts_are_read_and_shown_exactly() -> None:
+    assert parse_amount("0.01") == 10**16
+    assert parse_amount("5000wei") == 5000
+    assert show_amount(10**16, "ETH") == "0.01 ETH"
+    assert show_amount(1, "ETH") == "0.000000000000000001 ETH"
+    assert show_amount(20 * 10**18, "ETH") == "20 ETH"
+    assert show_amount(0, "ETH") == "0 ETH"
+    for wrong in ("", "x", "-1", "0", "0.5wei", "1e-19"):
+        with pytest.raises(LocalError) as caught:
+            parse_amount(wrong)
+        assert caught.value.code is Code.BAD_SETTINGS

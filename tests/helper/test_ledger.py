@@ -1,0 +1,192 @@
+"""The ledger: durable before it says so, sums that only rise, one owner."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import sys
+from pathlib import Path
+
+import pytest
+
+from tallystick_helper.ledger import Ledger
+from tallystick_shared.channel import Config
+from tallystick_shared.errors import Code, LocalError
+from tallystick_shared.voucher import Signed
+
+CONFIG = Config(b"\1" * 20, b"\2" * 20, b"\3" * 32, bytes(20), 3600, b"\4" * 32)
+CHANNEL = b"\7" * 32
+REQUEST = b"\x08" * 16
+DIGEST = b"\x09" * 32
+ROOT = Path(__file__).parents[2]
+
+
+def voucher(amount: int) -> Signed:
+    return Signed(amount, amount.to_bytes(65, "big"))
+
+
+@pytest.fixture
+async def ledger(tmp_path: Path):  # type: ignore[no-untyped-def]
+    made = Ledger(tmp_path / "ledger.sqlite")
+    yield made
+    made.close()
+
+
+async def test_a_channel_comes_back_as_it_was_proven(ledger: Ledger) -> None:
+    proof = (b"\5" * 32, b"\6" * 32)
+    stored = await ledger.store_channel(CHANNEL, CONFIG, b"\x0a" * 32, proof)
+    assert stored == await ledger.channel(CHANNEL)
+    assert (stored.config, stored.leaf_salt, stored.proof) == (CONFIG, b"\x0a" * 32, proof)
+    assert (stored.voucher, stored.owed, stored.closing, stored.ended) == (Signed(0, b""), 0, False, False)
+    assert await ledger.channel(b"\0" * 32) is None
+
+
+async def test_vouchers_and_owed_only_rise(ledger: Ledger) -> None:
+    await ledger.store_channel(CHANNEL, CONFIG, bytes(32), ())
+    huge = 2**111 + 5
+    assert await ledger.store_voucher(CHANNEL, voucher(300), owed=310) == 300
+    assert await ledger.store_voucher(CHANNEL, voucher(255), owed=255) == 300
+    assert await ledger.store_voucher(CHANNEL, voucher(huge)) == huge
+    await ledger.store_owed(CHANNEL, 256)
+    row = await ledger.channel(CHANNEL)
+    assert row is not None
+    assert (row.voucher, row.owed) == (voucher(huge), 310)
+
+
+async def test_proving_a_channel_again_keeps_its_sums(ledger: Ledger) -> None:
+    await ledger.store_channel(CHANNEL, CONFIG, bytes(32), ())
+    await ledger.store_voucher(CHANNEL, voucher(7), owed=9)
+    row = await ledger.store_channel(CHANNEL, CONFIG, bytes(32), ())
+    assert (row.voucher.amount, row.owed) == (7, 9)
+
+
+async def test_a_voucher_for_an_unknown_channel_is_an_error(ledger: Ledger) -> None:
+    with pytest.raises(KeyError):
+        await ledger.store_voucher(CHANNEL, voucher(1))
+    await ledger.store_channel(CHANNEL, CONFIG, bytes(32), ())
+
+
+async def test_a_failed_job_does_not_take_its_neighbours_down(ledger: Ledger) -> None:
+    await ledger.store_channel(CHANNEL, CONFIG, bytes(32), ())
+    outcomes = await asyncio.gather(
+        ledger.store_voucher(CHANNEL, voucher(1)),
+        ledger.store_voucher(b"\0" * 32, voucher(2)),
+        ledger.store_voucher(CHANNEL, voucher(3)),
+        return_exceptions=True,
+    )
+    assert outcomes[0] in (1, 3)
+    assert isinstance(outcomes[1], KeyError)
+    assert outcomes[2] == 3
+
+
+async def test_many_at_once_share_commits(ledger: Ledger) -> None:
+    await ledger.store_channel(CHANNEL, CONFIG, bytes(32), ())
+    before = ledger.commits
+    await asyncio.gather(*(ledger.store_voucher(CHANNEL, voucher(n)) for n in range(1, 501)))
+    assert ledger.commits - before < 100
+
+
+async def test_a_request_is_opened_once(ledger: Ledger) -> None:
+    await ledger.store_channel(CHANNEL, CONFIG, bytes(32), ())
+    assert await ledger.open_request(CHANNEL, REQUEST, DIGEST) is None
+    known = await ledger.open_request(CHANNEL, REQUEST, b"\0" * 32)
+    assert known is not None and (known.digest, known.finish) == (DIGEST, None)
+    await ledger.finish_request(CHANNEL, REQUEST, 12, "stop", 99)
+    known = await ledger.open_request(CHANNEL, REQUEST, DIGEST)
+    assert known is not None and (known.units, known.finish) == (12, "stop")
+    row = await ledger.channel(CHANNEL)
+    assert row is not None and row.owed == 99
+
+
+async def test_an_ended_channel_is_not_live_and_forgets_its_requests(ledger: Ledger) -> None:
+    await ledger.store_channel(CHANNEL, CONFIG, bytes(32), ())
+    await ledger.open_request(CHANNEL, REQUEST, DIGEST)
+    await ledger.mark_closing({CHANNEL: True, b"\0" * 32: True})
+    assert [row.closing for row in await ledger.live_channels()] == [True]
+    await ledger.end_channel(CHANNEL)
+    assert await ledger.live_channels() == []
+    assert await ledger.open_request(CHANNEL, REQUEST, DIGEST) is None
+
+
+async def test_the_cursor_is_one(ledger: Ledger) -> None:
+    assert await ledger.cursor() is None
+    await ledger.store_cursor(5, "0xaa")
+    await ledger.store_cursor(4, "0xbb")
+    assert await ledger.cursor() == (4, "0xbb")
+
+
+async def test_a_second_owner_is_refused(ledger: Ledger, tmp_path: Path) -> None:
+    with pytest.raises(LocalError) as caught:
+        Ledger(tmp_path / "ledger.sqlite")
+    assert caught.value.code is Code.STORE_UNREADABLE
+
+
+async def test_it_is_written_through_and_private(ledger: Ledger, tmp_path: Path) -> None:
+    def settings(db: sqlite3.Connection) -> tuple[str, int]:
+        return db.execute("PRAGMA journal_mode").fetchone()[0], db.execute("PRAGMA synchronous").fetchone()[0]
+
+    assert await ledger.run(settings) == ("wal", 2)
+    assert (tmp_path / "ledger.sqlite").stat().st_mode & 0o777 == 0o600
+
+
+async def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    path.write_bytes(b"SQLite format 3\0" + os.urandom(4096))
+    with pytest.raises(LocalError) as caught:
+        Ledger(path)
+    assert caught.value.code is Code.STORE_UNREADABLE
+
+
+async def test_a_ledger_of_another_version_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    with sqlite3.connect(path) as db:
+        db.execute("PRAGMA user_version = 99")
+    db.close()
+    with pytest.raises(LocalError):
+        Ledger(path)
+
+
+WRITER = """
+import asyncio, sys
+from pathlib import Path
+from tests.helper.test_ledger import CHANNEL, CONFIG, voucher
+from tallystick_helper.ledger import Ledger
+
+async def main():
+    ledger = Ledger(Path(sys.argv[1]))
+    await ledger.store_channel(CHANNEL, CONFIG, bytes(32), ())
+    row = await ledger.channel(CHANNEL)
+    amount = row.voucher.amount
+    while True:
+        amount += 1
+        await ledger.store_voucher(CHANNEL, voucher(amount), owed=amount)
+        sys.stdout.write(f"{amount}\\n")
+        sys.stdout.flush()
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("kills", [3, pytest.param(40, marks=pytest.mark.full)])
+async def test_what_was_acknowledged_survives_kill_9(tmp_path: Path, kills: int) -> None:
+    path, last = tmp_path / "ledger.sqlite", 0
+    for round_number in range(kills):
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", WRITER, str(path), stdout=asyncio.subprocess.PIPE, cwd=ROOT
+        )
+        assert process.stdout is not None
+        for _ in range(20 + 7 * round_number):
+            last = int(await process.stdout.readline())
+        process.kill()
+        # What it said before it died counts too; a last line may be cut short.
+        rest = (await process.stdout.read()).split(b"\n")[:-1]
+        await process.wait()
+        last = int(rest[-1]) if rest else last
+        ledger = Ledger(path)
+        row = await ledger.channel(CHANNEL)
+        ledger.close()
+        assert row is not None
+        assert row.voucher.amount >= last
+        assert row.voucher == voucher(row.voucher.amount)
+        last = row.voucher.amount

@@ -1,0 +1,73 @@
+"""Strangers: so many per address, per neighbourhood, in all; the oldest goes, never the newest."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tallystick_helper.node.gate import Gate, Stranger, groups_of
+
+
+def test_groups() -> None:
+    assert groups_of("192.0.2.7") == ("192.0.2.7/32", "192.0.2.0/24")
+    assert groups_of("2001:db8:1:2:3::4") == ("2001:db8:1:2::/64", "2001:db8:1::/48")
+    assert groups_of("::ffff:192.0.2.7") == groups_of("192.0.2.7")
+    assert groups_of("") == ("", "/")
+
+
+class Door:
+    def __init__(self, gate: Gate) -> None:
+        self.gate, self.evicted = gate, list[str]()
+
+    def enter(self, address: str, name: str = "") -> Stranger:
+        return self.gate.enter(address, lambda: self.evicted.append(name or address))
+
+
+def test_the_oldest_of_an_address_goes() -> None:
+    door = Door(Gate(per_address=2))
+    for name in "abc":
+        door.enter("192.0.2.1", name)
+    door.enter("192.0.2.2", "other")
+    assert door.evicted == ["a"]
+    assert len(door.gate) == 3
+
+
+def test_a_neighbourhood_and_the_whole_have_limits() -> None:
+    door = Door(Gate(per_address=8, total=3, per_neighbourhood=2))
+    for number in range(3):
+        door.enter(f"192.0.2.{number}")
+    assert door.evicted == ["192.0.2.0"]
+    door.enter("198.51.100.1")
+    door.enter("203.0.113.1")
+    assert door.evicted == ["192.0.2.0", "192.0.2.1"]
+
+
+def test_whoever_left_leaves_room() -> None:
+    door = Door(Gate(per_address=1))
+    first = door.enter("192.0.2.1")
+    door.gate.leave(first)
+    door.gate.leave(first)
+    door.enter("192.0.2.1")
+    assert door.evicted == []
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 30)), max_size=200))
+def test_no_limit_is_ever_passed(steps: list[tuple[bool, int]]) -> None:
+    gate, inside = Gate(per_address=2, total=9, per_neighbourhood=4), list[Stranger]()
+    for enters, number in steps:
+        if enters:
+            address = f"10.0.{number % 5}.{number}"
+            holder: list[Stranger] = []
+            holder.append(gate.enter(address, lambda: None))
+            inside += holder
+        elif inside:
+            gate.leave(inside[number % len(inside)])
+        present = list(gate._strangers)
+        assert len(present) <= 9
+        counts: dict[str, int] = {}
+        for stranger in present:
+            for group in stranger.groups:
+                counts[group] = counts.get(group, 0) + 1
+        assert counts == gate._counts
+        assert all(count <= 2 for group, count in counts.items() if group.endswith("/32"))
+        assert all(count <= 4 for group, count in counts.items() if group.endswith("/24"))

@@ -1,0 +1,365 @@
+"""Two parties, one chain, real sockets: who owes what, whoever stops when."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+import msgspec
+import pytest
+
+from tallystick_helper.chat import Answer, Conversation
+from tallystick_helper.node.service import IDLE_LIMIT, SESSION_LIMIT
+from tallystick_shared.deposit import Deposit, Terms
+from tallystick_shared.errors import Code, PeerError, TallystickError
+from tallystick_shared.evm.channels import Channels
+from tallystick_shared.money import Price
+
+from .world import ETHER, HOUR, PRICE_IN, PRICE_OUT, Serving, World, serving, until
+
+MODEL = "loopback"
+PROMPT = [("user", "count the notches on this stick")]
+INPUT_UNITS = 10
+
+
+def cost(output_units: int, input_units: int = INPUT_UNITS) -> int:
+    return Price(PRICE_IN, PRICE_OUT).amount(input_units, output_units)
+
+
+async def answer_of(
+    conversation: Conversation, max_units: int = 40, messages: list[tuple[str, str]] = PROMPT
+) -> Answer:
+    async for piece in conversation.ask(messages, MODEL, max_units):
+        if isinstance(piece, Answer):
+            return piece
+    raise AssertionError("no answer")
+
+
+async def transactions_of(world: World, address: bytes) -> int:
+    return int(await world.rpc.request("eth_getTransactionCount", ["0x" + address.hex(), "latest"]), 16)
+
+
+async def test_a_cooperative_session_pays_exactly(provider: Serving) -> None:
+    world = provider.world
+    user = world.crypto.secp256k1_address(world.user_key)
+    operator = provider.node.identity.operator
+    sent_before = await transactions_of(world, operator)
+    deposit = await provider.deposit()
+    conversation = await provider.conversation(deposit)
+    await conversation.connect()
+    answers = [await answer_of(conversation, units) for units in (40, 25)]
+    payee_before, user_before = await world.balance(provider.provider), await world.balance(user)
+    transaction = await conversation.close()
+    await conversation.leave()
+    await until(lambda: deposit.channel_id(world.crypto) not in provider.node.till._closing)
+    spent = sum(answer.amount for answer in answers)
+    assert [answer.amount for answer in answers] == [cost(40), cost(25)]
+    assert await world.balance(provider.provider) - payee_before == spent
+    assert await world.balance(user) - user_before == deposit.cap - spent
+    assert len(transaction) == 32
+    assert await transactions_of(world, operator) - sent_before == 1
+    assert await transactions_of(world, user) == 1
+
+
+async def test_a_later_connection_goes_on_with_the_same_deposit(provider: Serving) -> None:
+    deposit = await provider.deposit()
+    for _ in range(2):
+        conversation = await provider.conversation(deposit)
+        await conversation.connect()
+        await answer_of(conversation)
+        await conversation.settle()
+        await conversation.leave()
+    row = await provider.node.ledger.channel(deposit.channel_id(provider.world.crypto))
+    assert row is not None
+    assert row.voucher.amount == row.owed == 2 * cost(40)
+
+
+async def test_cancel_stops_engine_and_meter(world: World) -> None:
+    async with serving(world, engine={"options": {"rate": 50.0}}) as provider:
+        conversation = await provider.conversation(await provider.deposit())
+        await conversation.connect()
+        asked = conversation.ask(PROMPT, MODEL, 1000)
+        first = await anext(asked)
+        assert isinstance(first, str)
+        engine = provider.node.engine
+        assert engine.load().running == 1
+        await conversation.user.stop(1)
+        await until(lambda: engine.load().running == 0, 0.25 + 0.5)
+        answer = [piece async for piece in asked][-1]
+        assert isinstance(answer, Answer)
+        assert answer.finish == "cancelled"
+        assert answer.amount == cost(answer.output_units)
+        assert len(answer.text.split()) == answer.output_units
+        await conversation.leave()
+
+
+async def abandon(conversation: Conversation, after: int) -> int:
+    """Cuts the socket without a goodbye once `after` pieces came. Returns the units received."""
+    units = 0
+    async for _ in conversation.ask(PROMPT, MODEL, 1000):
+        stream = conversation.user.session.streams[1]
+        units = stream.units
+        after -= 1
+        if not after:
+            break
+    socket = conversation.user._socket
+    assert socket is not None
+    socket._connection.transport.abort()  # type: ignore[attr-defined]
+    return units
+
+
+async def vouched(world: World, deposit: Deposit) -> int:
+    resume = await world.store().load(deposit.channel_id(world.crypto))
+    assert resume is not None
+    return resume.signed
+
+
+async def test_a_closed_tab_leaves_both_whole(world: World) -> None:
+    async with serving(world, engine={"options": {"rate": 50.0}}, money={"expiry_margin": 60}) as provider:
+        user = world.crypto.secp256k1_address(world.user_key)
+        deposit = await provider.deposit(life=HOUR, delay=HOUR)
+        conversation = await provider.conversation(deposit)
+        await conversation.connect()
+        await abandon(conversation, 12)
+        channel_id = deposit.channel_id(world.crypto)
+        await until(lambda: not provider.node._channels)
+        assert provider.node.engine.load().running == 0
+        row = await provider.node.ledger.channel(channel_id)
+        assert row is not None
+        assert row.owed >= row.voucher.amount > 0
+        assert row.owed - row.voucher.amount <= int.from_bytes(provider.node.profile.window, "big")
+        # The user asks for the end on its own; half the delay later the provider claims, then the rest is free.
+        account = world.account()
+        await account.request_close(deposit)
+        await until(lambda: bool((known := provider.node.follower.table.get(channel_id)) and known.closing))
+        payee_before = await world.balance(provider.provider)
+        await world.pass_time(HOUR // 2 + 1)
+        channels = Channels(world.crypto, world.where.channels)
+
+        async def claimed() -> int:
+            return (await channels.state(world.rpc, channel_id)).claimed
+
+        for _ in range(500):
+            if await claimed():
+                break
+            await asyncio.sleep(0.02)
+        assert await claimed() == row.voucher.amount
+        assert await world.balance(provider.provider) - payee_before == row.voucher.amount
+        await world.pass_time(HOUR)
+        before = await world.balance(user)
+        receipt = await account.withdraw(deposit)
+        assert (
+            await world.balance(user)
+            == before - receipt.gas_used * receipt.gas_price + deposit.cap - row.voucher.amount
+        )
+
+
+async def test_a_restarted_node_claims_what_an_earlier_one_earned(world: World) -> None:
+    async with serving(world) as provider:
+        deposit = await provider.deposit(life=24 * HOUR, delay=HOUR)
+        conversation = await provider.conversation(deposit)
+        await conversation.connect()
+        answer = await answer_of(conversation)
+        await conversation.settle()
+        await conversation.leave()
+    await world.account().request_close(deposit)
+    await world.pass_time(HOUR // 2 + 1)
+    async with serving(world) as provider:
+        channels = Channels(world.crypto, world.where.channels)
+        for _ in range(500):
+            state = await channels.state(world.rpc, deposit.channel_id(world.crypto))
+            if state.claimed:
+                break
+            await asyncio.sleep(0.02)
+        assert state.claimed == answer.amount
+
+
+async def test_claims_at_the_threshold(world: World) -> None:
+    async with serving(world, money={"threshold": cost(40)}) as provider:
+        conversation = await provider.conversation(await provider.deposit())
+        await conversation.connect()
+        before = await world.balance(provider.provider)
+        await answer_of(conversation, 20)
+        await answer_of(conversation, 30)
+        await conversation.settle()
+        paid = cost(20) + cost(30)
+        for _ in range(500):
+            if await world.balance(provider.provider) - before == paid:
+                break
+            await asyncio.sleep(0.02)
+        assert await world.balance(provider.provider) - before == paid
+        await conversation.leave()
+
+
+async def refusal(conversation: Conversation) -> TallystickError:
+    with pytest.raises(TallystickError) as caught:
+        await conversation.connect()
+    await conversation.leave()
+    return caught.value
+
+
+async def test_an_unknown_channel_is_refused_as_retryable(provider: Serving) -> None:
+    deposit = await provider.deposit()
+    stranger = Deposit(
+        deposit.chain_id,
+        deposit.registry,
+        deposit.channels,
+        type(deposit.config)(*deposit.channel_config().abi()[:5], os.urandom(32)),
+        deposit.key,
+        deposit.provider,
+        deposit.payee,
+        deposit.closer,
+        deposit.amount,
+        deposit.expiry,
+    )
+    error = await refusal(await provider.conversation(stranger))
+    assert error.code is Code.UNKNOWN_CHANNEL
+
+
+async def test_a_channel_that_comes_while_it_is_awaited_is_taken(provider: Serving) -> None:
+    world, account = provider.world, provider.world.account()
+    await world.rpc.request("evm_setAutomine", [False])
+    opening = asyncio.create_task(account.open(await provider.listing(), Terms(ETHER // 100)))
+    await until(lambda: bool(world.store().deposits()))
+    deposit = world.store().deposits()[0]
+    conversation = await provider.conversation(deposit)
+    connecting = asyncio.create_task(conversation.connect())
+    await until(lambda: any(one._authing for one in provider.node._connections))
+    await world.rpc.request("evm_mine", [])
+    await connecting
+    await opening
+    await conversation.leave()
+
+
+async def test_an_expiring_channel_is_refused(world: World) -> None:
+    async with serving(world, money={"expiry_margin": 3 * HOUR}) as provider:
+        deposit = await provider.deposit(life=2 * HOUR, delay=HOUR)
+        assert (await refusal(await provider.conversation(deposit))).code is Code.CHANNEL_EXPIRING
+
+
+async def test_a_close_request_ends_service(provider: Serving) -> None:
+    deposit = await provider.deposit()
+    conversation = await provider.conversation(deposit)
+    await conversation.connect()
+    await provider.world.account().request_close(deposit)
+    await until(lambda: conversation.user.session.closed)
+    await conversation.leave()
+    assert (await refusal(await provider.conversation(deposit))).code is Code.CHANNEL_EXPIRING
+
+
+async def test_a_small_deposit_ends_the_answer_in_time(provider: Serving) -> None:
+    deposit = await provider.deposit(cost(20))
+    conversation = await provider.conversation(deposit)
+    await conversation.connect()
+    answer = await answer_of(conversation, 1000)
+    assert answer.output_units == 20
+    assert answer.amount == deposit.cap
+    with pytest.raises(PeerError) as caught:
+        await answer_of(conversation)
+    assert caught.value.code is Code.DEPOSIT_EXHAUSTED
+    await conversation.leave()
+    await until(lambda: not provider.node._connections)
+
+
+async def test_a_changed_price_is_refused(provider: Serving) -> None:
+    conversation = await provider.conversation(await provider.deposit())
+    await conversation.connect()
+    offers = provider.node.profile.offers
+    dearer = tuple(msgspec.structs.replace(offer, price_out=(PRICE_OUT * 2).to_bytes(16, "big")) for offer in offers)
+    provider.node.profile = msgspec.structs.replace(provider.node.profile, offers=dearer)
+    with pytest.raises(PeerError) as caught:
+        await answer_of(conversation)
+    assert caught.value.code is Code.PRICE_CHANGED
+    await conversation.leave()
+
+
+async def test_a_prompt_that_is_too_long_is_refused(world: World) -> None:
+    async with serving(world, engine={"options": {"context": 32}}) as provider:
+        conversation = await provider.conversation(await provider.deposit())
+        await conversation.connect()
+        with pytest.raises(PeerError) as caught:
+            await answer_of(conversation, messages=[("user", "word " * 40)])
+        assert caught.value.code is Code.PROMPT_TOO_LONG
+        assert (await answer_of(conversation, 5)).output_units == 5
+        await conversation.leave()
+
+
+async def test_a_busy_model_says_when_to_come_back(world: World) -> None:
+    async with serving(world, engine={"options": {"slots": 1, "queue": 0, "rate": 20.0}}) as provider:
+        conversation = await provider.conversation(await provider.deposit())
+        await conversation.connect()
+        first = conversation.ask(PROMPT, MODEL, 200)
+        await anext(first)
+        with pytest.raises(PeerError) as caught:
+            await answer_of(conversation)
+        assert caught.value.code is Code.BUSY
+        await conversation.leave()
+        await first.aclose()
+
+
+async def test_the_same_request_is_never_run_twice(provider: Serving) -> None:
+    world = provider.world
+    conversation = await provider.conversation(await provider.deposit())
+    await conversation.connect()
+    fixed = os.urandom(16)
+
+    class SameNumber(type(world.crypto)):  # type: ignore[misc]
+        def random(self, size: int) -> bytes:
+            return fixed[:size]
+
+    conversation.user._crypto = SameNumber()
+    answer = await answer_of(conversation)
+    with pytest.raises(PeerError) as caught:
+        await answer_of(conversation)
+    assert caught.value.code is Code.REQUEST_GONE
+    with pytest.raises(PeerError) as caught:
+        await answer_of(conversation, 41)
+    assert caught.value.code is Code.REQUEST_CONFLICT
+    await conversation.leave()
+    row = await provider.node.ledger.channel(conversation._deposit.channel_id(world.crypto))
+    assert row is not None and row.owed == answer.amount
+
+
+async def test_a_fifth_connection_evicts_the_most_silent(provider: Serving) -> None:
+    deposit = await provider.deposit()
+    conversations = []
+    for number in range(5):
+        conversation = Conversation(
+            provider.world.crypto, provider.world.store(f"user{number}"), deposit, (await provider.listing()).usable()
+        )
+        await conversation.connect()
+        conversations.append(conversation)
+    await until(lambda: conversations[0].user.session.closed)
+    assert [one.user.session.closed for one in conversations[1:]] == [False] * 4
+    for conversation in conversations:
+        await conversation.leave()
+
+
+async def test_a_drained_node_finishes_what_runs(world: World) -> None:
+    async with serving(world) as provider:
+        conversation = await provider.conversation(await provider.deposit())
+        await conversation.connect()
+        asking = asyncio.create_task(answer_of(conversation, 60))
+        await until(lambda: provider.node.engine.load().running == 1)
+        draining = asyncio.create_task(provider.node.drain())
+        answer = await asking
+        assert answer.output_units == 60
+        await draining
+        await until(lambda: conversation.user.session.closed)
+        await conversation.leave()
+
+
+async def test_silent_and_old_connections_end(provider: Serving) -> None:
+    deposit = await provider.deposit()
+    for limit in (IDLE_LIMIT, SESSION_LIMIT):
+        conversation = await provider.conversation(deposit)
+        await conversation.connect()
+        (connection,) = provider.node._connections
+        if limit == SESSION_LIMIT:
+            connection.heard_at += SESSION_LIMIT
+        provider.node.sweep(connection.opened_at + limit - 1)
+        assert not connection.session.closed
+        provider.node.sweep(connection.opened_at + limit + 1)
+        await until(lambda session=conversation.user.session: session.closed)  # type: ignore[misc]
+        await conversation.leave()
+        await until(lambda: not provider.node._connections)

@@ -1,0 +1,86 @@
+"""Becoming a provider: one registration, announcements for what changed, nothing for what did not."""
+
+from __future__ import annotations
+
+import pytest
+
+from tallystick_helper.announcement import Announcement
+from tallystick_helper.engines import open_engine
+from tallystick_helper.keys import KeyStore
+from tallystick_helper.provide import Provided, Provider, default_endpoint
+from tallystick_shared.errors import Code, LocalError
+from tallystick_shared.market import Market
+from tallystick_shared.messages import amount_int
+
+from .world import CHAIN_ID, ETHER, PRICE_IN, PRICE_OUT, World
+
+ENDPOINT = "ws://192.0.2.1:8766"
+
+
+async def provide(world: World, endpoint: str = ENDPOINT, **changes: object) -> Provided:
+    settings = world.settings(**changes)
+    engine = await open_engine("echo", {}, settings.data_dir)
+    owner = Provider(settings, world.crypto, world.rpc, world.where, world.owner_key)
+    told: list[str] = []
+    done = await owner.provide(engine.capabilities(), endpoint, lambda name, transaction: told.append(name))
+    assert told == list(done.transactions)
+    await engine.close()
+    return done
+
+
+async def test_first_register_then_nothing_then_announce(world: World) -> None:
+    first = await provide(world)
+    assert list(first.transactions) == ["register", "fund"]
+    again = await provide(world)
+    assert again.transactions == {}
+    assert again.announced == first.announced
+    dearer = await provide(world, offer={"price_out": PRICE_OUT * 2})
+    assert list(dearer.transactions) == ["announce"]
+    listing = (await Market(world.crypto, CHAIN_ID, world.where.registry).listings(world.rpc))[0]
+    profile = listing.usable()
+    assert amount_int(profile.offers[0].price_out) == PRICE_OUT * 2
+    assert profile.epoch == first.announced.profile(world.crypto).epoch + 1
+    assert Announcement.load(world.settings().data_dir) == dearer.announced
+
+
+async def test_the_profile_says_what_the_settings_say(world: World) -> None:
+    payee = "0x" + "77" * 20
+    done = await provide(world, payee=payee, offer={"minimum_cap": 10**30, "minimum_delay": 7200, "window": 5})
+    profile, keys = done.announced.profile(world.crypto), KeyStore(world.settings().data_dir)
+    assert profile.endpoints == (ENDPOINT,)
+    assert profile.payee == b"\x77" * 20
+    assert profile.operator == world.crypto.secp256k1_address(keys.operator().reveal())
+    assert profile.node_key == world.crypto.x25519_public(keys.node().reveal())
+    assert (amount_int(profile.minimum_cap), profile.minimum_delay, amount_int(profile.window)) == (10**30, 7200, 5)
+    assert profile.offers[0].price.input == PRICE_IN
+    assert profile.minimum_suite == 1
+
+
+async def test_the_operator_is_filled_up_when_it_runs_low(world: World) -> None:
+    first = await provide(world, money={"gas": ETHER // 100})
+    operator = first.announced.profile(world.crypto).operator
+    assert await world.balance(operator) == ETHER // 100
+    assert (await provide(world, money={"gas": ETHER // 100})).transactions == {}
+    await world.rpc.request("anvil_setBalance", ["0x" + operator.hex(), hex(ETHER // 1000)])
+    assert list((await provide(world, money={"gas": ETHER // 100})).transactions) == ["fund"]
+    assert await world.balance(operator) == ETHER // 100
+
+
+@pytest.mark.parametrize("endpoint", ["http://x", "ws://", "ws://" + "x" * 250])
+async def test_an_endpoint_that_nobody_could_dial_is_refused(world: World, endpoint: str) -> None:
+    with pytest.raises(LocalError) as caught:
+        await provide(world, endpoint)
+    assert caught.value.code is Code.BAD_SETTINGS
+
+
+async def test_too_poor_to_register(world: World) -> None:
+    await world.fund(world.owner_key, 1)
+    with pytest.raises(LocalError) as caught:
+        await provide(world)
+    assert caught.value.code is Code.NOT_ENOUGH_MONEY
+
+
+def test_the_endpoint_without_a_setting_is_this_machine() -> None:
+    from tallystick_helper.settings import Settings
+
+    assert default_endpoint(Settings.model_validate({"listen": {"port": 5}})) == "ws://127.0.0.1:5"

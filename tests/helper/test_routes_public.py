@@ -1,0 +1,88 @@
+"""The public listener, as strangers find it."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+
+import httpx2
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+from tallystick_helper.app import public_app
+from tallystick_helper.node import connection as connection_module
+from tallystick_helper.server import Listener
+from tallystick_shared.errors import Code
+from tallystick_shared.records import Frame, Hello
+
+from .world import CHAIN_ID, Serving, until
+
+
+async def dial(provider: Serving) -> ClientConnection:
+    assert provider.up.public is not None
+    return await connect(f"ws://127.0.0.1:{provider.up.public.port}", compression=None, proxy=None)
+
+
+async def test_plain_http_gets_a_sentence(provider: Serving) -> None:
+    assert provider.up.public is not None
+    async with httpx2.AsyncClient(trust_env=False) as client:
+        answer = await client.get(f"http://127.0.0.1:{provider.up.public.port}/any/path")
+    assert answer.status_code == 426
+    assert answer.headers["connection"] == "close"
+    assert "WebSocket" in answer.text
+
+
+async def test_any_origin_may_come(provider: Serving) -> None:
+    assert provider.up.public is not None
+    url = f"ws://127.0.0.1:{provider.up.public.port}/some/path"
+    async with connect(url, origin="https://anywhere.example", compression=None, proxy=None) as websocket:  # type: ignore[arg-type]
+        assert websocket.response is not None
+        assert "set-cookie" not in websocket.response.headers
+
+
+async def test_without_a_node_a_stranger_is_told_to_go() -> None:
+    listener = Listener(public_app(lambda: None), "127.0.0.1", 0, websocket=True)
+    listener.start()
+    async with connect(f"ws://127.0.0.1:{listener.port}", compression=None, proxy=None) as websocket:
+        assert await websocket.recv() == bytes([Frame.REFUSED]) + struct.pack(">H", Code.DRAINING)
+    await listener.stop()
+
+
+async def test_a_hello_for_another_provider_is_refused(provider: Serving) -> None:
+    websocket = await dial(provider)
+    me = provider.node.identity
+    hello = Hello(CHAIN_ID, me.registry, b"\x99" * 20).encode()
+    await websocket.send(bytes([Frame.HELLO]) + hello + bytes(48))
+    assert await websocket.recv() == bytes([Frame.REFUSED]) + struct.pack(">H", Code.WRONG_PROVIDER)
+    with pytest.raises(ConnectionClosed):
+        await websocket.recv()
+
+
+@pytest.mark.parametrize("message", [b"", b"\x02" + bytes(100), b"\x00" + bytes(56), b"\xff" * 16448, "text"])
+async def test_nonsense_ends_the_connection(provider: Serving, message: bytes | str) -> None:
+    websocket = await dial(provider)
+    await websocket.send(message)
+    with pytest.raises(ConnectionClosed):
+        while True:
+            await websocket.recv()
+    await until(lambda: not provider.node._connections)
+    assert len(provider.node.gate) == 0
+
+
+async def test_who_says_nothing_is_cut_after_five_seconds(provider: Serving) -> None:
+    assert connection_module.AUTH_DEADLINE == 5.0
+    websocket = await dial(provider)
+    async with asyncio.timeout(7):
+        with pytest.raises(ConnectionClosed):
+            await websocket.recv()
+    await until(lambda: not provider.node._connections)
+
+
+async def test_a_ninth_stranger_drives_out_the_first(provider: Serving) -> None:
+    sockets = [await dial(provider) for _ in range(9)]
+    with pytest.raises(ConnectionClosed):
+        await sockets[0].recv()
+    assert len(provider.node.gate) == 8
+    for websocket in sockets[1:]:
+        await websocket.close()

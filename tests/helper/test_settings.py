@@ -1,0 +1,74 @@
+"""Settings: which source wins, and what a wrong one says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tallystick_helper.settings import NATIVE, OfferSettings, Settings, load
+from tallystick_shared.errors import Code, LocalError
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "config.toml"
+    path.write_text('[chain]\nrpc = ["http://a", "http://b"]\ninterval = 0.5\n[offer]\nprice_in = "12_000_000"\n')
+    return path
+
+
+def test_flags_win_over_environment_over_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TALLYSTICK_CHAIN__INTERVAL", "0.25")
+    monkeypatch.setenv("TALLYSTICK_PAGE__PORT", "7000")
+    settings = load(file, {"page": {"port": 7001, "host": None}, "chain": {"id": None}})
+    assert settings.chain.rpc == ["http://a", "http://b"]
+    assert settings.chain.interval == 0.25
+    assert (settings.page.port, settings.page.host) == (7001, "127.0.0.1")
+    assert settings.offer.price_in == 12_000_000
+
+
+def test_the_file_in_the_data_directory_is_read(tmp_path: Path, file: Path) -> None:
+    assert load(None, {"data_dir": tmp_path}).chain.interval == 0.5
+
+
+def test_without_a_file_there_are_defaults(tmp_path: Path) -> None:
+    settings = load(None, {"data_dir": tmp_path})
+    assert settings.chain.rpc == []
+    assert settings.offer.tokens == [NATIVE]
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        {"page": {"port": 70000}},
+        {"chian": {"rpc": ["x"]}},
+        {"chain": {"registry": "0x12"}},
+        {"offer": {"price_in": -1}},
+        {"offer": {"minimum_delay": 60}},
+    ],
+)
+def test_a_wrong_setting_is_named(tmp_path: Path, flags: dict[str, object]) -> None:
+    with pytest.raises(LocalError) as caught:
+        load(None, {"data_dir": tmp_path, **flags})
+    assert caught.value.code is Code.BAD_SETTINGS
+    assert next(iter(flags)) in next(iter(caught.value.values))
+
+
+def test_a_broken_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "x.toml"
+    path.write_text("[chain\n")
+    with pytest.raises(LocalError) as caught:
+        load(path)
+    assert caught.value.values["file"] == str(path)
+    with pytest.raises(LocalError):
+        load(tmp_path / "none.toml")
+
+
+def test_the_window_is_two_seconds_of_output() -> None:
+    assert OfferSettings(price_out=6_000_000, units_per_second=100).credit_window() == 1200
+    assert OfferSettings(price_out=0).credit_window() == 1
+    assert OfferSettings(window=5).credit_window() == 5
+
+
+def test_secrets_are_not_in_the_defaults() -> None:
+    assert Settings().demo_key is None
