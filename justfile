@@ -9,7 +9,7 @@ default:
 
 # a chain, a provider and the page on this machine, all real; --json for scripts, --check drives a browser through it
 demo *args: build-page
-    @exec {{python}} -m tallystick_helper.demo "$@"
+    @case " $* " in *" --check "*) exec {{python}} -m tests.check ;; *) exec {{python}} -m tallystick_helper.demo "$@" ;; esac
 
 # every layer of tests; --full for the long forms, --only LAYER,LAYER for some; other arguments go to pytest
 test *args:

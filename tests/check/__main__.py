@@ -67,7 +67,7 @@ def visit(page_url: str) -> dict[str, Any]:
 def books(chain: Chain, start: int, provider: str, story: dict[str, Any]) -> dict[str, Any]:
     """Who paid and got what, from the chain alone."""
     opened = chain.rpc("eth_getTransactionByHash", story["money"]["openTx"])
-    user, closing = opened["from"], int(chain.receipt(story["money"]["closeTx"])["blockNumber"], 16)
+    user, closing = opened["from"], int(chain.receipt(story["money"]["endTx"])["blockNumber"], 16)
     senders = [transaction["from"] for transaction in chain.transactions_since(start)]
     return {
         "deposit": int(opened["value"], 16),
@@ -118,7 +118,7 @@ def check() -> dict[str, Any]:
             "input_price": story["prices"][0] // MILLION,
             "output_price": story["prices"][1] // MILLION,
             "first_token_ms": answers[0]["first_token_ms"],
-            # An answer may well say "connection", as every request's head does; so heads are searched for the prompts alone.
+            # An answer may say "connection", as every request's head does: heads are searched for the prompts alone.
             "plaintext_on_wire": bool(find(recorder.seen, texts) or find(recorder.heads, PROMPTS)),
             "recorded_bytes": sum(len(data) for _, data in recorder.seen),
         }

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,28 +9,33 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+from tests import browsers
+
 ANSWER = "article[data-answer]"
-
-
-def executable() -> str | None:
-    """A Chromium of this machine; None leaves the choice to Playwright."""
-    return os.environ.get("TALLYSTICK_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+PROMPTING = {"eth_sendTransaction", "eth_sign", "personal_sign", "eth_signTypedData_v4", "eth_requestAccounts"}
+# Wraps every wallet that announces itself (EIP-6963), so that what it is asked for is counted outside page and wallet.
+WATCH = """
+window.__asked = [];
+window.addEventListener("eip6963:announceProvider", event => {
+  if (event.detail.watched) return;
+  event.stopImmediatePropagation();
+  const provider = new Proxy(event.detail.provider, {
+    get(wallet, name) {
+      if (name === "request") return call => { window.__asked.push(call.method); return wallet.request(call); };
+      const value = wallet[name];
+      return typeof value === "function" ? value.bind(wallet) : value;
+    },
+  });
+  const detail = Object.freeze({info: event.detail.info, provider, watched: true});
+  window.dispatchEvent(new CustomEvent("eip6963:announceProvider", {detail}));
+}, true);
+"""
 
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable(), args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=browsers.ensure_chromium(), args=list(browsers.FLAGS))
         try:
             yield browser
         finally:
@@ -50,6 +53,7 @@ class Visitor:
         page.on("websocket", lambda socket: self._note(socket.url))
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.set_default_timeout(60_000)
+        page.add_init_script(WATCH)
 
     def _note(self, url: str) -> None:
         parts = urlsplit(url)
@@ -65,13 +69,18 @@ class Visitor:
 
     def connect(self) -> None:
         self.click("connect")
-        expect(self.page.locator('[data-do="choose"]').first).to_be_visible(timeout=60_000)
+        expect(self.page.locator('[data-do="open-market"]').first).to_be_visible(timeout=60_000)
 
     def deposit(self) -> None:
-        self.page.locator('[data-do="choose"]:visible').first.click()
-        self.click("deposit")
-        self.click("confirm-deposit")
-        expect(self.page.locator('#money[data-state="open"]')).to_have_count(1, timeout=60_000)
+        """Chooses the first provider and puts down what the sheet proposes."""
+        self.click("open-market")
+        self.click("choose")
+        self.click("open-deposit")
+        self.page.locator('form[data-submit="deposit"] button[type="submit"]').click()
+        self.phase("open")
+
+    def phase(self, name: str) -> None:
+        expect(self.page.locator(f'#money [data-phase="{name}"]')).to_have_count(1, timeout=60_000)
 
     def ask(self, text: str) -> dict[str, Any]:
         """Types, sends and waits for the end of the answer; returns what the page says of it."""
@@ -79,28 +88,26 @@ class Visitor:
         self.page.locator("#draft").fill(text)
         self.page.locator("#send").click()
         answer = self.page.locator(ANSWER).nth(count)
-        expect(answer).to_have_attribute("data-state", "done", timeout=120_000)
+        expect(answer).to_have_attribute("data-state", "done", timeout=300_000)
         return self.read(answer)
 
     def read(self, answer: Any) -> dict[str, Any]:
         facts = answer.evaluate("element => ({...element.dataset})")
         return {
-            "text": answer.locator("[data-answer-text]").inner_text(),
+            "text": answer.locator(".answer").inner_text(),
             "input_units": int(facts["inputUnits"]),
             "units": int(facts["units"]),
             "amount": int(facts["amount"]),
-            "first_token_ms": float(facts["firstTokenMs"]),
+            "first_token_ms": float(facts["firstMs"]),
         }
 
     def close_deposit(self) -> None:
+        self.click("open-close")
         self.click("close-deposit")
-        confirm = self.page.locator('[data-do="confirm-close"]:visible')
-        if confirm.count():
-            confirm.first.click()
-        expect(self.page.locator('#money[data-state="closed"]')).to_have_count(1, timeout=60_000)
+        self.phase("ended")
 
     def money(self) -> dict[str, str]:
-        return dict(self.page.locator("#money").evaluate("element => ({...element.dataset})"))
+        return dict(self.page.locator("#money [data-phase]").evaluate("element => ({...element.dataset})"))
 
     def prices(self) -> tuple[int, int]:
         """Per 1,000,000 units."""
@@ -108,6 +115,6 @@ class Visitor:
         return int(facts["priceIn"]), int(facts["priceOut"])
 
     def wallet_prompts(self) -> list[str]:
-        """What the demo's wallet was asked for, in order."""
-        asked: list[str] = self.page.evaluate("window.__tallystickDemoWallet.requests")
-        return asked
+        """What a wallet was asked for that it would show the person, in order."""
+        asked: list[str] = self.page.evaluate("window.__asked")
+        return [method for method in asked if method in PROMPTING or method.startswith("wallet_")]

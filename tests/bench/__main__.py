@@ -1,0 +1,70 @@
+"""`./run bench [--json FILE] [--only NAME …]`: measures and prints the table."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.bench.gas import gas_1000_prompts
+from tests.bench.page_ready import page_ready
+from tests.bench.row import Row
+from tests.bench.start import demo_second_start
+from tests.bench.streams import streams
+
+MEASUREMENTS: dict[Callable[[], list[Row]], tuple[str, ...]] = {
+    page_ready: ("page_ready",),
+    streams: ("tokens_1", "first_token_shaped"),
+    gas_1000_prompts: ("gas_1000_prompts",),
+    demo_second_start: ("demo_second_start",),
+}
+
+
+def figure(value: float | None, unit: str = "") -> str:
+    if value is None:
+        return "–"
+    text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return f"{text} {unit}".strip()
+
+
+def show(rows: list[Row]) -> None:
+    table = Table("row", "value", "against", "ratio", "goal", "", "spread", "note")
+    for row in rows:
+        mark = {True: "ok", False: "missed", None: "not run"}[row.ok]
+        table.add_row(
+            row.name,
+            figure(row.value, row.unit),
+            row.against,
+            figure(row.ratio),
+            row.goal,
+            mark,
+            figure(row.spread),
+            row.note,
+        )
+    Console(width=180).print(table)
+
+
+def main() -> int:
+    names = [name for held in MEASUREMENTS.values() for name in held]
+    parser = argparse.ArgumentParser(prog="bench", description="Every figure of the performance goals.")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the rows to a file")
+    parser.add_argument("--only", action="append", choices=names, metavar="NAME", help=f"one of {', '.join(names)}")
+    options = parser.parse_args()
+    wanted = options.only or names
+    rows: list[Row] = []
+    for measure, held in MEASUREMENTS.items():
+        if set(held) & set(wanted):
+            rows += [row for row in measure() if row.name in wanted]
+    show(rows)
+    if options.json:
+        options.json.write_text(json.dumps([row.as_json() for row in rows], indent=2, ensure_ascii=False) + "\n")
+    return 0 if all(row.ok is not False for row in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
