@@ -241,6 +241,7 @@ class User:
                 for message in messages:
                     await self._socket.send(message)
         except SocketClosed:
-            self.session.lost(PeerError(Code.PROVIDER_GONE))
+            # What arrived before it closed is read first; then `receive` tells the same.
+            return
         finally:
             self._flushing = False

@@ -20,24 +20,25 @@ class Wire:
         self._stage = stage
         self.inbox: list[bytes] = []
         self.broken = False
+        self.mute = False  # closed by the peer: nothing can be sent, what arrived before is still read
         self.deaf = False
         self.closed = 0
 
     async def send(self, message: bytes) -> None:
-        if self.broken:
+        if self.broken or self.mute:
             raise SocketClosed
         if not self.deaf:
             self._stage.provider.receive(message, self._stage.now)
             self._stage.serve()
 
     async def receive(self, timeout: float) -> bytes | None:
-        if not self.inbox and not self.broken:
+        if not self.inbox and not self.broken and not self.mute:
             self._stage.now += timeout
             if not self.deaf:
                 self._stage.provider.tick(self._stage.now)
                 self._stage.serve()
             await Turn()
-        if self.broken:
+        if self.broken or (self.mute and not self.inbox):
             raise SocketClosed
         return self.inbox.pop(0) if self.inbox else None
 

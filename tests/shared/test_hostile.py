@@ -309,14 +309,28 @@ def test_one_request_on_two_connections(crypto):
 
 def test_waiting_inputs_together_stay_within_the_window(crypto):
     """Eight inputs, each within the window by itself: only as many start as the window and what is paid cover."""
-    pair = Pair(crypto, window=50 * IN)
-    pair.durable = False
-    pair.connect()
+    pair = Pair(crypto, window=50 * IN).connect()
     for _ in range(8):
         pair.ask()  # 40 units of input each
-    pair.pass_time(3)
-    assert pair.account.credit <= pair.account.window
-    assert len(pair.seen(ev.RequestReady, "provider")) == 1
+    for _ in range(200):
+        pair.pass_time(0.04)
+        assert pair.account.credit <= pair.account.window
+    assert len(pair.seen(ev.RequestReady, "provider")) == 8
+
+
+def test_a_second_pay_first_that_comes_while_the_store_is_slow_is_not_forgotten(crypto):
+    """Two inputs wait; the first's amount is still being stored when the second's is asked; then ACCEPT comes."""
+    pair = Pair(crypto, window=10 * IN).connect()
+    answer = pair._client_driver
+    pair._client_driver = lambda event: None if isinstance(event, ev.VoucherDue) else answer(event)
+    first, second = pair.ask(), pair.ask(b"y" * 320)
+    pair.pass_time(0.55)  # just after a beat: the next voucher would be asked for in 0.3 s
+    asked = pair.seen(ev.VoucherDue)[0].amount
+    pair._client_driver = answer
+    pair.client.send_voucher(asked, at_once=True)
+    pair.settle()
+    pair.pass_time(6)
+    assert {event.stream for event in pair.seen(ev.Accepted)} == {first, second}
 
 
 def test_waiting_inputs_together_stay_within_the_cap(crypto):

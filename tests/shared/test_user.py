@@ -196,14 +196,21 @@ def test_the_socket_breaks(stage, asking):
         ask(user)
 
 
-def test_the_socket_breaks_while_something_is_sent(stage):
-    """The end is told also where sending, not receiving, meets it."""
+@pytest.mark.parametrize("last_words", [False, True])
+def test_the_socket_breaks_while_something_is_sent(stage, last_words):
+    """The end is told also where sending meets it first, and with the provider's own reason where it gave one."""
     user = stage.user(limits=LIMITS)
     stage.until(ev.Ready)
-    stage.wire.broken = True
     ask(user)
+    stage.until(ev.Output)
+    if last_words:
+        stage.provider.refuse(PeerError(Code.DRAINING))
+        stage.serve()
+    stage.wire.mute = True
+    drive(user.stop(1))
     stage.end()
-    assert last_error(stage) is Code.PROVIDER_GONE and not user.ready
+    assert last_error(stage) is (Code.DRAINING if last_words else Code.TRUNCATED) and not user.ready
+    assert stage.wire.closed == 1
 
 
 def test_after_a_cut_the_same_deposit_goes_on(stage):

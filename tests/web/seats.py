@@ -16,6 +16,7 @@ from tallystick_web.state import Site, State
 SITE = Site(31337, "Testnet", ("http://127.0.0.1:1",), b"\x01" * 20, b"\x02" * 20)
 WALLET = WalletInfo("org.example.test", "Test wallet")
 ACCOUNT = "0x" + "aa" * 20
+EMPTY_PAGE = "0x" + "".join(f"{word:064x}" for word in (0x40, 0x60, 0, 0))  # a registry without providers
 Answer = Callable[[list[Any]], Any]
 
 
@@ -31,6 +32,7 @@ class MemoryWallets:
             "eth_accounts": lambda _: [ACCOUNT],
             "eth_chainId": lambda _: hex(SITE.chain_id),
             "eth_getBalance": lambda _: hex(10**18),
+            "eth_call": lambda _: EMPTY_PAGE,
         }
         self.asked: list[str] = []
         self.heard: list[Callable[[str, object], None]] = []

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import random
+import subprocess
+from pathlib import Path
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tallystick_web.markdown import blocks
+from web.build.inputs import ROOT, node
 
 TEXT_LINES = ["text", "more *text*", "", "", "- item", "  inside", "1. first", "    code", "# Head", "> q", "    "]
 MARK_LINES = ["```", "```python", "~~~", "````", "<div>", "</div>", "| a | b |", "|---|---|"]
@@ -62,3 +68,30 @@ def test_finished_blocks_never_change_as_more_comes(source: str, cut: int) -> No
     tail = 2 if part and part[-1].open_fence else 1
     finished = part[:-tail]
     assert whole[: len(finished)] == finished
+
+
+def test_the_pieces_rendered_are_the_whole_rendered() -> None:
+    """With the renderer itself: render(head) + render(tail) = render(all), for 3,000 texts made of awkward lines."""
+    awkward = [
+        "[a]: http://x",
+        "[a]",
+        "<!-- c",
+        "-->",
+        "<b>x</b>",
+        "---",
+        "===",
+        "* x",
+        "   three",
+        "\ttab",
+        "word\\",
+        "- ",
+    ]
+    lines, dice = TEXT_LINES + MARK_LINES + awkward, random.Random(7)
+    texts_ = ["\n".join(dice.choice(lines) for _ in range(dice.randint(1, 12))) for _ in range(3000)]
+    pieces = [[block.text for block in blocks(text, finished=True)] for text in texts_]
+    script = Path(__file__).with_name("render.mjs")
+    done = subprocess.run(
+        [node(), script], input=json.dumps(pieces), capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    wrong = json.loads(done.stdout)
+    assert [pieces[index] for index in wrong] == []

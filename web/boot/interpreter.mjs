@@ -42,12 +42,32 @@ const spread = (heap, pages, runs) => {
 
 const decode = (base64) => Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
 
+// Pyodide fetches its engine at once, but compiles it only when everything else is there. This compiles it while it comes.
+const compileEarly = () => {
+  const { fetch } = globalThis;
+  const { instantiateStreaming } = WebAssembly;
+  globalThis.fetch = (url, options) => {
+    const answer = fetch(url, options);
+    if (!String(url).endsWith("pyodide.asm.wasm")) return answer;
+    globalThis.fetch = fetch;
+    const compiled = WebAssembly.compileStreaming(answer);
+    compiled.catch(() => {}); // Thrown below, where it is awaited.
+    WebAssembly.instantiateStreaming = async (_, imports) => {
+      WebAssembly.instantiateStreaming = instantiateStreaming;
+      const module = await compiled;
+      return { module, instance: await WebAssembly.instantiate(module, imports) };
+    };
+    return answer;
+  };
+};
+
 const restored = async () => {
   const pages = bytes(ASSETS.heap.url);
   const native = get(ASSETS.native.url).then((answer) => WebAssembly.compileStreaming(answer));
   const failed = new Promise((_, fail) => native.catch(fail)); // else the module would wait for it for ever
   const create = import("__PYODIDE__/pyodide.asm.mjs");
   pages.catch(() => {}); // A failure is thrown below, where it is awaited.
+  compileEarly();
   return load({
     ...options,
     stdLibURL: at(ASSETS.empty),

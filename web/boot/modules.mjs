@@ -53,5 +53,8 @@ if (DOMPurify.isSupported) {
   });
 }
 
+// No link definitions: the end of a text must not change how its beginning looks (web/tallystick_web/markdown.py).
+marked.use({ tokenizer: { def: () => undefined } });
+
 /** Markdown of a model's answer as sanitised TrustedHTML, ready for innerHTML. */
 export const render = (markdown) => DOMPurify.sanitize(marked.parse(markdown, { async: false, gfm: true }), CLEAN);

@@ -16,6 +16,7 @@ from .views.top import banner, provider, status, wallet
 from .words import Words
 
 LIVE_SENTENCES = 12
+FIRST_FOCUS = ("input:enabled", ".choice:enabled", ".foot .primary:enabled", "button")
 
 
 def _js() -> Any:
@@ -103,7 +104,8 @@ class DomScreen:
             return
         if not dialog.open:
             dialog.showModal()
-        first = dialog.querySelector("input, .choice:not([disabled]), .foot .primary, .button")
+        found = (dialog.querySelector(selector) for selector in FIRST_FOCUS)
+        first = next((element for element in found if element), None)
         if first:
             first.focus()
 

@@ -72,7 +72,8 @@ def short_address(address: bytes) -> str:
 
 
 def short_hash(text: str) -> str:
-    return f"{text[:8]}…{text[-6:]}"
+    """The same for a hash that is written already."""
+    return f"{text[:6]}…{text[-4:]}"
 
 
 def clock_time(seconds: float, now: float, offset_minutes: int = 0) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tallystick_shared.errors import Code, LocalError
+
 from .actions import Booted, ChatLoaded, Chosen, Ticked, WalletsFound
 from .app import App, Seats
 from .flows.chat import ChatFlow
@@ -51,6 +53,8 @@ async def start(page: Page, site_text: str) -> None:
     app, world = page.app, page.app.seats.world
     app.dispatch(WalletsFound(app.seats.wallets.found()))
     app.dispatch(Booted(read_site(site_text), world.wall(), world.offset_minutes()))
+    if app.state.site is None:
+        app.fault(LocalError(Code.NO_CONTRACTS))
     app.draw()
     app.spawn(_restore(page))
 

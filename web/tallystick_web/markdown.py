@@ -13,7 +13,24 @@ from dataclasses import dataclass
 
 FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})(.*)$")
 LIST_ITEM = re.compile(r"^ {0,3}([-+*]|\d{1,9}[.)])(\s|$)")
-RAW_HTML = re.compile(r"^ {0,3}<")
+BLOCK_TAGS = """address article aside base basefont blockquote body caption center col colgroup dd details dialog
+dir div dl dt
+    fieldset figcaption figure footer form frame frameset h1 h2 h3 h4 h5 h6 head header hr html iframe legend li
+    link main menu
+    menuitem nav noframes ol optgroup option p param search section summary table tbody td tfoot th thead title tr
+    track ul"""
+# Raw HTML (CommonMark 4.6, kinds 1 to 6): how it opens, how it ends. Inside, nothing else begins.
+RAW_HTML = [
+    (
+        re.compile(r"^ {0,3}<(script|pre|style|textarea)(\s|>|$)", re.I),
+        re.compile(r"</(script|pre|style|textarea)>", re.I),
+    ),
+    (re.compile(r"^ {0,3}<!--"), re.compile("-->")),
+    (re.compile(r"^ {0,3}<\?"), re.compile(r"\?>")),
+    (re.compile(r"^ {0,3}<!\[CDATA\["), re.compile(r"\]\]>")),
+    (re.compile(r"^ {0,3}<![A-Za-z]"), re.compile(">")),
+    (re.compile(rf"^ {{0,3}}</?({'|'.join(BLOCK_TAGS.split())})(\s|/?>|$)", re.I), re.compile(r"^\s*$")),
+]
 
 
 @dataclass(frozen=True)
@@ -45,23 +62,35 @@ def _cut(source: str) -> list[str]:
     pieces: list[str] = []
     current: list[str] = []
     fence = ""
+    raw: re.Pattern[str] | None = None
     blank = in_list = False
     for line in source.splitlines(keepends=True):
         bare = line.rstrip("\r\n")
-        if not fence and blank and current and _begins_block(bare, current[0], in_list):
+        if not fence and not raw and blank and current and _begins_block(bare, in_list):
             pieces.append("".join(current))
             current, in_list = [], False
         current.append(line)
-        fence = _fence_after(fence, bare)
+        raw = None if fence else _raw_after(raw, bare)
+        fence = fence if raw else _fence_after(fence, bare)
         in_list = in_list or (not fence and bool(LIST_ITEM.match(bare)))
         blank = not bare.strip() and not fence
     return [*pieces, "".join(current)] if current else pieces
 
 
-def _begins_block(line: str, first: str, in_list: bool) -> bool:
-    if not line.strip() or line[0] in " \t" or RAW_HTML.match(first):
+def _begins_block(line: str, in_list: bool) -> bool:
+    if not line.strip() or line[0] in " \t":
         return False
     return not (in_list and LIST_ITEM.match(line))
+
+
+def _raw_after(end: re.Pattern[str] | None, line: str) -> re.Pattern[str] | None:
+    """What closes the raw HTML that is open after this line, or None."""
+    if end is not None:
+        return None if end.search(line) else end
+    for opens, closes in RAW_HTML:
+        if match := opens.match(line):
+            return None if closes.search(line, match.end()) else closes
+    return None
 
 
 def _fence_after(fence: str, line: str) -> str:

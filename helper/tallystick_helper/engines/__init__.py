@@ -2,7 +2,7 @@
 
 `seat` says what an engine is. `gguf` is the embedded default; `echo` repeats the prompt, for tests and benches only.
 An engine by somebody else is an entry point of the group `tallystick.engines`, whose object is `async def
-open(options: Mapping[str, object], data_dir: Path) -> Engine`.
+open(options: Mapping[str, object], data_dir: Path | None) -> Engine`.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ __all__ = [
 
 GROUP = "tallystick.engines"
 DEFAULT = "gguf"
-Opener = Callable[[Mapping[str, Any], Path], Awaitable[Engine]]
+Opener = Callable[[Mapping[str, Any], Path | None], Awaitable[Engine]]
 
 
-async def _open_gguf(options: Mapping[str, Any], data_dir: Path) -> Engine:
+async def _open_gguf(options: Mapping[str, Any], data_dir: Path | None) -> Engine:
     from .gguf import GgufEngine, GgufOptions
 
     values = dict(options)
@@ -45,7 +45,7 @@ async def _open_gguf(options: Mapping[str, Any], data_dir: Path) -> Engine:
     return await GgufEngine.open(GgufOptions(**values), data_dir)
 
 
-async def _open_echo(options: Mapping[str, Any], data_dir: Path) -> Engine:
+async def _open_echo(options: Mapping[str, Any], data_dir: Path | None) -> Engine:
     from .echo import EchoEngine, EchoOptions
 
     return EchoEngine(EchoOptions(**options))
@@ -59,7 +59,9 @@ def names() -> list[str]:
     return [*_OWN, *(point.name for point in entry_points(group=GROUP) if point.name not in _OWN)]
 
 
-async def open_engine(name: str = DEFAULT, options: Mapping[str, Any] | None = None, data_dir: Path = Path()) -> Engine:
+async def open_engine(
+    name: str = DEFAULT, options: Mapping[str, Any] | None = None, data_dir: Path | None = None
+) -> Engine:
     """Open an engine by name. `options` are that engine's own (`GgufOptions`, `EchoOptions`).
 
     Raises LocalError: BAD_SETTINGS for an unknown engine or option, MODEL_MISSING, ENGINE_FAILED where it cannot be

@@ -45,7 +45,8 @@ class GgufOptions:
     queue: int = 16
     threads: int = 0
     """0 is all cores but one: llama.cpp's threads spin, and the node needs a core too."""
-    batch: int = 16
+    batch: int = 0
+    """0 is 8, or one a slot if that is more."""
     gpu_layers: int = -1
     """-1 is all that fit, where a GPU build of the library is installed."""
     temperature: float = 0.2
@@ -55,9 +56,13 @@ class GgufOptions:
     """For benches: answers never end before `max_units`."""
 
     def __post_init__(self) -> None:
-        sizes = self.slots >= 1 and self.context >= _CONTEXT_STEP and self.batch >= self.slots
+        sizes = self.slots >= 1 and self.context >= _CONTEXT_STEP and (not self.batch or self.batch >= self.slots)
         if not sizes or self.context % _CONTEXT_STEP or min(self.queue, self.threads) < 0:
             raise LocalError(Code.BAD_SETTINGS, engine="gguf", slots=self.slots, context=self.context, batch=self.batch)
+
+
+def batch_size(options: GgufOptions) -> int:
+    return options.batch or max(8, options.slots)
 
 
 def thread_count(options: GgufOptions) -> int:
@@ -82,7 +87,7 @@ class LlamaServer:
         params.model_alias = {name}
         params.n_parallel = options.slots
         params.n_ctx = options.context * options.slots
-        params.n_batch = params.n_ubatch = options.batch
+        params.n_batch = params.n_ubatch = batch_size(options)
         params.n_gpu_layers = options.gpu_layers
         params.cpuparams.n_threads = params.cpuparams_batch.n_threads = thread_count(options)
         params.cache_ram_mib = 0

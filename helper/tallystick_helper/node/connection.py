@@ -125,10 +125,12 @@ class Connection:
                 self._queued -= len(message)
                 await self._socket.send(message)
         except OSError:
-            self.session.lost()
-            self.pump()
-        finally:
+            # What the peer sent before it went, vouchers above all, is read first; then `receive` tells the same.
+            return
+        except asyncio.CancelledError:
             await self._socket.close()
+            raise
+        await self._socket.close()
 
     def _too_late(self) -> None:
         if self.session.state in (ConnectionState.NEW, ConnectionState.KEYED):

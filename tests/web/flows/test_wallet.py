@@ -165,7 +165,8 @@ async def test_after_a_reload_on_another_chain_the_person_decides() -> None:
     assert opened.prompts == []
     opened.app.heard("switch")
     await opened.app.idle()
-    assert opened.app.state.connected and opened.notice is None
+    assert opened.app.state.connected
+    assert opened.notice is not None and opened.notice.name == "no_providers"
 
 
 async def test_changes_in_the_wallet_are_followed() -> None:

@@ -69,7 +69,7 @@ def test_why_a_question_waits(state: object, says: str) -> None:
 
 
 def test_an_answer_has_its_blocks_and_its_cost() -> None:
-    (messages,) = thread(TALKING, T)
+    _, messages = thread(TALKING, T)
     assert isinstance(messages, Element)
     answer = messages.children[1]
     assert isinstance(answer, Element)

@@ -60,6 +60,7 @@ class ChatFlow:
         self._meter = Meter()
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._busy = asyncio.Lock()
+        self._keeping = asyncio.Lock()
         self._locked = ""
         self.closing: asyncio.Future[bytes] | None = None
         app.on("ask", self.ask)
@@ -140,7 +141,9 @@ class ChatFlow:
             raise self._error
 
     async def _keep(self) -> None:
-        await self._records.keep_conversation(self._app.state.turns, self._app.state.deposit.notches)
+        """Stores the conversation as it is now; an older one never overtakes a newer."""
+        async with self._keeping:
+            await self._records.keep_conversation(self._app.state.turns, self._app.state.deposit.notches)
 
     # -- the connection
 
@@ -231,8 +234,7 @@ class ChatFlow:
         deposit = self._app.state.deposit
         if event.amount > deposit.durable:
             self._app.dispatch(Counted(durable=event.amount, notches=deposit.notches + 1))
-        if not self._app.state.running:
-            self._app.spawn(self._keep())
+        self._app.spawn(self._keep())
 
     def _on_finished(self, event: Finished) -> None:
         self._meter.input_units, self._meter.output_units = event.input_units, event.units

@@ -113,8 +113,8 @@ def _turn(turn_id: int, kept: Kept) -> Turn:
 
 def _kept(turn: Turn) -> Kept:
     usage = turn.usage or Usage()
-    # An answer that is cut off by a reload is a stopped one when it is read again.
-    state = TurnState.STOPPED if turn.state is TurnState.STREAMING else turn.state
+    # An answer that a reload cuts off is a broken one when it is read again.
+    state = TurnState.FAILED if turn.state is TurnState.STREAMING else turn.state
     return Kept(
         turn.role,
         turn.text,

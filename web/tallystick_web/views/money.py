@@ -51,7 +51,6 @@ def _figures(deposit: Deposit) -> dict[str, str]:
 
 def _part(t: Words, name: str, figure: Figure | None, when: str = "") -> Element:
     label, short = f"{t(f'money.{name}')} {when}".strip(), t(f"money.{name}_short")
-    said = str(figure) if figure else t("money.nothing")
     return h(
         "button",
         h("span", h("span", label, class_="long"), h("span", short, class_="short"), class_="name"),
@@ -61,7 +60,6 @@ def _part(t: Words, name: str, figure: Figure | None, when: str = "") -> Element
         data_do="open-money",
         data_part=name,
         aria_haspopup="dialog",
-        aria_label=t("money.part_label", name=label, amount=said),
     )
 
 

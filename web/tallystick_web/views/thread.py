@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ..figures import money, short_address
+from functools import lru_cache
+
+from ..figures import Coin, money, short_address
 from ..markdown import blocks
 from ..state import DepositPhase, Link, State, Turn, TurnState, Usage, WalletPhase
 from ..tree import Children, Element, Node, Prose, h
@@ -16,7 +18,7 @@ def thread(state: State, t: Words) -> list[Node]:
         turn.role == "assistant" for turn in state.turns
     )
     if state.turns and chatting:
-        top = []
+        top = [h("h1", t("chat.label"), class_="visually-hidden", key="title")]
     elif state.deposit.usable:
         top = [ready(state, t)]
     else:
@@ -107,9 +109,17 @@ def _deposit(state: State, t: Words) -> Element:
 
 
 def message(turn: Turn, state: State, t: Words) -> Element:
-    """A question or an answer."""
+    """A question or an answer. One that no longer changes is made once: a long conversation is not cut up again
+    and again.
+    """
+    if turn.state is TurnState.WAITING:
+        return _message(turn, state.coin, _waits(state, t), t)
+    make = _message if turn.state is TurnState.STREAMING else _settled
+    return make(turn, state.coin, "", t)
+
+
+def _message(turn: Turn, coin: Coin, waits: str, t: Words) -> Element:
     if turn.role == "user":
-        waits = _waits(state, t) if turn.state is TurnState.WAITING else None
         return h(
             "article",
             h("h2", t("chat.you"), class_="visually-hidden"),
@@ -124,7 +134,7 @@ def message(turn: Turn, state: State, t: Words) -> Element:
         "article",
         h("h2", turn.who, class_="visually-hidden"),
         _answer(turn, t),
-        _cost(turn, state, t),
+        _cost(turn, coin, t),
         class_="message assistant",
         data_answer="",
         **_figures(turn),
@@ -143,6 +153,9 @@ def _figures(turn: Turn) -> dict[str, str | None]:
         "data_amount": str(usage.amount),
         "data_first_ms": None if usage.first_ms is None else str(usage.first_ms),
     }
+
+
+_settled = lru_cache(maxsize=1024)(_message)
 
 
 def _waits(state: State, t: Words) -> str:
@@ -169,7 +182,7 @@ def _answer(turn: Turn, t: Words) -> Element:
     return h("div", pieces, class_="answer", dir="auto", key="answer")
 
 
-def _cost(turn: Turn, state: State, t: Words) -> Element | None:
+def _cost(turn: Turn, coin: Coin, t: Words) -> Element | None:
     usage = turn.usage
     if turn.state is TurnState.STREAMING and not (usage and usage.output_units):
         return None
@@ -181,14 +194,14 @@ def _cost(turn: Turn, state: State, t: Words) -> Element | None:
     elif usage and usage.finish in ("length", "deposit", "interrupted"):
         notes.append(h("span", t(f"chat.{usage.finish}"), class_="stopped"))
     if usage:
-        notes += _usage(usage, state, t)
+        notes += _usage(usage, coin, t)
     notes.append(h("span", turn.who) if turn.who and turn.state is not TurnState.STREAMING else None)
     return h("footer", notes, class_="cost figure", key="cost")
 
 
-def _usage(usage: Usage, state: State, t: Words) -> list[Children]:
+def _usage(usage: Usage, coin: Coin, t: Words) -> list[Children]:
     parts: list[Children] = [
-        h("span", str(money(usage.amount, state.coin)), class_="price"),
+        h("span", str(money(usage.amount, coin)), class_="price"),
         h("span", t("chat.tokens", input=f"{usage.input_units:,}", output=f"{usage.output_units:,}")),
     ]
     if usage.first_ms is not None:

@@ -1,0 +1,248 @@
+"""The flows against everything real but the browser: chain, contracts, node and signatures; only the model is the
+loopback one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tallystick_helper import demo
+from tallystick_helper.dial import NativeHost
+from tallystick_shared.errors import Code, LocalError, PeerError
+from tallystick_shared.evm.rpc import RpcError
+from tallystick_web.app import App
+from tallystick_web.main import Page, build, start
+from tallystick_web.ports import WalletInfo
+from tallystick_web.state import DepositPhase, Link, State, TurnState
+from tests.e2e.stack import Demo
+from tests.e2e.wallet import ETHER, Refusal, TestWallet
+from tests.web.seats import WALLET, MemoryLocks, MemoryVault, seats, until
+
+
+class RealWorld(NativeHost):
+    """The network and clocks of this machine. `gone` cuts the way to every provider."""
+
+    gone = False
+
+    async def dial(self, url: str) -> Any:
+        if self.gone:
+            raise PeerError(Code.PROVIDER_GONE, url=url)
+        return await super().dial(url)
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    def offset_minutes(self) -> int:
+        return 0
+
+
+class RealWallets:
+    """A wallet that signs, behind the page's seat."""
+
+    def __init__(self, wallet: TestWallet) -> None:
+        self._wallet = wallet
+
+    def found(self) -> tuple[WalletInfo, ...]:
+        return (WALLET,)
+
+    def watch(self, changed: Any) -> None:
+        """Nothing comes later."""
+
+    def listen(self, wallet: str, heard: Any) -> None:
+        """Nothing changes."""
+
+    async def request(self, wallet: str, method: str, params: list[Any]) -> Any:
+        try:
+            return await asyncio.to_thread(self._wallet.request, method, params)
+        except Refusal as refusal:
+            raise RpcError(refusal.code, refusal.message) from None
+        except RuntimeError as error:
+            raise RpcError(-32000, str(error)) from None
+
+
+@dataclass
+class Story:
+    """A page over a running demo."""
+
+    up: Demo
+    wallet: TestWallet
+    vault: MemoryVault
+    world: RealWorld
+    page: Page
+
+    @property
+    def app(self) -> App:
+        return self.page.app
+
+    @property
+    def state(self) -> State:
+        return self.app.state
+
+    async def open(self) -> Story:
+        site = {"chain_id": self.up.chain_id, "registry": self.up.registry, "channels": self.up.channels}
+        await start(self.page, json.dumps(site))
+        await self.app.idle()
+        return self
+
+    async def deposit(self, amount: str = "0.5") -> Story:
+        """Connected, chosen and deposited."""
+        self.app.heard("connect")
+        await until(self.app, lambda state: state.chosen is not None)
+        self.app.heard("open-deposit")
+        self.app.heard("input:amount", amount)
+        self.app.heard("deposit")
+        await until(self.app, lambda state: state.deposit.usable)
+        return self
+
+    async def ask(self, text: str) -> None:
+        """Asks, and waits for a hundred characters of the answer."""
+        count = len(self.state.turns)
+        self.app.heard("ask", text)
+        await until(self.app, lambda state: len(state.turns) > count + 1 and len(state.turns[-1].text) > 100)
+
+    async def stop(self) -> None:
+        self.app.heard("stop")
+        await self.app_settled()
+
+    async def app_settled(self) -> None:
+        """Waits until nothing streams and everything owed is paid."""
+        await until(self.app, lambda state: not state.running and state.deposit.durable >= state.deposit.owed)
+
+    def reopened(self) -> Story:
+        """The same person, browser and wallet after a reload."""
+        return Story(self.up, self.wallet, self.vault, self.world, page_of(self.wallet, self.vault, self.world))
+
+    async def leave(self) -> None:
+        await self.page.chat.hang_up()
+        await self.app.idle()
+
+
+def page_of(wallet: TestWallet, vault: MemoryVault, world: RealWorld) -> Page:
+    filled = seats(world=world)
+    return build(type(filled)(RealWallets(wallet), vault, filled.locks, filled.screen, world, filled.crypto))
+
+
+@pytest.fixture
+async def story(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Story]:
+    """A demo in this process, and a page that was not opened yet."""
+    monkeypatch.setenv("TALLYSTICK_ENGINE__OPTIONS", '{"rate": 200}')
+    options = argparse.Namespace(listen=0, page=0, endpoint=None, engine="echo", json=True)
+    async with demo.stack(options) as up:
+        running = Demo(**up)
+        wallet = await asyncio.to_thread(TestWallet, running, running.chain_id)
+        vault, world = MemoryVault(), RealWorld()
+        told = Story(running, wallet, vault, world, page_of(wallet, vault, world))
+        yield told
+        await told.leave()
+
+
+async def test_deposit_ask_stop_close(story: Story) -> None:
+    await (await story.open()).deposit()
+    await story.ask("Tell me about tallies")
+    await story.stop()
+    answer = story.state.turns[1]
+    assert answer.state is TurnState.STOPPED and answer.usage is not None
+    price_in, price_out = story.state.chosen.price_in, story.state.chosen.price_out  # type: ignore[union-attr]
+    due = (answer.usage.input_units * price_in + answer.usage.output_units * price_out) // 1_000_000
+    assert story.state.deposit.owed == answer.usage.amount == due
+    assert story.state.deposit.notches > 0
+
+    story.app.heard("close-deposit")
+    state = await until(story.app, lambda state: state.deposit.phase is DepositPhase.ENDED)
+    assert (state.deposit.paid, state.deposit.refunded) == (due, ETHER // 2 - due)
+    assert story.wallet.prompts == ["eth_requestAccounts", "eth_sendTransaction"]
+    assert story.up.balance(story.up.channels) == 0
+    assert not any(name.startswith(("deposit", "paid:")) for name in story.vault.values), "nothing secret is left"
+
+
+async def test_a_reload_goes_on_with_the_same_deposit(story: Story) -> None:
+    await (await story.open()).deposit()
+    await story.ask("Before")
+    await story.stop()
+    owed, notches = story.state.deposit.owed, story.state.deposit.notches
+    await story.leave()
+
+    again = await story.reopened().open()
+    await until(again.app, lambda state: state.chosen is not None and state.deposit.usable)
+    assert (again.state.deposit.owed, again.state.deposit.notches) == (owed, notches)
+    assert [turn.text for turn in again.state.turns] == [turn.text for turn in story.state.turns]
+    await again.ask("After")
+    await again.stop()
+    assert again.state.deposit.owed > owed
+    assert again.wallet.prompts == ["eth_requestAccounts", "eth_sendTransaction"]
+    await again.leave()
+
+
+async def test_without_the_provider_the_rest_comes_back_alone(story: Story) -> None:
+    await (await story.open()).deposit()
+    await story.ask("Once")
+    await story.stop()
+    await story.leave()
+    story.world.gone = True
+    story.app.heard("close-deposit")
+    await until(story.app, lambda state: state.deposit.alone)
+    assert story.state.sheet is not None and story.state.deposit.usable
+
+    story.app.heard("request-close")
+    state = await until(story.app, lambda state: state.deposit.phase is DepositPhase.REQUESTED)
+    await asyncio.to_thread(story.up.call, "evm_setNextBlockTimestamp", hex(state.deposit.expiry + 1))
+    await asyncio.to_thread(story.up.call, "evm_mine")
+    story.app.heard("withdraw")
+    state = await until(story.app, lambda state: state.deposit.phase is DepositPhase.ENDED)
+    assert state.deposit.refunded > 0
+    assert story.wallet.prompts == ["eth_requestAccounts", *["eth_sendTransaction"] * 3]
+
+
+async def test_a_question_without_a_provider_can_be_asked_again(story: Story) -> None:
+    await (await story.open()).deposit()
+    story.world.gone = True
+    story.app.heard("ask", "Anybody?")
+    state = await until(story.app, lambda state: state.notice is not None)
+    assert state.notice is not None and state.notice.name == "provider_gone"
+    assert [turn.state for turn in state.turns] == [TurnState.WAITING]
+    story.world.gone = False
+    story.app.heard("retry")
+    await until(story.app, lambda state: state.running and bool(state.turns[-1].text))
+    await story.stop()
+    assert len(story.state.turns) == 2
+
+
+async def test_a_refused_deposit_leaves_no_key_behind(story: Story) -> None:
+    story.wallet.refuse = {"eth_sendTransaction"}
+    await story.open()
+    story.app.heard("connect")
+    await until(story.app, lambda state: state.chosen is not None)
+    story.app.heard("open-deposit")
+    story.app.heard("deposit")
+    state = await until(story.app, lambda state: state.notice is not None)
+    assert state.notice is not None and state.notice.name == "refused"
+    assert state.deposit.phase is DepositPhase.NONE
+    assert "deposit" not in story.vault.values
+
+
+async def test_another_tab_keeps_the_deposit(story: Story) -> None:
+    await (await story.open()).deposit()
+    locks = story.app.seats.locks
+    assert isinstance(locks, MemoryLocks)
+    locks.taken = {"channel-" + story.state.deposit.channel_id.hex()}
+    story.app.heard("ask", "Me too?")
+    state = await until(story.app, lambda state: state.notice is not None)
+    assert state.notice is not None and state.notice.name == "in_use_elsewhere"
+    assert state.link is Link.IDLE
+
+
+async def test_the_page_and_the_chain_agree(story: Story) -> None:
+    await (await story.open()).deposit()
+    on_chain = await story.page.deposit.on_chain()
+    assert (on_chain.deposit, on_chain.expiry) == (ETHER // 2, story.state.deposit.expiry)
+    with pytest.raises(LocalError):
+        story.page.deposit.record = None
+        await story.page.close.request()
