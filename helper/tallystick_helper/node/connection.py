@@ -263,6 +263,10 @@ class Connection:
 
     async def _close_asked(self, event: CloseAsked) -> None:
         assert self.channel is not None
+        # What the channel's other connections would still be served could never be claimed.
+        for other in list(self.channel.connections):
+            if other is not self:
+                other.end(PeerError(Code.CHANNEL_ENDED))
         await self.node.till.close(self.channel, event.voucher, self._closing)
 
     async def _closing(self, transaction: bytes) -> None:
