@@ -12,6 +12,9 @@ from tests import browsers
 
 ROOT = Path(__file__).resolve().parent.parent
 MARK_OF_FOLDER = {"contracts": "contracts", "pyodide": "pyodide", "e2e": "e2e"}
+# Playwright's sync API keeps an event loop running in this thread while its fixture lives, and no async test can run
+# beside one: so the folders that use it come last.
+LAST_FOLDERS = ("pyodide", "e2e")
 
 # Two shared cores: what takes how long is a matter for ./run bench, not for a property.
 settings.register_profile("short", max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -32,15 +35,21 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark each test by its folder; leave the long forms out of a short run."""
+    """Mark each test by its folder, browsers last; leave the long forms out of a short run."""
+    items.sort(key=lambda item: LAST_FOLDERS.index(folder_of(item)) + 1 if folder_of(item) in LAST_FOLDERS else 0)
     for item in items:
-        folder = Path(item.path).relative_to(ROOT / "tests").parts[0]
+        folder = folder_of(item)
         if folder in MARK_OF_FOLDER:
             item.add_marker(MARK_OF_FOLDER[folder])
     if not is_full():
         long_forms = [item for item in items if item.get_closest_marker("full")]
         config.hook.pytest_deselected(items=long_forms)
         items[:] = [item for item in items if item not in long_forms]
+
+
+def folder_of(item: pytest.Item) -> str:
+    """The folder of `tests/` in which a test lies."""
+    return Path(item.path).relative_to(ROOT / "tests").parts[0]
 
 
 def is_full() -> bool:

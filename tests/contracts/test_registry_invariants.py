@@ -46,6 +46,8 @@ class Market(RuleBasedStateMachine):
         self.listed: dict[str, Provider] = {}
         self.anchor = self.world.machine.anchored()
         self.anchor.__enter__()
+        for number in range(3):
+            self.register(number, profile=b"first", stake=STAKE)
 
     def teardown(self) -> None:
         if hasattr(self, "anchor"):
@@ -92,9 +94,14 @@ class Market(RuleBasedStateMachine):
         if self.try_to(reason, "requestExit", who=who) and known:
             known.unlock = self.world.machine.now() + 7 * DAY
 
-    @rule(number=WHO)
-    def exit(self, number: int) -> None:
-        who = self.world.crowd[number]
+    # An exit that succeeds is rare at random (asked for, and seven days later): biased.
+    @rule(number=WHO, patient=st.booleans())
+    def exit(self, number: int, patient: bool) -> None:
+        asked = [who for who, known in self.listed.items() if known.unlock]
+        who = asked[number % len(asked)] if patient and asked else self.world.crowd[number]
+        if patient and asked and self.listed[who].unlock > self.world.machine.now() + 1:
+            self.world.machine.travel(self.listed[who].unlock)
+            self.world.claim()
         known = self.listed.get(who)
         ready = known and known.unlock and self.world.machine.now() + 1 >= known.unlock
         before = self.world.machine.balance(who)
