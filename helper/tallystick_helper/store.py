@@ -55,6 +55,7 @@ class UserStore:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._crypto = crypto
         self._locks: dict[bytes, int] = {}
+        self._saving = asyncio.Lock()
 
     async def load(self, channel_id: bytes) -> Resume | None:
         """Raises LocalError STORE_UNREADABLE."""
@@ -65,8 +66,10 @@ class UserStore:
         return Resume(int(kept.signed), int(kept.owed), kept.in_flight)
 
     async def save(self, channel_id: bytes, resume: Resume) -> None:
+        """Saves that meet wait for each other, in the order of their calls: the last one stays."""
         kept = _Kept(str(resume.signed), str(resume.owed), resume.in_flight)
-        await asyncio.to_thread(write_durably, self._folder / f"{channel_id.hex()}.signed", encode(kept))
+        async with self._saving:
+            await asyncio.to_thread(write_durably, self._folder / f"{channel_id.hex()}.signed", encode(kept))
 
     def _read(self, path: Path, kind: type[_Kept]) -> _Kept:
         try:

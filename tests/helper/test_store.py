@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -65,3 +66,8 @@ def test_one_user_at_a_time(store: UserStore, tmp_path: Path) -> None:
     store.release(DEPOSIT)
     other.hold(DEPOSIT)
     other.release(DEPOSIT)
+
+
+async def test_saves_that_meet_land_in_the_order_of_their_calls(store: UserStore) -> None:
+    await asyncio.gather(*(store.save(CHANNEL, Resume(amount, amount, True)) for amount in range(1, 41)))
+    assert await store.load(CHANNEL) == Resume(40, 40, True)
