@@ -11,11 +11,10 @@ from tallystick_shared.evm.channels import ChannelLog
 
 @dataclass(frozen=True)
 class Tracked:
-    """A channel's state; `closing` after a CloseRequested that no extension followed; `transaction` that ended it."""
+    """A channel's state; `closing` after a CloseRequested that no extension followed."""
 
     state: ChannelState
     closing: bool = False
-    ended_by: str = ""
 
 
 class ChannelTable:
@@ -90,4 +89,4 @@ def _after(known: Tracked, log: ChannelLog) -> Tracked:
         return replace(known, state=replace(state, expiry=values["expiry"]), closing=True)
     if log.name == "Opened":
         return known
-    return replace(known, state=replace(state, expiry=ENDED), ended_by=log.transaction)
+    return replace(known, state=replace(state, expiry=ENDED))

@@ -43,10 +43,10 @@ def bare_stream(
     on_token: Callable[[float], None] | None = None,
 ) -> BareRun:
     """Run one prompt to its end or `max_tokens`, never stopping early on the model's own wish. `on_token` gets each
-    piece's time.
+    piece's time. What the last prompt began with is reused, as the node does within a channel.
     """
     request = ChatTask((("user", prompt),), max_tokens, None, None, None, (), b"")
-    body = request_body(request, options or GgufOptions()) | {"ignore_eos": True, "cache_prompt": False}
+    body = request_body(request, options or GgufOptions()) | {"ignore_eos": True, "cache_prompt": True}
     started = time.perf_counter()
     times: list[float] = []
     decoded = 0
