@@ -1,8 +1,8 @@
 """Calling contracts on some EVM: the seat ``Machine``, and ``Contract`` on top of it.
 
-``contracts.anvil`` fills the seat with a local chain behind JSON-RPC, ``tests.contracts.pyevm`` with py-evm in this
-process; one suite of tests runs on both. The node and the page have their own readers in ``tallystick_shared.evm``, so
-a mistake in one does not hide in the other.
+``contracts.anvil`` fills the seat with a local chain behind JSON-RPC (revm), ``tests.contracts.pyevm`` with py-evm in
+this process, ``tests.contracts.ethereumjs`` with ethereumjs in a node process; one suite of tests runs on all. The node
+and the page have their own readers in ``tallystick_shared.evm``, so a mistake in one does not hide in the other.
 """
 
 from __future__ import annotations
@@ -23,6 +23,18 @@ GENESIS = 1_900_000_000
 """Timestamp at which every machine starts, Unix seconds: fixed, so that gas is the same in every run."""
 
 ETHER = 10**18
+
+P256 = "0x" + "00" * 18 + "0100"
+"""Address of the P-256 precompile (EIP-7951, RIP-7212)."""
+
+P256_SAMPLE = bytes.fromhex(
+    "af2bdbe1aa9b6ec1e2ade1d694f41fc71a831d0268e9891562113d8a62add1bf"
+    "efd48b2aacb6a8fd1140dd9cd45e81d69d2c877b56aaf991c34d0ea84eaf3716"
+    "f7cb1c942d657c41d436c7a1b6e29f65f3e900dbb9aff4064dc4ab2f843acda8"
+    "60fed4ba255a9d31c961eb74c6356d68c049b8923b61fa6ce669622e60f29fb6"
+    "7903fe1008b8bc99a41ae9e95628bc64f2f1b20c2d7e9f5177a3c294d4462299"
+)
+"""sha256("sample"), r, s, x, y: a good signature, RFC 6979 A.2.5."""
 
 
 class Reverted(Exception):
@@ -91,6 +103,11 @@ class Machine(ABC):
     @abstractmethod
     def chain_id(self) -> int:
         """The EIP-155 number."""
+
+    @property
+    def has_p256(self) -> bool:
+        """Whether this chain verifies P-256 signatures: one call, as any client would ask."""
+        return self.view(self.accounts[0], P256, P256_SAMPLE) == (1).to_bytes(32, "big")
 
     @abstractmethod
     def anchored(self) -> AbstractContextManager[None]:

@@ -1,1 +1,1 @@
-"""Tests of the compiled contracts: the committed artefacts, on py-evm (titanoboa) and on anvil."""
+"""Tests of the compiled contracts: the committed artefacts, on py-evm (titanoboa), anvil and ethereumjs."""

@@ -8,6 +8,7 @@ import pytest
 
 from contracts import anvil
 from contracts.machine import Machine
+from tests.contracts import ethereumjs
 from tests.contracts.pyevm import PyEvm
 from tests.contracts.world import World
 
@@ -24,11 +25,17 @@ def chain() -> Iterator[anvil.Anvil]:
         yield running
 
 
-@pytest.fixture(scope="session", params=["py-evm", "anvil"])
+@pytest.fixture(scope="session")
+def node() -> Iterator[ethereumjs.EthereumJs]:
+    with ethereumjs.running() as running:
+        yield running
+
+
+@pytest.fixture(scope="session", params=["py-evm", "anvil", "ethereumjs"])
 def machine(request: pytest.FixtureRequest) -> Machine:
     if request.param == "py-evm":
         return PyEvm()
-    return request.getfixturevalue("chain")
+    return request.getfixturevalue({"anvil": "chain", "ethereumjs": "node"}[request.param])
 
 
 @pytest.fixture(scope="session")
