@@ -56,9 +56,9 @@ def anvil_path() -> str:
 
 
 @contextlib.asynccontextmanager
-async def anvil(port: int = 0) -> AsyncIterator[str]:
+async def anvil(port: int = 0, *, chain_id: int = CHAIN_ID, hardfork: str = "osaka") -> AsyncIterator[str]:
     """A local chain; yields its URL, and ends it on leaving."""
-    arguments = ["--port", str(port), "--hardfork", "osaka", "--chain-id", str(CHAIN_ID), "--accounts", "1"]
+    arguments = ["--port", str(port), "--hardfork", hardfork, "--chain-id", str(chain_id), "--accounts", "1"]
     process = await asyncio.create_subprocess_exec(
         anvil_path(),
         *arguments,
