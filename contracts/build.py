@@ -3,8 +3,9 @@
     python contracts/build.py           write shared/tallystick_shared/abi/*.json (and an empty deployments.json)
     python contracts/build.py --check   write nothing; exit 1 when a file is stale or missing
 
-Each file holds the ABI and the creation code of one contract: enough to deploy and to call it without Vyper.
-Neither constructor takes arguments. The bytecode carries no metadata, so comments do not change it.
+Each file holds the ABI and the creation code of one contract, for two versions of the EVM: enough to deploy and to
+call it without Vyper. Neither constructor takes arguments. The bytecode carries no metadata, so comments do not change
+it.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from vyper.compiler.settings import Settings
 
 CONTRACTS = ("Channels", "Registry")
 COMPILER = "0.4.3"
-EVM_VERSION = "cancun"
+EVM_VERSIONS = ("cancun", "paris")
+"""The usual one first; the other is for chains that lack PUSH0 and transient storage."""
 
 HERE = Path(__file__).resolve().parent
 SOURCES = HERE / "src"
@@ -34,34 +36,41 @@ ABI_FOLDER = SHARED / "abi"
 DEPLOYMENTS = SHARED / "deployments.json"
 
 
-def compiled(source: str, name: str) -> CompilerData:
+def compiled(source: str, name: str, evm: str = EVM_VERSIONS[0]) -> CompilerData:
     """Set up the compiler for one source text; its attributes compile on demand.
 
-    The source's own pragmas choose the EVM version and the optimisation.
+    The source's own pragmas choose the optimisation; `evm` is one of Vyper's names of EVM versions.
     """
     path = Path(f"{name}.vy")
     file = FileInput(source_id=0, path=path, resolved_path=path, contents=source)
-    return CompilerData(file, settings=Settings(), no_bytecode_metadata=True)
+    return CompilerData(file, settings=Settings(evm_version=evm), no_bytecode_metadata=True)
+
+
+def creation(data: CompilerData) -> dict[str, str]:
+    """``bytecode`` (creation code, 0x hex) and ``sha256`` (hex, of its bytes)."""
+    code: bytes = data.bytecode
+    return {"bytecode": "0x" + code.hex(), "sha256": hashlib.sha256(code).hexdigest()}
 
 
 @lru_cache
 def artefact(source: str, name: str) -> dict[str, Any]:
     """Compile one contract.
 
-    Returns ``contractName``, ``compiler``, ``evmVersion``, ``abi`` (list), ``bytecode`` (creation code, 0x hex) and
-    ``sha256`` (hex, of the creation code's bytes). Raises SystemExit when the installed Vyper is another version.
+    Returns ``contractName``, ``compiler``, ``evmVersion``, ``abi`` (list), ``bytecode`` and ``sha256``; and under the
+    name of each other EVM version its ``bytecode`` and ``sha256``. Raises SystemExit when the installed Vyper is
+    another version.
     """
     if vyper_version != COMPILER:
         raise SystemExit(f"contracts need vyper {COMPILER}, found {vyper_version}")
-    data = compiled(source, name)
-    code: bytes = data.bytecode
+    usual, *others = EVM_VERSIONS
+    data = compiled(source, name, usual)
     return {
         "contractName": name,
         "compiler": f"vyper {COMPILER}",
-        "evmVersion": EVM_VERSION,
+        "evmVersion": usual,
         "abi": build_abi_output(data),
-        "bytecode": "0x" + code.hex(),
-        "sha256": hashlib.sha256(code).hexdigest(),
+        **creation(data),
+        **{evm: creation(compiled(source, name, evm)) for evm in others},
     }
 
 

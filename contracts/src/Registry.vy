@@ -1,6 +1,5 @@
 # pragma version 0.4.3
 # pragma optimize gas
-# pragma evm-version cancun
 """
 @title Tallystick Registry
 @license Apache-2.0

@@ -49,9 +49,11 @@ def test_a_changed_artefact_is_stale_and_deployments_are_kept(elsewhere: Path) -
 @pytest.mark.parametrize("name", build.CONTRACTS)
 def test_an_artefact_names_its_compiler_and_hash(name: str) -> None:
     made = json.loads((build.ABI_FOLDER / f"{name}.json").read_text(encoding="utf-8"))
-    assert list(made) == ["contractName", "compiler", "evmVersion", "abi", "bytecode", "sha256"]
+    assert list(made) == ["contractName", "compiler", "evmVersion", "abi", "bytecode", "sha256", "paris"]
     assert (made["contractName"], made["compiler"], made["evmVersion"]) == (name, "vyper 0.4.3", "cancun")
-    assert made["sha256"] == hashlib.sha256(bytes.fromhex(made["bytecode"][2:])).hexdigest()
+    assert made["bytecode"] != made["paris"]["bytecode"]
+    for code in (made, made["paris"]):
+        assert code["sha256"] == hashlib.sha256(bytes.fromhex(code["bytecode"][2:])).hexdigest()
 
 
 def test_comments_do_not_change_the_code() -> None:

@@ -41,7 +41,7 @@ def test_only_the_payer_opens(world: World) -> None:
     ("changes", "reason"),
     [
         ({"signer": ZERO}, "signer"),
-        ({"token": "0x" + "11" * 20}, "token"),
+        ({"token": "0x" + "11" * 20}, "amount"),  # value with a token
         ({"delay": 15 * 60 - 1}, "delay"),
         ({"delay": 0}, "delay"),
         ({"delay": 30 * DAY + 1}, "delay"),

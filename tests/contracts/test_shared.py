@@ -91,9 +91,13 @@ def test_leaves(payee: bytes, closer: bytes, salt: bytes) -> None:
 FROZEN = {
     "Channels": [
         "open((address,address,bytes32,address,uint32,bytes32),uint256,uint256)",
+        "openPermit((address,address,bytes32,address,uint32,bytes32),uint256,uint256,uint256,uint8,bytes32,bytes32)",
+        "openAuthorized((address,address,bytes32,address,uint32,bytes32),"
+        "uint256,uint256,uint256,uint256,uint8,bytes32,bytes32)",
         "topUp((address,address,bytes32,address,uint32,bytes32),uint256,uint256)",
         "claim(address,address,address,"
         "((address,address,bytes32,address,uint32,bytes32),uint256,bytes32,bytes32[],bytes)[])",
+        "claimPacked(address,address,address,uint256[5][])",
         "close(address,((address,address,bytes32,address,uint32,bytes32),uint256,bytes32,bytes32[],bytes))",
         "requestClose((address,address,bytes32,address,uint32,bytes32))",
         "withdraw((address,address,bytes32,address,uint32,bytes32))",
