@@ -149,3 +149,40 @@ def test_json_rpc_values():
 )
 def test_checksum_of_eip_55(crypto, spelled):
     assert checksum(crypto.keccak256, to_bytes(spelled)) == spelled
+
+
+def test_what_changes_the_registrys_list(crypto, chain):
+    registry = Registry(crypto, REGISTRY)
+    chain.announce(b"\x01" * 20, b"one", block=5)
+    chain.announce(b"\x02" * 20, b"two", block=6)
+    chain.announce(b"\x03" * 20, b"three", block=9)
+    first, second = drive(registry.logs(chain, 5, 6))
+    assert (first.name, first.provider, first.profile, first.block) == ("Profile", b"\x01" * 20, b"one", 5)
+    assert second.profile == b"two"
+    exited = {**chain.logs[0], "topics": [to_hex(crypto.keccak256(b"Exited(address)")), chain.logs[0]["topics"][1]]}
+    gone = registry.read_log({**exited, "data": "0x"})
+    assert gone is not None and (gone.name, gone.provider, gone.profile) == ("Exited", b"\x01" * 20, b"")
+    assert registry.read_log({**exited, "topics": ["0x" + "00" * 32]}) is None
+
+
+@pytest.mark.parametrize("field", ["topics", "data", "blockNumber", "blockHash", "transactionHash"])
+def test_a_registry_log_without_a_field(crypto, chain, field):
+    registry = Registry(crypto, REGISTRY)
+    chain.announce(b"\x01" * 20, b"one")
+    del chain.logs[0][field]
+    with refused(Code.BAD_MESSAGE):
+        registry.read_log(chain.logs[0])
+
+
+def test_the_profiles_of_one_block(crypto, chain):
+    registry = Registry(crypto, REGISTRY)
+    for number in (1, 2, 3):
+        chain.announce(bytes([number]) * 20, b"profile %d" % number, block=5)
+    entries = drive(registry.entries(chain, [b"\x01" * 20, b"\x03" * 20]))
+    assert sorted(drive(registry.profiles(chain, entries))) == [b"profile 1", b"profile 3"]
+
+
+def test_a_word_is_put_together_again():
+    word = 7 << 192 | 8 << 160 | 9
+    assert Entry.from_word(bytes(20), word).word == word
+    assert Entry.from_word(bytes(20), word).announcement == (8, 9)

@@ -51,12 +51,14 @@ def checksum(crypto_keccak: Any, address: bytes) -> str:
     return "0x" + "".join(c.upper() if int(m, 16) >= 8 else c for c, m in zip(text, mask, strict=False))
 
 
-async def eth_call(rpc: Rpc, to: bytes, data: bytes, *, sender: bytes | None = None) -> bytes:
-    """A read of a contract at the newest block. Raises PeerError BAD_MESSAGE where the answer is no data."""
+async def eth_call(rpc: Rpc, to: bytes, data: bytes, *, sender: bytes | None = None, block: int | None = None) -> bytes:
+    """A read of a contract at the newest block, or at a given one. Raises PeerError BAD_MESSAGE where the answer is
+    no data.
+    """
     call = {"to": to_hex(to), "data": to_hex(data)}
     if sender is not None:
         call["from"] = to_hex(sender)
-    answer = await rpc.request("eth_call", [call, "latest"])
+    answer = await rpc.request("eth_call", [call, "latest" if block is None else hex(block)])
     try:
         return to_bytes(answer)
     except (AttributeError, TypeError, ValueError):
