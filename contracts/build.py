@@ -22,7 +22,7 @@ from vyper import __version__ as vyper_version
 from vyper.compiler import CompilerData
 from vyper.compiler.input_bundle import FileInput
 from vyper.compiler.output import build_abi_output
-from vyper.compiler.settings import Settings
+from vyper.compiler.settings import Settings, anchor_settings
 
 CONTRACTS = ("Channels", "Registry")
 COMPILER = "0.4.3"
@@ -48,7 +48,8 @@ def compiled(source: str, name: str, evm: str = EVM_VERSIONS[0]) -> CompilerData
 
 def creation(data: CompilerData) -> dict[str, str]:
     """``bytecode`` (creation code, 0x hex) and ``sha256`` (hex, of its bytes)."""
-    code: bytes = data.bytecode
+    with anchor_settings(data.settings):  # else the opcodes are those of the compiler's own default version
+        code: bytes = data.bytecode
     return {"bytecode": "0x" + code.hex(), "sha256": hashlib.sha256(code).hexdigest()}
 
 

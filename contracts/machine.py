@@ -70,6 +70,8 @@ class Machine(ABC):
     """An EVM with funded accounts that it signs for. Each transaction is a block, a second after the one before."""
 
     accounts: list[str]
+    artefact = "cancun"
+    """Which build of a contract it runs: that for "cancun", or for "paris" on a chain of that age."""
 
     @abstractmethod
     def transact(self, sender: str, to: str | None, data: bytes, value: int = 0, gas: int = 8_000_000) -> Receipt:
@@ -116,8 +118,12 @@ class Machine(ABC):
     def deploy(self, name: str) -> Contract:
         """Deploy one of the project's contracts from its generated artefact, as any client would."""
         path = ROOT / "shared" / "tallystick_shared" / "abi" / f"{name}.json"
-        artefact = json.loads(path.read_text(encoding="utf-8"))
-        return self.install(bytes.fromhex(artefact["bytecode"][2:]), artefact["abi"])
+        return self.make(json.loads(path.read_text(encoding="utf-8")))
+
+    def make(self, made: dict[str, Any]) -> Contract:
+        """Deploy what ``contracts.build.artefact`` gave, in the build for this machine."""
+        build = made if self.artefact == made["evmVersion"] else made[self.artefact]
+        return self.install(bytes.fromhex(build["bytecode"][2:]), made["abi"])
 
     def install(self, creation_code: bytes, abi: list[dict[str, Any]]) -> Contract:
         """Deploy some code."""

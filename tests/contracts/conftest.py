@@ -26,16 +26,32 @@ def chain() -> Iterator[anvil.Anvil]:
 
 
 @pytest.fixture(scope="session")
+def py_evm() -> PyEvm:
+    return PyEvm()
+
+
+@pytest.fixture(scope="session")
 def node() -> Iterator[ethereumjs.EthereumJs]:
     with ethereumjs.running() as running:
         yield running
 
 
-@pytest.fixture(scope="session", params=["py-evm", "anvil", "ethereumjs"])
+@pytest.fixture(scope="session")
+def old_chain() -> Iterator[anvil.Anvil]:
+    """A chain without PUSH0, transient storage and P-256."""
+    with anvil.running(hardfork="paris") as running:
+        running.artefact = "paris"
+        yield running
+
+
+MACHINES = {"py-evm": "py_evm", "anvil": "chain", "ethereumjs": "node", "anvil-paris": "old_chain"}
+"""The EVMs on which every scenario runs, and the fixtures that make them."""
+
+
+@pytest.fixture(scope="session", params=MACHINES)
 def machine(request: pytest.FixtureRequest) -> Machine:
-    if request.param == "py-evm":
-        return PyEvm()
-    return request.getfixturevalue({"anvil": "chain", "ethereumjs": "node"}[request.param])
+    found: Machine = request.getfixturevalue(MACHINES[request.param])
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,31 @@ def test_an_artefact_names_its_compiler_and_hash(name: str) -> None:
     assert made["bytecode"] != made["paris"]["bytecode"]
     for code in (made, made["paris"]):
         assert code["sha256"] == hashlib.sha256(bytes.fromhex(code["bytecode"][2:])).hexdigest()
+
+
+NEWER = {0x5C: "TLOAD", 0x5D: "TSTORE", 0x5E: "MCOPY", 0x5F: "PUSH0", 0x49: "BLOBHASH", 0x4A: "BLOBBASEFEE"}
+"""Opcodes that came after the Paris fork."""
+
+
+def opcodes(code: bytes) -> Iterator[int]:
+    """The instructions of some code, without what they push. Read to the end, past the code into its tables."""
+    place = 0
+    while place < len(code):
+        yield code[place]
+        place += 1 + (code[place] - 0x5F if 0x60 <= code[place] <= 0x7F else 0)
+
+
+@pytest.mark.parametrize("name", build.CONTRACTS)
+def test_the_paris_build_needs_nothing_newer(name: str) -> None:
+    made = json.loads((build.ABI_FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+    used = {key: set(opcodes(bytes.fromhex(build_["bytecode"][2:]))) for key, build_ in codes(made).items()}
+    assert used["paris"] & NEWER.keys() == set(), {NEWER[code] for code in used["paris"] & NEWER.keys()}
+    assert {"PUSH0", "TLOAD", "TSTORE", "MCOPY"} <= {NEWER[code] for code in used["cancun"] & NEWER.keys()}
+
+
+def codes(made: dict) -> dict[str, dict]:
+    """An artefact's builds, by EVM version."""
+    return {"cancun": made, "paris": made["paris"]}
 
 
 def test_comments_do_not_change_the_code() -> None:

@@ -106,8 +106,7 @@ class World:
 
     def actor(self) -> Contract:
         """A contract that acts for a test."""
-        made = artefact(ACTOR, "Actor")
-        actor = self.machine.install(bytes.fromhex(made["bytecode"][2:]), made["abi"])
+        actor = self.machine.make(artefact(ACTOR, "Actor"))
         self.machine.give(actor.address, 10 * ETHER)
         return actor
 
