@@ -219,10 +219,11 @@ def deploy(
     key_file: KeyFile,
     rpc: RpcUrls = None,
     config: ConfigFile = None,
+    data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
     """Put the two contracts on a chain."""
-    settings = load_settings(config, {"chain": {"rpc": rpc or None}}, as_json)
+    settings = load_settings(config, {"data_dir": data_dir, "chain": {"rpc": rpc or None}}, as_json)
     key = read_key(key_file, as_json)
     from .commands import deploy_now
 

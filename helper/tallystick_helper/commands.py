@@ -11,17 +11,18 @@ from dataclasses import asdict, dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from tallystick_shared.chains import Deployment
+from tallystick_shared.chains import SALT, Deployment
 from tallystick_shared.deposit import DEFAULT_DELAY, Deposit, Terms
 from tallystick_shared.errors import Code, LocalError, PeerError
 from tallystick_shared.evm.rpc import to_bytes, to_hex, to_int
 from tallystick_shared.market import Listing
 
-from .chain.deploy import chain_id, deploy
+from .chain.deploy import Wanted, carry_out, chain_id, plan
 from .chain.rpc import HttpRpc
 from .chain.sender import Sender
 from .chat import Account, Answer, Conversation
 from .crypto import NativeCrypto
+from .deployments import locate, remember
 from .engines import open_engine
 from .keys import Secret
 from .provide import Provider, default_endpoint
@@ -76,20 +77,23 @@ def deployment_values(where: Deployment) -> dict[str, Any]:
     }
 
 
-async def deploy_now(settings: Settings, key: Secret) -> dict[str, Any]:
-    """Two transactions; the addresses."""
+async def deploy_now(settings: Settings, key: Secret, *, evm: Wanted = "auto", salt: bytes = SALT) -> dict[str, Any]:
+    """At most two transactions; the addresses, how they came to be, and the file that remembers them."""
     async with chain_of(settings) as (rpc, chain):
         chain_settings = settings.chain
         sender = Sender(
             rpc, key.reveal(), chain, poll=min(1.0, chain_settings.interval), patience=chain_settings.patience
         )
-        return deployment_values(await deploy(sender, chain))
+        wanted = await plan(rpc, evm=evm, salt=salt, sender=sender.address)
+        record = await carry_out(sender, wanted)
+        path = remember(settings.data_dir, record)
+        return {"chain_id": chain, **record.values(), "transactions": wanted.transactions, "file": str(path)}
 
 
 async def provide_now(settings: Settings, key: Secret, tell: Callable[[str, str], None]) -> dict[str, Any]:
     """Announces this node; what was done."""
     async with chain_of(settings) as (rpc, chain):
-        where = settings.chain.deployment(chain)
+        where = await locate(settings, chain, rpc, NativeCrypto())
         engine = await open_engine(settings.engine.kind, settings.engine.options, settings.data_dir)
         try:
             able = engine.capabilities()
@@ -197,7 +201,7 @@ async def chat_now(settings: Settings, key: Secret, wishes: ChatWishes, say: Say
     """Finds a provider, opens or goes on with a deposit, talks, and closes where that is wished."""
     crypto = NativeCrypto()
     async with chain_of(settings) as (rpc, chain):
-        where = settings.chain.deployment(chain)
+        where = await locate(settings, chain, rpc, crypto, with_block=False)
         store = UserStore(settings.data_dir, crypto)
         account = Account(crypto, rpc, where, key.reveal(), store, min(1.0, settings.chain.interval))
         listing = await account.choose(to_bytes(wishes.provider) if wishes.provider else None)

@@ -18,6 +18,7 @@ from .app import page_app, public_app
 from .chain.deploy import chain_id
 from .chain.rpc import HttpRpc
 from .crypto import NativeCrypto
+from .deployments import locate
 from .engines import Engine, open_engine
 from .keys import KeyStore
 from .node.assemble import Running, renew, start_node
@@ -42,6 +43,7 @@ class Up:
         self.page: Listener | None = None
         self._rpc = HttpRpc(settings.chain.rpc) if settings.chain.rpc else None
         self._chain_id = settings.chain.id
+        self._where: Deployment | None = None
         self._supervisor: asyncio.Task[None] | None = None
         self._announced_at: int | None = None
         self._fault = ""
@@ -104,7 +106,9 @@ class Up:
             raise LocalError(Code.NO_CONTRACTS)
         if self._chain_id is None:
             self._chain_id = await chain_id(self._rpc)
-        return self.settings.chain.deployment(self._chain_id)
+        if self._where is None:
+            self._where = await locate(self.settings, self._chain_id, self._rpc, self.crypto)
+        return self._where
 
     # -- the node
 

@@ -27,7 +27,7 @@ async def start(world: World | None, *arguments: str, **environment: str) -> asy
         "tallystick_helper",
         *arguments,
         cwd=ROOT,
-        env={**os.environ, **environment, "TALLYSTICK_CHAIN__INTERVAL": "0.05"},
+        env={**os.environ, "TALLYSTICK_CHAIN__INTERVAL": "0.05", **environment},
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -53,7 +53,7 @@ def keys(world: World) -> tuple[str, str]:
 async def test_the_whole_story(world: World, keys: tuple[str, str]) -> None:
     owner, user = keys
     rpc = ("--rpc", world.url)
-    (deployed,) = await run("deploy", *rpc, "--key-file", owner)
+    (deployed,) = await run("deploy", *rpc, "--key-file", owner, "--data-dir", str(world.folder / "deployer"))
     at = ("--registry", deployed["registry"], "--channels", deployed["channels"])
     node = ("--data-dir", str(world.folder / "node"), "--engine", "echo")
     up = await start(world, "up", *rpc, *at, *node, "--page", "0", "--listen", "0", "--json")
@@ -81,6 +81,7 @@ async def test_what_went_wrong_is_said_with_a_next_step(world: World, keys: tupl
     (error,) = await run("deploy", "--rpc", "http://127.0.0.1:9", "--key-file", keys[0], code=1)
     assert (error["error"], error["code"]) == ("RPC_UNREACHABLE", 604)
     assert error["says"] and error["next"]
+    await world.rpc.request("anvil_setCode", ["0x" + world.where.channels.hex(), "0x"])
     process = await start(world, "chat", "--rpc", world.url, "--key-file", keys[1], "hello")
     stdout, stderr = await process.communicate()
     assert (process.returncode, stdout) == (1, b"")

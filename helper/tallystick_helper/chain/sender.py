@@ -64,6 +64,11 @@ class Sender:
         self._waiting = 0
         self.address = self._crypto.secp256k1_address(key)
 
+    @property
+    def rpc(self) -> Rpc:
+        """The chain it sends to."""
+        return self._rpc
+
     async def balance(self) -> int:
         return to_int(await self._rpc.request("eth_getBalance", [to_hex(self.address), "latest"]))
 
