@@ -23,6 +23,8 @@ ARGUMENTS = [
     "tests/pyodide/inside.ini",
     "--rootdir=/repo",
     "--import-mode=importlib",
+    "-m",
+    "not full",
 ]
 
 
