@@ -1,8 +1,8 @@
 """Follows the Channels contract by its logs.
 
 Each look reads the newest block; where it is new, the logs since the last one are read, and the last few blocks once
-more. A log that was there before and is gone now means that the chain was reorganised: then the channels concerned
-are read from the contract, whose word counts.
+more (`ranges`). Where that shows a reorganisation, the channels concerned are read from the contract, whose word
+counts.
 """
 
 from __future__ import annotations
@@ -19,10 +19,9 @@ from tallystick_shared.evm.channels import ChannelLog, Channels
 from tallystick_shared.evm.rpc import Rpc, RpcError, to_int
 
 from ..ledger import Ledger
+from .ranges import REREAD, Change, LogRange
 from .table import ChannelTable
 
-REREAD = 8
-SPAN = 2000
 BATCH = 100
 log = structlog.get_logger(__name__)
 Key = tuple[int, str, str, str, bytes, int]
@@ -58,11 +57,11 @@ class Follower:
     ) -> None:
         """`start`: the block in which the contract was deployed; `interval`: seconds between looks."""
         self._rpc, self._channels, self._ledger, self.table = rpc, channels, ledger, table
-        self._start, self._interval, self._reread = start, interval, reread
-        self._next = start
-        self._seen: set[Key] = set()
-        self._span = SPAN
+        self._start, self._interval = start, interval
+        self._range = LogRange(lambda first, last: channels.logs(rpc, first, last), _key, start=start, reread=reread)
         self.head = Head(-1, "", 0)
+        self.on_logs: list[Callable[[Change[ChannelLog]], Awaitable[None]]] = []
+        """Told of every change of the logs, before the table is."""
         self.on_block: list[Callable[[], Awaitable[None]]] = []
 
     def now(self) -> int:
@@ -79,7 +78,7 @@ class Follower:
                 self.table.put(row.channel_id, known.state, closing=row.closing)
         cursor = await self._ledger.cursor()
         if cursor and cursor[0] >= self._start and await self._hash_of(cursor[0]) == cursor[1]:
-            self._next = cursor[0] + 1
+            self._range.next = cursor[0] + 1
 
     async def _hash_of(self, number: int) -> str:
         block = await self._rpc.request("eth_getBlockByNumber", [hex(number), False])
@@ -102,52 +101,30 @@ class Follower:
         head = Head(to_int(block["number"]), block["hash"], to_int(block["timestamp"]))
         if head.hash == self.head.hash:
             return False
-        first = max(self._start, min(self._next, head.number + 1) - self._reread)
-        await self._read_range(first, head.number)
-        self.head, self._next = head, head.number + 1
+        change = await self._range.look(head.number)
+        await self._take(change)
+        self._range.keep(change)
+        self.head = head
         await self._ledger.store_cursor(head.number, head.hash)
         for listener in self.on_block:
             await listener()
         return True
 
-    async def _read_range(self, first: int, last: int) -> None:
-        entries = await self._logs(first, last)
-        fresh = {_key(entry) for entry in entries}
-        gone = {key for key in self._seen if key[0] >= first and key not in fresh}
-        if gone:
-            log.warning("reorganised", first=first, logs=len(gone))
-        new = [entry for entry in entries if _key(entry) not in self._seen]
-        for entry in new:
+    async def _take(self, change: Change[ChannelLog]) -> None:
+        for listener in self.on_logs:
+            await listener(change)
+        for entry in change.new:
             self.table.apply(entry)
-        marked = {entry.channel_id for entry in new if entry.name in ("CloseRequested", "ToppedUp")}
+        marked = {entry.channel_id for entry in change.new if entry.name in ("CloseRequested", "ToppedUp")}
         if marked:
             await self._ledger.mark_closing({one: self._is_closing(one) for one in marked})
         # A state may have been read ahead of its logs, so sums of logs are not added up: the contract's word counts.
-        touched = {entry.channel_id for entry in new if entry.name != "Opened"} | {key[4] for key in gone}
+        touched = {entry.channel_id for entry in change.new if entry.name != "Opened"} | {key[4] for key in change.gone}
         await self._read([channel_id for channel_id in touched if self.table.get(channel_id)])
-        oldest = last - 2 * self._reread
-        self._seen = {key for key in (self._seen - gone) | fresh if key[0] >= oldest}
 
     def _is_closing(self, channel_id: bytes) -> bool:
         known = self.table.get(channel_id)
         return known is not None and known.closing
-
-    async def _logs(self, first: int, last: int) -> list[ChannelLog]:
-        """All logs of a range, in smaller pieces where the chain's node refuses a large one."""
-        entries: list[ChannelLog] = []
-        at = first
-        while at <= last:
-            until = min(last, at + self._span - 1)
-            try:
-                found = await self._channels.logs(self._rpc, at, until)
-            except RpcError:
-                if self._span == 1:
-                    raise
-                self._span = max(1, self._span // 4)
-                continue
-            entries += found
-            at = until + 1
-        return entries
 
     async def _read(self, ids: list[bytes]) -> None:
         for at in range(0, len(ids), BATCH):
