@@ -9,7 +9,26 @@ import pytest
 
 from contracts import gas
 
-REQUIRED = ["open_native", "open_permit_first", "open_permit", "open_3009", "top_up", "claim_native", "claim_erc20", "claim_batch10_each", "claim_packed100_each", "close_native", "close_erc20", "request_close", "withdraw_native", "register", "announce", "session_1000_prompts", "session_uncooperative", "session_kraft"]
+REQUIRED = (
+    "open_native",
+    "open_permit_first",
+    "open_permit",
+    "open_3009",
+    "top_up",
+    "claim_native",
+    "claim_erc20",
+    "claim_batch10_each",
+    "claim_packed100_each",
+    "close_native",
+    "close_erc20",
+    "request_close",
+    "withdraw_native",
+    "register",
+    "announce",
+    "session_1000_prompts",
+    "session_uncooperative",
+    "session_kraft",
+)
 
 
 @pytest.fixture(scope="module")
