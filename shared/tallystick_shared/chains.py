@@ -81,6 +81,11 @@ def deployment(chain_id: int) -> Deployment:
 # -- deterministic addresses
 
 
+def create2_address(crypto: Crypto, deployer: bytes, salt: bytes, code: bytes) -> bytes:
+    """The address (20 bytes) at which a deployer's CREATE2 makes a contract of that creation code (EIP-1014)."""
+    return crypto.keccak256(b"\xff" + deployer + salt + crypto.keccak256(code))[12:]
+
+
 @dataclass(frozen=True)
 class Creation:
     """A contract's creation code for one kind of EVM, with the hash that pins it."""
@@ -90,8 +95,8 @@ class Creation:
     sha256: str
 
     def address(self, crypto: Crypto, salt: bytes = SALT) -> bytes:
-        """Where the CREATE2 deployer puts it (EIP-1014): 20 bytes."""
-        return crypto.keccak256(b"\xff" + DEPLOYER + salt + crypto.keccak256(self.code))[12:]
+        """Where the CREATE2 deployer puts it: 20 bytes."""
+        return create2_address(crypto, DEPLOYER, salt, self.code)
 
 
 def creation(name: str, evm: Evm = "cancun") -> Creation:
