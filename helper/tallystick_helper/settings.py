@@ -42,13 +42,14 @@ class Section(BaseModel):
 class ChainSettings(Section):
     """Where the chain is. Without `rpc` the node still serves the page."""
 
-    rpc: list[str] = []
+    rpc: list[str] = Field([], description="addresses of the chain's nodes, asked in this order")
     id: int | None = None
     name: str = "Ethereum"
     symbol: str = "ETH"
     registry: Address | None = None
     channels: Address | None = None
     block: int = Field(0, ge=0, description="the block in which the contracts were deployed")
+    rest: float = Field(15.0, gt=0, description="seconds for which an RPC address that failed is passed over")
     interval: float = Field(2.0, gt=0, description="seconds between looks for a new block")
     patience: float = Field(
         60.0, gt=0, description="seconds until an unmined transaction is sent again at a higher price"

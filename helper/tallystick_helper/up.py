@@ -30,6 +30,10 @@ from .settings import Settings
 log = structlog.get_logger(__name__)
 
 
+def _rpc_of(settings: Settings) -> HttpRpc:
+    return HttpRpc(settings.chain.rpc, chain_id=settings.chain.id, rest=settings.chain.rest)
+
+
 class Up:
     """Everything that one process of Tallystick runs. `start`, then `stop`; `running` is the node while it serves."""
 
@@ -41,7 +45,7 @@ class Up:
         self.serving = asyncio.Event()
         self.public: Listener | None = None
         self.page: Listener | None = None
-        self._rpc = HttpRpc(settings.chain.rpc) if settings.chain.rpc else None
+        self._rpc = _rpc_of(settings) if settings.chain.rpc else None
         self._chain_id = settings.chain.id
         self._where: Deployment | None = None
         self._supervisor: asyncio.Task[None] | None = None

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tallystick_helper.chain.follower import Follower
+from tallystick_helper.chain.follower import PATIENCE, Follower
 from tallystick_helper.chain.sender import Sender
 from tallystick_helper.chain.table import ChannelTable
 from tallystick_helper.ledger import Ledger
@@ -102,6 +102,22 @@ async def test_a_reorganisation_takes_a_channel_back(desk: Desk) -> None:
     assert follower.table.get(desk.id_of(gone)) is None
     known = follower.table.get(desk.id_of(kept))
     assert known is not None and known.state.deposit == 1000
+
+
+async def test_a_node_that_lags_takes_no_channel_back(desk: Desk) -> None:
+    follower = desk.follower()
+    await follower.prepare()
+    await follower.look()
+    snapshot = await desk.world.rpc.request("evm_snapshot", [])
+    config = await desk.open(1)
+    await follower.look()
+    # A chain that is shorter looks like a node that has not seen the end of it yet.
+    await desk.world.rpc.request("evm_revert", [snapshot])
+    for _ in range(PATIENCE):
+        assert not await follower.look()
+        assert follower.table.get(desk.id_of(config)) is not None
+    assert await follower.look()
+    assert follower.table.get(desk.id_of(config)) is None
 
 
 async def test_a_state_read_ahead_of_its_logs_is_not_counted_twice(desk: Desk) -> None:

@@ -23,6 +23,8 @@ from .ranges import REREAD, Change, LogRange
 from .table import ChannelTable
 
 BATCH = 100
+PATIENCE = 5
+"""So many looks in a row may end below the newest block that was seen before the chain is believed to be shorter."""
 log = structlog.get_logger(__name__)
 Key = tuple[int, str, str, str, bytes, int]
 
@@ -60,6 +62,7 @@ class Follower:
         self._start, self._interval = start, interval
         self._range = LogRange(lambda first, last: channels.logs(rpc, first, last), _key, start=start, reread=reread)
         self.head = Head(-1, "", 0)
+        self._behind = 0
         self.on_logs: list[Callable[[Change[ChannelLog]], Awaitable[None]]] = []
         """Told of every change of the logs, before the table is."""
         self.on_block: list[Callable[[], Awaitable[None]]] = []
@@ -101,6 +104,8 @@ class Follower:
         head = Head(to_int(block["number"]), block["hash"], to_int(block["timestamp"]))
         if head.hash == self.head.hash:
             return False
+        if self._lags(head):
+            return False
         change = await self._range.look(head.number)
         await self._take(change)
         self._range.keep(change)
@@ -109,6 +114,13 @@ class Follower:
         for listener in self.on_block:
             await listener()
         return True
+
+    def _lags(self, head: Head) -> bool:
+        """Does the chain's node lag? What it cannot see yet must not look like a reorganisation."""
+        self._behind = self._behind + 1 if head.number < self.head.number else 0
+        if self._behind == 1:
+            log.warning("chain_lags", block=head.number, seen=self.head.number)
+        return 0 < self._behind <= PATIENCE
 
     async def _take(self, change: Change[ChannelLog]) -> None:
         for listener in self.on_logs:
