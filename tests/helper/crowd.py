@@ -1,0 +1,91 @@
+"""A crowd of registered providers, quickly: their profiles are signed, their stakes locked, by anvil's leave without
+their signatures on the transactions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from tallystick_shared.evm.registry import Registry
+from tallystick_shared.messages import amount_bytes
+from tallystick_shared.profile import VERSION, Offer, Profile, registry_domain
+
+from .world import CHAIN_ID, ETHER, World
+
+STAKE = 10**15
+OFFER = Offer("crowd", "text", amount_bytes(10**12), amount_bytes(10**12), "token", 16, 64, 8192, bytes(32))
+
+
+class Crowd:
+    """Providers by number. Their keys are made of it; nobody listens at their endpoints unless a test says where."""
+
+    def __init__(self, world: World) -> None:
+        self.world, self.registry = world, Registry(world.crypto, world.where.registry)
+        self.blobs: dict[bytes, bytes] = {}
+
+    def key(self, number: int) -> bytes:
+        return (0x10000 + number).to_bytes(32, "big")
+
+    def address(self, number: int) -> bytes:
+        return self.world.crypto.secp256k1_address(self.key(number))
+
+    def profile(self, number: int, epoch: int = 1, endpoint: str = "ws://127.0.0.1:9") -> Profile:
+        crypto, owner = self.world.crypto, self.address(number)
+        unsigned = Profile(
+            VERSION, (endpoint,), crypto.x25519_public(self.key(number)), owner, owner, (bytes(20),), amount_bytes(0),
+            900, amount_bytes(0), amount_bytes(10**9), 1, epoch, (OFFER,),
+        )  # fmt: skip
+        domain = registry_domain(CHAIN_ID, self.world.where.registry)
+        return unsigned.signed(crypto, domain, self.key(number))
+
+    async def _send(self, number: int, data: bytes, value: int = 0) -> None:
+        transaction = {
+            "from": "0x" + self.address(number).hex(),
+            "to": "0x" + self.world.where.registry.hex(),
+            "data": "0x" + data.hex(),
+            "value": hex(value),
+            "gas": hex(2_000_000),
+        }
+        await self.world.rpc.request("eth_sendTransaction", [transaction])
+
+    async def register(self, *numbers: int, mine: bool = True, **changes: Any) -> None:
+        """All of them in one block, in this order; with `mine` False they wait."""
+        rpc = self.world.rpc
+        await rpc.request("anvil_autoImpersonateAccount", [True])
+        await rpc.request("evm_setAutomine", [False])
+        for number in numbers:
+            blob = self.profile(number, **changes).encode()
+            self.blobs[self.address(number)] = blob
+            await rpc.request("anvil_setBalance", ["0x" + self.address(number).hex(), hex(ETHER)])
+            await self._send(number, self.registry.register(blob), STAKE)
+        if mine:
+            await self.mine()
+        await rpc.request("evm_setAutomine", [True])
+
+    async def announce(self, number: int, epoch: int) -> None:
+        blob = self.profile(number, epoch).encode()
+        self.blobs[self.address(number)] = blob
+        await self._send(number, self.registry.announce(blob))
+
+    async def announce_bytes(self, number: int, blob: bytes) -> None:
+        """Anything at all."""
+        await self._send(number, self.registry.announce(blob))
+
+    async def leave(self, *numbers: int) -> None:
+        """They ask to go, a week passes, they go; their addresses come off the list in this order."""
+        for number in numbers:
+            await self._send(number, self.registry.request_exit())
+        await self.world.pass_time(8 * 24 * 3600)
+        for number in numbers:
+            await self._send(number, self.registry.exit())
+            self.blobs.pop(self.address(number), None)
+
+    async def mine(self, blocks: int = 1) -> None:
+        await self.world.rpc.request("anvil_mine", [hex(blocks)])
+
+    async def fill(self, count: int, per_block: int = 100) -> None:
+        """So many of them."""
+        for first in range(0, count, per_block):
+            await self.register(*range(first, min(count, first + per_block)))
+            await asyncio.sleep(0)
