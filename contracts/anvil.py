@@ -83,6 +83,12 @@ class Anvil(Machine):
     def code(self, address: str) -> bytes:
         return _bytes(self.rpc("eth_getCode", address, "latest"))
 
+    def etch(self, address: str, code: bytes) -> None:
+        self.rpc("anvil_setCode", address, "0x" + code.hex())
+
+    def adopt(self, address: str) -> None:
+        self.rpc("anvil_impersonateAccount", address)
+
     def now(self) -> int:
         return int(self.rpc("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
 

@@ -94,6 +94,13 @@ class Machine(ABC):
         """The deployed code."""
 
     @abstractmethod
+    def etch(self, address: str, code: bytes) -> None:
+        """Put code at an address, whatever stood there; its storage and balance stay."""
+
+    def adopt(self, address: str) -> None:
+        """Let an address send whose key the machine does not hold. Most machines let anybody send."""
+
+    @abstractmethod
     def now(self) -> int:
         """Timestamp of the latest block, Unix seconds."""
 

@@ -109,6 +109,13 @@ const does = {
     return bytesToHex(await state.getCode(createAddressFromString(address)))
   },
 
+  async etch({ address, code }) {
+    const place = createAddressFromString(address)
+    if ((await state.getAccount(place)) === undefined) await state.putAccount(place, new Account())
+    await state.putCode(place, hexToBytes(code))
+    return null
+  },
+
   now: () => quantity(now),
   chainId: () => quantity(common.chainId()),
 

@@ -71,6 +71,9 @@ class EthereumJs(Machine):
     def code(self, address: str) -> bytes:
         return _bytes(self._ask("code", address=address))
 
+    def etch(self, address: str, code: bytes) -> None:
+        self._ask("etch", address=address, code="0x" + code.hex())
+
     def now(self) -> int:
         return int(self._ask("now"), 16)
 

@@ -64,6 +64,9 @@ class PyEvm(Machine):
     def code(self, address: str) -> bytes:
         return self._env.get_code(address)
 
+    def etch(self, address: str, code: bytes) -> None:
+        self._env.set_code(address, code)
+
     def now(self) -> int:
         return self._env.timestamp
 
