@@ -41,6 +41,10 @@ arrows:
 build-contracts *args:
     @{{python}} contracts/build.py "$@"
 
+# the contracts against their source: what is committed, and with --rpc URL what stands on a chain
+verify-contracts *args:
+    @{{python}} -m contracts.verify "$@"
+
 # put the page together in web/dist; --check only compares
 build-page *args:
     @{{python}} web/build/build.py "$@" >&2

@@ -21,7 +21,7 @@ from typing import Any
 from vyper import __version__ as vyper_version
 from vyper.compiler import CompilerData
 from vyper.compiler.input_bundle import FileInput
-from vyper.compiler.output import build_abi_output
+from vyper.compiler.output import build_abi_output, build_layout_output
 from vyper.compiler.settings import Settings, anchor_settings
 
 CONTRACTS = ("Channels", "Registry")
@@ -46,20 +46,34 @@ def compiled(source: str, name: str, evm: str = EVM_VERSIONS[0]) -> CompilerData
     return CompilerData(file, settings=Settings(evm_version=evm), no_bytecode_metadata=True)
 
 
-def creation(data: CompilerData) -> dict[str, str]:
-    """``bytecode`` (creation code, 0x hex) and ``sha256`` (hex, of its bytes)."""
+def creation(data: CompilerData) -> dict[str, Any]:
+    """``bytecode`` (creation code, 0x hex) and ``sha256`` (hex, of its bytes), and about the code that it leaves on
+    the chain ``runtime``: ``start`` (where it begins in the creation code, whose end it is), its ``sha256``, and the
+    ``immutables`` that the constructor appends to it: name and offset, a word each.
+    """
     with anchor_settings(data.settings):  # else the opcodes are those of the compiler's own default version
         code: bytes = data.bytecode
-    return {"bytecode": "0x" + code.hex(), "sha256": hashlib.sha256(code).hexdigest()}
+        runtime: bytes = data.bytecode_runtime
+        appended = build_layout_output(data).get("code_layout", {})
+    assert code.endswith(runtime) and all(each["length"] == 32 for each in appended.values())
+    return {
+        "bytecode": "0x" + code.hex(),
+        "sha256": hashlib.sha256(code).hexdigest(),
+        "runtime": {
+            "start": len(code) - len(runtime),
+            "sha256": hashlib.sha256(runtime).hexdigest(),
+            "immutables": {name: each["offset"] for name, each in appended.items()},
+        },
+    }
 
 
 @lru_cache
 def artefact(source: str, name: str) -> dict[str, Any]:
     """Compile one contract.
 
-    Returns ``contractName``, ``compiler``, ``evmVersion``, ``abi`` (list), ``bytecode`` and ``sha256``; and under the
-    name of each other EVM version its ``bytecode`` and ``sha256``. Raises SystemExit when the installed Vyper is
-    another version.
+    Returns ``contractName``, ``compiler``, ``evmVersion``, ``abi`` (list), and ``bytecode``, ``sha256`` and
+    ``runtime``; these three also under the name of each other EVM version. Raises SystemExit when the installed Vyper
+    is another version.
     """
     if vyper_version != COMPILER:
         raise SystemExit(f"contracts need vyper {COMPILER}, found {vyper_version}")

@@ -11,6 +11,14 @@ import pytest
 
 from contracts import build
 
+PINNED = {
+    ("Channels", "cancun"): "14d45ea4c7a4fe87718174bef9dc82fcdd9f1e462b91516229d492a49c1b465f",
+    ("Channels", "paris"): "fc01b4a510bf679781cb1ba18a867d0402c2245fbbd919176712154a55ddbca4",
+    ("Registry", "cancun"): "fbef01c914675031a04add6a18fb0a4c63dc772e88ba1e28daaa89444071442a",
+    ("Registry", "paris"): "db3b78751c541756eb92af32d0ec5b6e035d0a49df4cc5dcf6fb5f64f9a8eecd",
+}
+"""sha256 of the creation code. Whoever changes the code changes these too, and knows that it is another contract."""
+
 
 def test_artefacts_are_fresh() -> None:
     assert build.stale() == [], "run: python contracts/build.py"
@@ -50,11 +58,14 @@ def test_a_changed_artefact_is_stale_and_deployments_are_kept(elsewhere: Path) -
 @pytest.mark.parametrize("name", build.CONTRACTS)
 def test_an_artefact_names_its_compiler_and_hash(name: str) -> None:
     made = json.loads((build.ABI_FOLDER / f"{name}.json").read_text(encoding="utf-8"))
-    assert list(made) == ["contractName", "compiler", "evmVersion", "abi", "bytecode", "sha256", "paris"]
+    assert list(made) == ["contractName", "compiler", "evmVersion", "abi", "bytecode", "sha256", "runtime", "paris"]
     assert (made["contractName"], made["compiler"], made["evmVersion"]) == (name, "vyper 0.4.3", "cancun")
     assert made["bytecode"] != made["paris"]["bytecode"]
-    for code in (made, made["paris"]):
-        assert code["sha256"] == hashlib.sha256(bytes.fromhex(code["bytecode"][2:])).hexdigest()
+    for evm, code in codes(made).items():
+        creation = bytes.fromhex(code["bytecode"][2:])
+        assert code["sha256"] == hashlib.sha256(creation).hexdigest() == PINNED[name, evm]
+        left = creation[code["runtime"]["start"] :]
+        assert code["runtime"]["sha256"] == hashlib.sha256(left).hexdigest()
 
 
 NEWER = {0x5C: "TLOAD", 0x5D: "TSTORE", 0x5E: "MCOPY", 0x5F: "PUSH0", 0x49: "BLOBHASH", 0x4A: "BLOBBASEFEE"}
