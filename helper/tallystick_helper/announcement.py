@@ -1,4 +1,7 @@
-"""What this node announced on chain, kept beside its keys: `tallystick provide` writes it, a running node reads it."""
+"""What this node announced on chain, kept beside its keys: `tallystick provide` writes it, a running node reads it.
+
+The first chain's is `announced.json`; a further chain's bears the name of its section in the settings.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,10 @@ from tallystick_shared.crypto import Crypto
 from tallystick_shared.errors import Code, LocalError, PeerError
 from tallystick_shared.profile import Profile, read_profile, registry_domain
 
-FILE = "announced.json"
+
+def file_name(place: str = "") -> str:
+    """The file for a chain, by its name in the settings."""
+    return f"announced-{place}.json" if place else "announced.json"
 
 
 @dataclass(frozen=True)
@@ -27,7 +33,7 @@ class Announcement:
         """Checked like a stranger's. Raises PeerError BAD_PROFILE."""
         return read_profile(crypto, registry_domain(self.where.chain_id, self.where.registry), self.provider, self.blob)
 
-    def save(self, data_dir: Path) -> None:
+    def save(self, data_dir: Path, place: str = "") -> None:
         """Replaces the file at once or not at all."""
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         values = {
@@ -38,14 +44,14 @@ class Announcement:
             "block": self.where.block,
             "profile": self.blob.hex(),
         }
-        temporary = data_dir / f".{FILE}.{os.getpid()}"
+        temporary = data_dir / f".{file_name(place)}.{os.getpid()}"
         temporary.write_text(json.dumps(values, indent=1) + "\n")
-        temporary.replace(data_dir / FILE)
+        temporary.replace(data_dir / file_name(place))
 
     @classmethod
-    def load(cls, data_dir: Path) -> Announcement | None:
+    def load(cls, data_dir: Path, place: str = "") -> Announcement | None:
         """None where nothing was announced. Raises LocalError STORE_UNREADABLE."""
-        path = data_dir / FILE
+        path = data_dir / file_name(place)
         try:
             values = json.loads(path.read_text())
             registry, channels = bytes.fromhex(values["registry"][2:]), bytes.fromhex(values["channels"][2:])

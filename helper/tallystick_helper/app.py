@@ -8,16 +8,15 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from .middleware import LoopbackHosts
-from .node.service import Node
 from .routes.page import Configuration, Page, page_routes
-from .routes.public import public_routes
+from .routes.public import Server, public_routes
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
 
-def public_app(node: Callable[[], Node | None]) -> Starlette:
-    """The public listener. `node` gives the node as soon as there is one."""
-    return Starlette(routes=public_routes(node))
+def public_app(server: Callable[[], Server | None]) -> Starlette:
+    """The public listener. `server` gives the node, or the switchboard before several, as soon as there is one."""
+    return Starlette(routes=public_routes(server))
 
 
 def page_app(page: Page, configuration: Configuration, host: str) -> Starlette:

@@ -106,7 +106,7 @@ class Provider:
             blob = wanted.signed(self._crypto, domain, self._key).encode()
             transactions.update(await self._send(blob, tell))
         announced = Announcement(self.address, self._where, blob)
-        announced.save(self._settings.data_dir)
+        announced.save(self._settings.data_dir, self._settings.place)
         transactions.update(await self._fund(tell))
         return Provided(announced, transactions)
 

@@ -3,6 +3,10 @@
 A nested setting is `TALLYSTICK_CHAIN__RPC` in the environment and `rpc` under `[chain]` in the file. Amounts are
 integers in the token's smallest unit, given as text where they are too long for TOML's integers; prices are per
 1,000,000 units.
+
+A node may work on further chains at the same time: each is a section `[chains.NAME]` (`TALLYSTICK_CHAINS__NAME__RPC`)
+like `[chain]`, with `[chains.NAME.offer]` and `[chains.NAME.money]` for what differs there from `[offer]` and
+`[money]`.
 """
 
 from __future__ import annotations
@@ -10,9 +14,9 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from tallystick_shared.chains import Deployment, deployment
@@ -113,6 +117,13 @@ class MoneySettings(Section):
     gas: Amount = Field(10**16, description="top the operator up to this for gas")
 
 
+class FurtherChain(ChainSettings):
+    """A chain beside the first: prices and sums are in its own coin's smallest unit."""
+
+    offer: OfferSettings = Field(OfferSettings(), description="what differs from `[offer]` there")
+    money: MoneySettings = Field(MoneySettings(), description="what differs from `[money]` there")
+
+
 class EngineSettings(Section):
     """The model that is run; `options` are the engine's own."""
 
@@ -140,11 +151,40 @@ class Settings(BaseSettings):
     )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     chain: ChainSettings = ChainSettings()
+    chains: dict[Annotated[str, Field(pattern="^[a-z0-9][a-z0-9-]{0,31}$")], FurtherChain] = Field(
+        {}, description="further chains, by a name of your own"
+    )
     page: PageSettings = PageSettings()
     listen: ListenSettings = ListenSettings()
     offer: OfferSettings = OfferSettings()
     money: MoneySettings = MoneySettings()
     engine: EngineSettings = EngineSettings()
+    _place: str = PrivateAttr("")
+
+    @property
+    def place(self) -> str:
+        """The name of the chain that `chain` is; empty for the first one."""
+        return self._place
+
+    def on(self, name: str) -> Settings:
+        """The settings with that chain as `chain`, and its own offer and money; the first one has no name. Raises
+        LocalError BAD_SETTINGS where there is no such section.
+        """
+        if not name:
+            return self
+        if name not in self.chains:
+            raise LocalError(Code.BAD_SETTINGS, chain=name, known=", ".join(self.chains) or "none")
+        chain = self.chains[name]
+        changed = self.model_copy(
+            update={"chain": chain, "offer": _over(self.offer, chain.offer), "money": _over(self.money, chain.money)}
+        )
+        changed._place = name
+        return changed
+
+    def places(self) -> list[Settings]:
+        """The settings once for each chain that has an RPC address, the first one first."""
+        every = [self.on(name) for name in ("", *self.chains)]
+        return [settings for settings in every if settings.chain.rpc]
 
     @classmethod
     def settings_customise_sources(
@@ -156,6 +196,13 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return (init_settings, env_settings)
+
+
+S = TypeVar("S", bound=Section)
+
+
+def _over(usual: S, different: S) -> S:
+    return usual.model_copy(update={name: getattr(different, name) for name in different.model_fields_set})
 
 
 def merge(low: dict[str, Any], high: dict[str, Any]) -> dict[str, Any]:

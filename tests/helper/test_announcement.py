@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tallystick_helper.announcement import FILE, Announcement
+from tallystick_helper.announcement import Announcement, file_name
 from tallystick_helper.crypto import NativeCrypto
 from tallystick_shared.chains import Deployment
 from tallystick_shared.errors import Code, LocalError, PeerError
@@ -18,12 +18,12 @@ def test_it_comes_back(tmp_path: Path) -> None:
     assert Announcement.load(tmp_path / "new") is None
     ANNOUNCED.save(tmp_path / "new")
     assert Announcement.load(tmp_path / "new") == ANNOUNCED
-    assert [path.name for path in (tmp_path / "new").iterdir()] == [FILE]
+    assert [path.name for path in (tmp_path / "new").iterdir()] == [file_name()]
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"provider": 1}'])
 def test_a_broken_file_is_told(tmp_path: Path, text: str) -> None:
-    (tmp_path / FILE).write_text(text)
+    (tmp_path / file_name()).write_text(text)
     with pytest.raises(LocalError) as caught:
         Announcement.load(tmp_path)
     assert caught.value.code is Code.STORE_UNREADABLE

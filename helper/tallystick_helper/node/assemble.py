@@ -63,7 +63,9 @@ class Running:
         self.ledger.close()
 
 
-async def start_node(settings: Settings, crypto: Crypto, announced: Announcement, rpc: Rpc, engine: Engine) -> Running:
+async def start_node(
+    settings: Settings, crypto: Crypto, announced: Announcement, rpc: Rpc, engine: Engine, gate: Gate
+) -> Running:
     """Opens the ledger, catches up with the chain and starts to serve. Raises LocalError."""
     keys = KeyStore(settings.data_dir)
     identity = identity_of(announced, keys, crypto)
@@ -92,7 +94,7 @@ async def start_node(settings: Settings, crypto: Crypto, announced: Announcement
                 sender,
                 TillRules(money.threshold, money.expiry_margin, money.interval),
                 listen.connections_per_channel,
-                Gate(listen.unauthenticated_per_address, listen.unauthenticated),
+                gate,
             )
         )
     except BaseException:

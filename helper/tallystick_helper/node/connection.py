@@ -51,7 +51,7 @@ class Socket(Protocol):
 class Connection:
     """Drives one session until its socket closes."""
 
-    def __init__(self, node: Node, socket: Socket, address: str) -> None:
+    def __init__(self, node: Node, socket: Socket, address: str, waited: float = 0.0) -> None:
         self.node = node
         self.session = ProviderSession(node.crypto, node.identity, node.now())
         self.channel: LiveChannel | None = None
@@ -63,6 +63,7 @@ class Connection:
         self.gone = asyncio.Event()
         self._socket = socket
         self._address = address
+        self._patience = max(0.0, AUTH_DEADLINE - waited)
         self._queue: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._queued = 0
         self._jobs: dict[int, Job] = {}
@@ -87,7 +88,7 @@ class Connection:
         stored.
         """
         stranger = self.node.gate.enter(self._address, lambda: self.end(PeerError(Code.TOO_MANY_CONNECTIONS)))
-        deadline = asyncio.get_running_loop().call_later(AUTH_DEADLINE, self._too_late)
+        deadline = asyncio.get_running_loop().call_later(self._patience, self._too_late)
         self._writer = asyncio.create_task(self._write())
         try:
             while not self.session.closed:

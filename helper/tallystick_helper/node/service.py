@@ -86,9 +86,9 @@ class Node:
         """A newer profile of the same provider and payee: new connections and requests go by it."""
         self.identity, self.profile = identity, profile
 
-    async def serve(self, socket: Socket, address: str) -> None:
-        """One connection, until it ends."""
-        connection = Connection(self, socket, address)
+    async def serve(self, socket: Socket, address: str, waited: float = 0.0) -> None:
+        """One connection, until it ends. `waited`: seconds that its first message took already."""
+        connection = Connection(self, socket, address, waited)
         self._connections.add(connection)
         try:
             await connection.serve()

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from typing import Protocol
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -14,8 +15,6 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from tallystick_shared.errors import Code
 from tallystick_shared.records import Frame
-
-from ..node.service import Node
 
 SAYS = "This is a Tallystick node. Connect to it with a WebSocket.\n"
 
@@ -55,13 +54,24 @@ async def plain(request: Request) -> Response:
     return PlainTextResponse(SAYS, status_code=426, headers=headers)
 
 
-def public_routes(node: Callable[[], Node | None]) -> list[BaseRoute]:
-    """`node` gives the node, or None while there is none to serve."""
+class Server(Protocol):
+    """Whoever serves the sockets: a node, or a switchboard before several."""
+
+    @property
+    def draining(self) -> bool:
+        """Does it take nobody any more?"""
+
+    async def serve(self, socket: PublicSocket, address: str) -> None:
+        """One connection, until it ends."""
+
+
+def public_routes(server: Callable[[], Server | None]) -> list[BaseRoute]:
+    """`server` gives who serves, or None while there is nobody."""
 
     async def connect(websocket: WebSocket) -> None:
         await websocket.accept()
         socket = PublicSocket(websocket)
-        serving = node()
+        serving = server()
         if serving is None or serving.draining:
             await socket.send(bytes([Frame.REFUSED]) + struct.pack(">H", Code.DRAINING))
             await socket.close()

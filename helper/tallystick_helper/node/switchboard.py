@@ -1,0 +1,93 @@
+"""One public listener for several nodes: a client's first message says which chain, registry and provider it wants."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+
+from tallystick_shared.errors import TallystickError
+from tallystick_shared.records import HELLO_SIZE, Frame, Hello
+
+from .connection import AUTH_DEADLINE, Socket
+from .gate import Gate
+from .service import Node
+
+
+class Switchboard:
+    """Fills the place of one node before the listener; `nodes` gives those that serve now, the first one first."""
+
+    def __init__(self, nodes: Callable[[], Sequence[Node]], gate: Gate) -> None:
+        self._nodes, self._gate = nodes, gate
+
+    @property
+    def draining(self) -> bool:
+        """True while no node takes anybody."""
+        return all(node.draining for node in self._nodes())
+
+    async def serve(self, socket: Socket, address: str) -> None:
+        """One connection, until it ends. With one node there is nothing to choose, and nothing is read before it."""
+        nodes = self._nodes()
+        if len(nodes) == 1:
+            await nodes[0].serve(socket, address)
+            return
+        began = time.monotonic()
+        first = await self._first_message(socket, address)
+        nodes = self._nodes()
+        if first is None or not nodes:
+            await socket.close()
+            return
+        waited = time.monotonic() - began
+        await wanted(nodes, first).serve(Replayed(socket, first), address, waited)
+
+    async def _first_message(self, socket: Socket, address: str) -> bytes | None:
+        """None where it does not come in time, or its sender has to make room. Until then it counts as a stranger."""
+        receiving = asyncio.ensure_future(socket.receive())
+        stranger = self._gate.enter(address, lambda: _cancel(receiving))
+        try:
+            await asyncio.wait([receiving], timeout=AUTH_DEADLINE)
+            return receiving.result() if receiving.done() and not receiving.cancelled() else None
+        finally:
+            self._gate.leave(stranger)
+            receiving.cancel()
+
+
+def _cancel(task: asyncio.Future[bytes | None]) -> None:
+    task.cancel()
+
+
+class Replayed:
+    """A socket whose first message was read already."""
+
+    def __init__(self, socket: Socket, first: bytes) -> None:
+        self._socket = socket
+        self._first: bytes | None = first
+
+    async def receive(self) -> bytes | None:
+        first, self._first = self._first, None
+        return first if first is not None else await self._socket.receive()
+
+    async def send(self, message: bytes) -> None:
+        await self._socket.send(message)
+
+    async def close(self) -> None:
+        await self._socket.close()
+
+
+def wanted(nodes: Sequence[Node], first: bytes) -> Node:
+    """The node that a HELLO names. Where there is none, the first one says so, as it would alone."""
+    for node in nodes:
+        me = node.identity
+        if _named(first) == (me.chain_id, me.registry, me.provider):
+            return node
+    return nodes[0]
+
+
+def _named(first: bytes) -> tuple[int, bytes, bytes] | None:
+    if first[:1] != bytes([Frame.HELLO]):
+        return None
+    try:
+        hello = Hello.decode(first[1 : 1 + HELLO_SIZE])
+    except TallystickError:
+        return None
+    return hello.chain_id, hello.registry, hello.provider
