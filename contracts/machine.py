@@ -97,7 +97,7 @@ class Machine(ABC):
     def etch(self, address: str, code: bytes) -> None:
         """Put code at an address, whatever stood there; its storage and balance stay."""
 
-    def adopt(self, address: str) -> None:
+    def adopt(self, address: str) -> None:  # noqa: B027 -- nothing to do is the usual case
         """Let an address send whose key the machine does not hold. Most machines let anybody send."""
 
     @abstractmethod

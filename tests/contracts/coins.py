@@ -20,7 +20,14 @@ PURSE = 10**15
 NEVER = 2**256 - 1
 
 PERMIT = ["address owner", "address spender", "uint256 value", "uint256 nonce", "uint256 deadline"]
-RECEIVE = ["address from", "address to", "uint256 value", "uint256 validAfter", "uint256 validBefore", "bytes32 nonce"]
+AUTHORIZATION = [
+    "address from",
+    "address to",
+    "uint256 value",
+    "uint256 validAfter",
+    "uint256 validBefore",
+    "bytes32 nonce",
+]
 
 
 class Vrs(NamedTuple):
@@ -86,7 +93,14 @@ def permit(world: World, token: Contract, amount: int, key: Any = OWNER, **chang
 
 
 def authorize(
-    world: World, token: Contract, config: Config, expiry: int, amount: int, key: Any = OWNER, **changes: Any
+    world: World,
+    token: Contract,
+    config: Config,
+    expiry: int,
+    amount: int,
+    key: Any = OWNER,
+    kind: str = "ReceiveWithAuthorization",
+    **changes: Any,
 ) -> tuple[Any, ...]:
     """validAfter, validBefore, v, r, s by which `OWNER` opens that channel; `changes` are of what is signed."""
     values = {
@@ -97,7 +111,7 @@ def authorize(
         "validBefore": NEVER,
         "nonce": opening_nonce(world, config, expiry),
     } | changes
-    vrs = signed(world, token, "ReceiveWithAuthorization", RECEIVE, values, key)
+    vrs = signed(world, token, kind, AUTHORIZATION, values, key)
     return (values["validAfter"], values["validBefore"], *vrs)
 
 
