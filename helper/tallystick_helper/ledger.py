@@ -27,7 +27,7 @@ from tallystick_shared.errors import Code, LocalError
 from tallystick_shared.messages import ConfigBody, amount_bytes, amount_int, decode, encode
 from tallystick_shared.voucher import Signed
 
-VERSION = 1
+VERSION = 2
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS channels (
     id BLOB PRIMARY KEY CHECK (length(id) = 32), config BLOB NOT NULL, leaf_salt BLOB NOT NULL, proof BLOB NOT NULL,
@@ -39,11 +39,14 @@ CREATE TABLE IF NOT EXISTS requests (
     units INTEGER NOT NULL DEFAULT 0, finish TEXT, PRIMARY KEY (channel, id)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS claims (
-    hash BLOB PRIMARY KEY, kind TEXT NOT NULL, channels BLOB NOT NULL, sent INTEGER NOT NULL, block INTEGER, paid BLOB
+    hash BLOB PRIMARY KEY, kind TEXT NOT NULL, channels BLOB NOT NULL, sent INTEGER NOT NULL, block INTEGER, paid BLOB,
+    raw BLOB NOT NULL DEFAULT x''
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS cursor (one INTEGER PRIMARY KEY CHECK (one = 1), block INTEGER NOT NULL, hash TEXT NOT NULL)
 STRICT;
 """
+# What an older file lacks, by its version.
+CHANGES = {1: "ALTER TABLE claims ADD COLUMN raw BLOB NOT NULL DEFAULT x'';"}
 ZERO = bytes(16)
 MAX_BATCH = 1000
 T = TypeVar("T")
@@ -73,6 +76,19 @@ class RequestRow:
     finish: str | None
 
 
+@dataclass(frozen=True)
+class SentRow:
+    """A version of a claim or close: hash, `claim` or `close`, its channels, its bytes; `block` is None until it was
+    seen mined.
+    """
+
+    transaction: bytes
+    kind: str
+    channels: list[bytes]
+    raw: bytes
+    block: int | None
+
+
 def _channel(row: tuple[Any, ...]) -> ChannelRow:
     channel_id, config, leaf_salt, proof, amount, signature, owed, closing, ended = row
     path = tuple(proof[at : at + 32] for at in range(0, len(proof), 32))
@@ -91,9 +107,11 @@ def _connect(path: Path) -> sqlite3.Connection:
         db.execute("PRAGMA fullfsync = ON")
         verdict = db.execute("PRAGMA quick_check").fetchone()[0]
         version = db.execute("PRAGMA user_version").fetchone()[0]
-        if version not in (0, VERSION):
+        if version > VERSION:
             verdict = f"version {version}"
-        db.executescript(SCHEMA + f"PRAGMA user_version = {VERSION};")
+        else:
+            changes = [CHANGES[one] for one in range(version or VERSION, VERSION)]
+            db.executescript("BEGIN;" + "".join(changes) + SCHEMA + f"PRAGMA user_version = {VERSION}; COMMIT;")
     except (sqlite3.Error, OSError) as error:
         raise LocalError(Code.STORE_UNREADABLE, path=str(path), reason=str(error)) from None
     if verdict != "ok":
@@ -321,20 +339,26 @@ class Ledger:
     async def store_cursor(self, block: int, block_hash: str) -> None:
         await self.run(lambda db: db.execute("INSERT OR REPLACE INTO cursor VALUES (1, ?, ?)", (block, block_hash)))
 
-    async def sent(self, transaction: bytes, kind: str, channels: list[bytes]) -> None:
-        """A claim or close left for the chain."""
-        now = int(time.time())
-        row = (transaction, kind, b"".join(channels), now)
+    async def sent(self, transaction: bytes, kind: str, channels: list[bytes], raw: bytes = b"") -> None:
+        """A version of a claim or close is about to leave for the chain."""
+        row = (transaction, kind, b"".join(channels), int(time.time()), raw)
         await self.run(
-            lambda db: db.execute("INSERT OR IGNORE INTO claims (hash, kind, channels, sent) VALUES (?,?,?,?)", row)
+            lambda db: db.execute(
+                "INSERT OR IGNORE INTO claims (hash, kind, channels, sent, raw) VALUES (?,?,?,?,?)", row
+            )
         )
 
-    async def unmined(self) -> list[tuple[bytes, list[bytes]]]:
-        """(hash, channel ids) of every claim and close whose end was not seen."""
+    async def unmined(self, since: int | None = None) -> list[SentRow]:
+        """Every version whose end was not seen, oldest first; with `since`, also those mined in that block or later,
+        which a reorganisation may take back.
+        """
 
-        def job(db: sqlite3.Connection) -> list[tuple[bytes, list[bytes]]]:
-            rows = db.execute("SELECT hash, channels FROM claims WHERE block IS NULL").fetchall()
-            return [(row[0], [row[1][at : at + 32] for at in range(0, len(row[1]), 32)]) for row in rows]
+        def job(db: sqlite3.Connection) -> list[SentRow]:
+            rows = db.execute(
+                "SELECT hash, kind, channels, raw, block FROM claims WHERE block IS NULL OR block >= ? ORDER BY sent",
+                (2**62 if since is None else since,),
+            ).fetchall()
+            return [SentRow(row[0], row[1], _ids(row[2]), row[3], row[4]) for row in rows]
 
         return await self.run(job)
 
@@ -346,3 +370,13 @@ class Ledger:
         """It was mined and paid that much."""
         row = (block, amount_bytes(paid), transaction)
         await self.run(lambda db: db.execute("UPDATE claims SET block = ?, paid = ? WHERE hash = ?", row))
+
+    async def taken_back(self, transaction: bytes) -> None:
+        """A reorganisation took it out of its block."""
+        await self.run(
+            lambda db: db.execute("UPDATE claims SET block = NULL, paid = NULL WHERE hash = ?", (transaction,))
+        )
+
+
+def _ids(joined: bytes) -> list[bytes]:
+    return [joined[at : at + 32] for at in range(0, len(joined), 32)]

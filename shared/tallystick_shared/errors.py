@@ -83,6 +83,11 @@ class Code(IntEnum):
     BAD_KEY_FILE = 614
     NOT_REGISTERED = 615
     NO_CONTRACTS = 616
+    TRANSACTION_REPLACED = 620
+    TRANSACTION_PENDING = 621
+    NOT_CONFIRMED = 622
+    TOO_EARLY = 623
+    UNKNOWN_DEPOSIT = 624
 
 
 WORDS: dict[Code, tuple[str, str]] = {
@@ -165,6 +170,20 @@ WORDS: dict[Code, tuple[str, str]] = {
     Code.BAD_KEY_FILE: ("The key file cannot be read.", "Give a file with one private key."),
     Code.NOT_REGISTERED: ("No provider is registered under this address.", "Choose another provider."),
     Code.NO_CONTRACTS: ("Tallystick's contracts are not on this network.", "Choose another network, or deploy them."),
+    Code.TRANSACTION_REPLACED: (
+        "Another transaction of this wallet took its place; this one will never go through.",
+        "Look at the other one before you try again.",
+    ),
+    Code.TRANSACTION_PENDING: (
+        "The transaction is not in a block yet, and it may still get there.",
+        "Look again later, and send nothing in its place until then.",
+    ),
+    Code.NOT_CONFIRMED: ("Nobody was there to confirm it, so nothing was sent.", "Add --yes to send without asking."),
+    Code.TOO_EARLY: ("The deposit cannot be taken back yet.", "Try again once the time shown is over."),
+    Code.UNKNOWN_DEPOSIT: (
+        "No such deposit is kept here.",
+        "See `tallystick channel list`, or find it again with `tallystick channel recover`.",
+    ),
 }
 
 

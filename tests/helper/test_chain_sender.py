@@ -1,21 +1,111 @@
-"""Transactions that end: mined, replaced by a dearer version, or refused with a reason."""
+"""Transactions that end: mined, re-priced, replaced by another, dropped and sent again, or refused with a reason."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
 
 import pytest
 
-from tallystick_helper.chain.sender import Sender
+from tallystick_helper.chain.intent import LIMIT
+from tallystick_helper.chain.sender import LOOKS, Receipt, Sender
+from tallystick_helper.chain.transaction import Fees, Transaction, read_transaction
 from tallystick_shared.errors import Code, LocalError
+from tallystick_shared.evm.rpc import RpcError
 
-from .world import CHAIN_ID, ETHER, World
+from .world import CHAIN_ID, ETHER, World, until
 
-TO = b"\x77" * 20
+TO, OTHER = b"\x77" * 20, b"\x78" * 20
+GWEI = 10**9
 
 
-def sender(world: World, patience: float = 60.0) -> Sender:
-    return Sender(world.rpc, world.user_key, CHAIN_ID, poll=0.01, patience=patience)
+def sender(world: World, patience: float = 60.0, rpc: Any = None, tries: int = 20) -> Sender:
+    return Sender(rpc or world.rpc, world.user_key, CHAIN_ID, poll=0.01, patience=patience, tries=tries)
+
+
+@dataclass
+class Kept:
+    """A journal in memory: what was kept, what was refused, in order."""
+
+    raws: dict[bytes, bytes] = field(default_factory=dict)
+    refusals: list[bytes] = field(default_factory=list)
+
+    async def keep(self, transaction: bytes, raw: bytes) -> None:
+        self.raws[transaction] = raw
+
+    async def refused(self, transaction: bytes) -> None:
+        self.refusals.append(transaction)
+
+
+class Waiting:
+    """A chain that mines when told to, with one transaction on its way: `task` is its `transact`."""
+
+    def __init__(self, world: World, one: Sender) -> None:
+        self.world, self.one, self.journal = world, one, Kept()
+        self.sent: asyncio.Queue[bytes] = asyncio.Queue()
+        self.task: asyncio.Task[Receipt]
+
+    async def start(self, value: int = 5) -> bytes:
+        """Returns its hash once it has left."""
+        await self.world.rpc.request("evm_setAutomine", [False])
+        self.task = asyncio.create_task(self.one.transact(TO, b"", value, journal=self.journal, on_sent=self.sent.put))
+        return await self.sent.get()
+
+    async def compete(self, nonce: int, price: int, value: int = 1) -> str:
+        """Another transaction of the same key under that nonce; its hash."""
+        wanted = Transaction(CHAIN_ID, nonce, OTHER, value, b"", 21_000, Fees(price, price // 2))
+        raw, transaction = wanted.sign(self.world.crypto, self.world.user_key)
+        await self.world.rpc.request("eth_sendRawTransaction", ["0x" + raw.hex()])
+        return "0x" + transaction.hex()
+
+    async def mine(self) -> None:
+        await self.world.rpc.request("evm_mine", [])
+
+    async def count(self, when: str = "latest") -> int:
+        return int(await self.world.rpc.request("eth_getTransactionCount", ["0x" + self.one.address.hex(), when]), 16)
+
+    async def pending(self, count: int) -> bool:
+        return await self.count("pending") == count
+
+    async def mined_to(self, address: bytes) -> bool:
+        """Mines a block; has it reached that address?"""
+        await self.mine()
+        return await self.world.balance(address) > 0
+
+    async def ended(self) -> Receipt:
+        return await asyncio.wait_for(self.task, 10)
+
+
+async def happens(condition: Callable[[], Awaitable[Any]]) -> None:
+    """Waits for what only the chain can tell. Fails after ten seconds."""
+    for _ in range(1000):
+        if await condition():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("it did not happen")
+
+
+async def known(world: World, transaction: bytes) -> dict[str, Any] | None:
+    found: dict[str, Any] | None = await world.rpc.request("eth_getTransactionByHash", ["0x" + transaction.hex()])
+    return found
+
+
+class Through:
+    """The world's chain, with some answers changed: `answers` by method."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.asked: list[str] = []
+        self.answers: dict[str, Any] = {}
+
+    async def request(self, method: str, params: list[Any]) -> Any:
+        self.asked.append(method)
+        if method in self.answers:
+            return await self.answers[method](params)
+        return await self._world.rpc.request(method, params)
 
 
 async def test_a_transfer_is_mined(world: World) -> None:
@@ -66,21 +156,6 @@ async def test_a_call_that_reverts_is_not_sent(world: World) -> None:
     assert await world.rpc.request("eth_getTransactionCount", ["0x" + one.address.hex(), "latest"]) == "0x0"
 
 
-async def test_a_nonce_used_elsewhere_is_told(world: World) -> None:
-    await world.rpc.request("evm_setAutomine", [False])
-    one = sender(world, patience=0.2)
-    waiting = asyncio.create_task(one.transact(TO, b"", 5))
-    for _ in range(200):
-        if int(await world.rpc.request("eth_getTransactionCount", ["0x" + one.address.hex(), "pending"]), 16):
-            break
-        await asyncio.sleep(0.01)
-    await world.rpc.request("anvil_dropAllTransactions", [])
-    await world.rpc.request("anvil_setNonce", ["0x" + one.address.hex(), "0x1"])
-    with pytest.raises(LocalError) as caught:
-        await waiting
-    assert caught.value.values["reason"] == "replaced"
-
-
 async def test_a_chain_without_a_base_fee(world: World) -> None:
     class OldChain:
         async def request(self, method: str, params: list[object]) -> object:
@@ -93,3 +168,274 @@ async def test_a_chain_without_a_base_fee(world: World) -> None:
     found = await world.rpc.request("eth_getTransactionByHash", ["0x" + receipt.transaction.hex()])
     assert found["type"] == "0x0"
     assert await world.balance(TO) == 9
+
+
+# -- stuck
+
+
+async def test_each_version_is_dearer_by_an_eighth_in_both_parts(world: World) -> None:
+    waiting = Waiting(world, sender(world, patience=0.05))
+    versions = [await waiting.start()] + [await waiting.sent.get() for _ in range(3)]
+    prices = []
+    for raw in waiting.journal.raws.values():
+        found, _ = read_transaction(world.crypto, raw)
+        assert (found.nonce, found.to, found.value) == (0, TO, 5)
+        prices.append((found.fees.price, found.fees.tip or 0))
+    await waiting.mine()
+    receipt = await waiting.ended()
+    assert receipt.transaction in waiting.journal.raws
+    for before, after in pairwise(prices):
+        assert all(new * 8 >= old * 9 for old, new in zip(before, after, strict=True))
+    assert list(waiting.journal.raws)[: len(versions)] == versions
+    assert await world.balance(TO) == 5
+
+
+async def test_below_the_base_fee_it_is_raised_to_the_market(world: World) -> None:
+    waiting = Waiting(world, sender(world, patience=0.3))
+    first = await waiting.start()
+    await world.rpc.request("anvil_dropTransaction", ["0x" + first.hex()])
+    await world.rpc.request("anvil_setNextBlockBaseFeePerGas", [hex(10 * GWEI)])
+    await waiting.mine()
+    second = await waiting.sent.get()
+    await happens(lambda: waiting.mined_to(TO))
+    assert (await waiting.ended()).transaction == second
+    found, _ = read_transaction(world.crypto, waiting.journal.raws[second])
+    assert found.fees.price >= 10 * GWEI
+
+
+async def test_the_limit_is_kept_and_then_it_is_left_to_wait(world: World) -> None:
+    waiting = Waiting(world, sender(world, patience=0.0))
+    await waiting.start()
+    with pytest.raises(LocalError) as caught:
+        await waiting.ended()
+    assert caught.value.code is Code.TRANSACTION_PENDING
+    prices = [read_transaction(world.crypto, raw)[0].fees.price for raw in waiting.journal.raws.values()]
+    assert prices[-1] <= prices[0] * LIMIT < prices[-1] * 5 // 4
+    # What was left under way is gone on with, and is the same money.
+    raws = list(waiting.journal.raws.values())
+    going_on = asyncio.create_task(sender(world).resume(raws))
+    await waiting.mine()
+    assert (await going_on).transaction in waiting.journal.raws
+    assert await world.balance(TO) == 5 and await waiting.count("pending") == 1
+
+
+async def test_a_node_that_wants_more_than_an_eighth_gets_it(world: World) -> None:
+    chain = Through(world)
+    offered: list[int] = []
+
+    async def demanding(params: list[Any]) -> Any:
+        offered.append(read_transaction(world.crypto, bytes.fromhex(params[0][2:]))[0].fees.price)
+        if len(offered) > 1 and offered[-1] < offered[0] * 2:
+            raise RpcError(-32000, "replacement transaction underpriced")
+        return await world.rpc.request("eth_sendRawTransaction", params)
+
+    chain.answers["eth_sendRawTransaction"] = demanding
+    waiting = Waiting(world, sender(world, patience=0.05, rpc=chain))
+    await waiting.start()
+    second = await waiting.sent.get()
+    await waiting.mine()
+    assert (await waiting.ended()).transaction == second
+    assert len(waiting.journal.refusals) == len(offered) - 2 > 0
+
+
+# -- replaced
+
+
+async def test_another_under_the_same_nonce_is_told_at_once_with_its_hash(world: World) -> None:
+    waiting = Waiting(world, sender(world, patience=3600))
+    await waiting.start()
+    other = await waiting.compete(0, 100 * GWEI)
+    await waiting.mine()
+    with pytest.raises(LocalError) as caught:
+        await waiting.ended()
+    assert caught.value.code is Code.TRANSACTION_REPLACED
+    assert caught.value.values == {"reason": "replaced", "by": other}
+    assert (await world.balance(TO), await world.balance(OTHER)) == (0, 1)
+
+
+async def test_what_the_holder_put_in_its_place_is_not_outbid(world: World) -> None:
+    chain = Through(world)
+    waiting = Waiting(world, sender(world, patience=0.02, rpc=chain))
+    await waiting.start()
+    other = await waiting.compete(0, 100 * GWEI)
+    kept = len(waiting.journal.raws)
+    await until(lambda: chain.asked.count("eth_sendRawTransaction") > 20)
+    assert len(waiting.journal.raws) == kept
+    await waiting.mine()
+    with pytest.raises(LocalError) as caught:
+        await waiting.ended()
+    assert caught.value.values["by"] == other
+
+
+async def test_where_the_other_is_not_found_its_hash_is_empty(world: World) -> None:
+    waiting = Waiting(world, sender(world))
+    await waiting.start()
+    await world.rpc.request("anvil_dropAllTransactions", [])
+    await world.rpc.request("anvil_setNonce", ["0x" + waiting.one.address.hex(), "0x1"])
+    with pytest.raises(LocalError) as caught:
+        await waiting.ended()
+    assert (caught.value.code, caught.value.values["by"]) == (Code.TRANSACTION_REPLACED, "")
+
+
+async def test_a_receipt_that_comes_late_is_waited_for(world: World) -> None:
+    chain, late = Through(world), LOOKS - 1
+
+    async def receipt(params: list[Any]) -> Any:
+        nonlocal late
+        found = await world.rpc.request("eth_getTransactionReceipt", params)
+        late -= found is not None
+        return None if late >= 0 else found
+
+    chain.answers["eth_getTransactionReceipt"] = receipt
+    assert (await sender(world, rpc=chain).transact(TO, b"", 5)).gas_used == 21000
+
+
+# -- dropped
+
+
+async def test_a_dropped_one_is_sent_again_as_it_was(world: World) -> None:
+    waiting = Waiting(world, sender(world, patience=3600))
+    transaction = await waiting.start()
+    await world.rpc.request("anvil_dropTransaction", ["0x" + transaction.hex()])
+    await happens(lambda: known(world, transaction))
+    await waiting.mine()
+    assert (await waiting.ended()).transaction == transaction
+    assert list(waiting.journal.raws) == [transaction]
+    assert await world.balance(TO) == 5
+
+
+async def test_a_node_that_does_not_answer_may_still_have_heard(world: World) -> None:
+    chain = Through(world)
+
+    async def deaf(params: list[Any]) -> Any:
+        await world.rpc.request("eth_sendRawTransaction", params)
+        del chain.answers["eth_sendRawTransaction"]
+        raise LocalError(Code.RPC_UNREACHABLE)
+
+    chain.answers["eth_sendRawTransaction"] = deaf
+    receipt = await sender(world, rpc=chain).transact(TO, b"", 5)
+    assert await world.balance(TO) == 5
+    assert chain.asked.count("eth_sendRawTransaction") == 1
+    assert await known(world, receipt.transaction)
+
+
+async def test_a_chain_that_is_silent_for_a_while_is_asked_again(world: World) -> None:
+    chain, silences = Through(world), 5
+
+    async def used(params: list[Any]) -> Any:
+        nonlocal silences
+        if params[1] == "latest" and silences:
+            silences -= 1
+            raise LocalError(Code.RPC_UNREACHABLE)
+        return await world.rpc.request("eth_getTransactionCount", params)
+
+    chain.answers["eth_getTransactionCount"] = used
+    await sender(world, rpc=chain).transact(TO, b"", 5)
+    assert await world.balance(TO) == 5 and silences == 0
+
+
+# -- two processes with one key, and restarts
+
+
+async def test_a_nonce_that_another_process_took_is_not_insisted_on(world: World) -> None:
+    chain = Through(world)
+    stale = ["0x0"]
+
+    async def count(params: list[Any]) -> Any:
+        if params[1] == "pending" and stale:
+            return stale.pop()
+        return await world.rpc.request("eth_getTransactionCount", params)
+
+    chain.answers["eth_getTransactionCount"] = count
+    await sender(world).transact(OTHER, b"", 1)
+    journal = Kept()
+    receipt = await sender(world, rpc=chain).transact(TO, b"", 5, journal=journal)
+    assert (await world.balance(TO), await world.balance(OTHER)) == (5, 1)
+    assert journal.refusals == [next(iter(journal.raws))]
+    assert receipt.transaction == list(journal.raws)[-1]
+
+
+async def test_each_version_is_kept_before_it_leaves(world: World) -> None:
+    chain, journal = Through(world), Kept()
+
+    async def send(params: list[Any]) -> Any:
+        assert bytes.fromhex(params[0][2:]) in journal.raws.values()
+        return await world.rpc.request("eth_sendRawTransaction", params)
+
+    chain.answers["eth_sendRawTransaction"] = send
+    await sender(world, rpc=chain).transact(TO, b"", 5, journal=journal)
+    assert len(journal.raws) == 1
+
+
+async def test_after_a_restart_it_is_followed_and_nothing_is_sent_twice(world: World) -> None:
+    waiting = Waiting(world, sender(world))
+    transaction = await waiting.start()
+    waiting.task.cancel()
+    raws = list(waiting.journal.raws.values())
+    fresh = sender(world)
+    resumed = asyncio.create_task(fresh.resume(raws))
+    await asyncio.sleep(0)
+    # The chain's node has forgotten it, yet its nonce is not given to the next one.
+    await world.rpc.request("anvil_dropAllTransactions", [])
+    following = asyncio.create_task(fresh.transact(OTHER, b"", 1))
+    await happens(lambda: waiting.pending(2))
+    await waiting.mine()
+    assert (await resumed).transaction == transaction
+    await following
+    assert (await world.balance(TO), await world.balance(OTHER)) == (5, 1)
+
+
+async def test_after_a_restart_a_stuck_one_is_raised(world: World) -> None:
+    waiting = Waiting(world, sender(world))
+    transaction = await waiting.start()
+    waiting.task.cancel()
+    journal = Kept()
+    resumed = asyncio.create_task(
+        sender(world, patience=0.05).resume(list(waiting.journal.raws.values()), journal=journal)
+    )
+    await until(lambda: journal.raws)
+    await happens(lambda: waiting.mined_to(TO))
+    assert (await resumed).transaction != transaction
+    assert (await world.balance(TO), await waiting.count("pending")) == (5, 1)
+
+
+async def test_after_a_restart_one_that_was_mined_meanwhile_has_its_receipt(world: World) -> None:
+    waiting = Waiting(world, sender(world))
+    transaction = await waiting.start()
+    waiting.task.cancel()
+    await waiting.mine()
+    assert (await sender(world).resume(list(waiting.journal.raws.values()))).transaction == transaction
+
+
+async def test_only_transactions_of_this_key_are_gone_on_with(world: World) -> None:
+    raw, _ = Transaction(CHAIN_ID, 0, TO, 1, b"", 21_000, Fees(GWEI)).sign(world.crypto, world.owner_key)
+    one = sender(world)
+    assert one.nonce_of(raw) is None and one.nonce_of(b"nonsense") is None
+    with pytest.raises(ValueError, match="of this key"):
+        await one.resume([raw])
+
+
+# -- reorganisations
+
+
+async def test_what_a_reorganisation_took_back_is_sent_again_as_it_was(world: World) -> None:
+    one = sender(world)
+    receipt = await one.transact(TO, b"", 5)
+    assert await one.restore() == []
+    await world.rpc.request("anvil_reorg", [1, []])
+    assert await world.balance(TO) == 0
+    # The next one comes after it, under a nonce of its own.
+    await one.transact(OTHER, b"", 1)
+    assert (await world.balance(TO), await world.balance(OTHER)) == (5, 1)
+    assert await known(world, receipt.transaction)
+    assert await one.restore() == []
+
+
+async def test_old_blocks_are_not_looked_at_for_ever(world: World) -> None:
+    chain = Through(world)
+    one = sender(world, rpc=chain)
+    await one.transact(TO, b"", 5)
+    await world.rpc.request("anvil_mine", ["0x14"])
+    await one.restore()
+    chain.asked.clear()
+    assert await one.restore() == [] and chain.asked == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sqlite3
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tallystick_helper.ledger import Ledger
+from tallystick_helper.ledger import Ledger, SentRow
 from tallystick_shared.channel import Config
 from tallystick_shared.errors import Code, LocalError
 from tallystick_shared.voucher import Signed
@@ -151,7 +152,7 @@ WRITER = """
 import asyncio, sys
 from pathlib import Path
 from tests.helper.test_ledger import CHANNEL, CONFIG, voucher
-from tallystick_helper.ledger import Ledger
+from tallystick_helper.ledger import Ledger, SentRow
 
 async def main():
     ledger = Ledger(Path(sys.argv[1]))
@@ -190,3 +191,37 @@ async def test_what_was_acknowledged_survives_kill_9(tmp_path: Path, kills: int)
         assert row.voucher.amount >= last
         assert row.voucher == voucher(row.voucher.amount)
         last = row.voucher.amount
+
+
+async def test_a_claim_is_kept_from_before_it_leaves_until_it_is_deep(ledger: Ledger) -> None:
+    first, second = b"\1" * 32, b"\2" * 32
+    await ledger.sent(first, "claim", [CHANNEL, REQUEST * 2], b"raw one")
+    await ledger.sent(second, "claim", [CHANNEL, REQUEST * 2], b"raw two")
+    rows = await ledger.unmined()
+    assert rows[0] == SentRow(first, "claim", [CHANNEL, REQUEST * 2], b"raw one", None)
+    await ledger.mined(second, 7, 10)
+    await ledger.dropped(first)
+    await ledger.dropped(second)  # mined: it stays
+    assert await ledger.unmined() == await ledger.unmined(since=8) == []
+    assert [row.block for row in await ledger.unmined(since=7)] == [7]
+    await ledger.taken_back(second)
+    assert [row.block for row in await ledger.unmined()] == [None]
+
+
+async def test_a_file_of_the_version_before_is_taken_over(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    made = Ledger(path)
+    await made.sent(b"\1" * 32, "claim", [CHANNEL])
+    made.close()
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.executescript("ALTER TABLE claims DROP COLUMN raw; PRAGMA user_version = 1;")
+    again = Ledger(path)
+    assert await again.unmined() == [SentRow(b"\1" * 32, "claim", [CHANNEL], b"", None)]
+    await again.sent(b"\2" * 32, "close", [CHANNEL], b"raw")
+    assert [row.raw for row in await again.unmined()] == [b"", b"raw"]
+    again.close()
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA user_version = 99")
+    with pytest.raises(LocalError) as caught:
+        Ledger(path)
+    assert caught.value.code is Code.STORE_UNREADABLE

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from tallystick_helper.chain.table import Tracked
-from tallystick_helper.ledger import ChannelRow
+from tallystick_helper.ledger import ChannelRow, SentRow
 from tallystick_helper.node.till import Till, TillRules
 from tallystick_helper.up import Up
 from tallystick_shared.channel import ChannelState, Config
+from tallystick_shared.deposit import Deposit
 from tallystick_shared.voucher import Signed
 
 from .world import Serving, World, serving, until
@@ -87,35 +90,125 @@ async def test_one_claim_serves_many_channels(provider: Serving) -> None:
     assert await provider.node.till.claim(bytes(20), rows) == 0
 
 
-async def test_a_claim_left_under_way_is_not_sent_twice(world: World) -> None:
+class Left:
+    """A node that ended while its claim was on its way: no block was made since."""
+
+    def __init__(self, world: World, rows: list[ChannelRow], operator: bytes) -> None:
+        self.world, self.rows, self.operator = world, rows, operator
+
+    async def count(self, when: str = "pending") -> int:
+        found = await self.world.rpc.request("eth_getTransactionCount", ["0x" + self.operator.hex(), when])
+        return int(found, 16)
+
+    @contextlib.asynccontextmanager
+    async def next(self, patience: float = 60.0) -> AsyncIterator[Up]:
+        """Another process takes over: everything is due at once, but that channel's claim is out already."""
+        settings = self.world.settings(money={"threshold": 1, "interval": 0.05})
+        settings.chain.patience = patience
+        up = Up(settings)
+        await up.start()
+        assert up.node is not None
+        try:
+            yield up
+        finally:
+            await up.stop()
+
+
+@pytest.fixture
+async def left(world: World) -> Left:
     async with serving(world, money={"interval": 60}) as provider:
         deposit = await provider.deposit(10**15)
-        conversation = await provider.conversation(deposit)
-        await conversation.connect()
-        async for _ in conversation.ask([("user", "hello there")], "loopback", 10):
-            pass
-        await conversation.settle()
-        await conversation.leave()
+        await talk(provider, deposit)
         rows = await provider.node.ledger.live_channels()
-        operator = provider.node.identity.operator
         await world.rpc.request("evm_setAutomine", [False])
         claiming = asyncio.create_task(provider.node.till.claim(bytes(20), rows))
+        found = Left(world, rows, provider.node.identity.operator)
         for _ in range(500):
-            if await provider.node.ledger.unmined():
+            if await found.count():
                 break
             await asyncio.sleep(0.01)
         claiming.cancel()
         await asyncio.gather(claiming, return_exceptions=True)
-    # Another process takes over: everything is due at once, but that channel's claim is out already.
-    up = Up(world.settings(money={"threshold": 1, "interval": 0.05}))
-    await up.start()
-    node = up.node
-    assert node is not None
-    await until(lambda: rows[0].channel_id in node.till._busy)
-    assert await node.till.look() == 0
-    await world.rpc.request("evm_mine", [])
-    await until(lambda: rows[0].channel_id not in node.till._busy)
-    assert await node.ledger.unmined() == []
-    count = await world.rpc.request("eth_getTransactionCount", ["0x" + operator.hex(), "pending"])
-    assert int(count, 16) == 1
-    await up.stop()
+    return found
+
+
+async def talk(provider: Serving, deposit: Deposit) -> None:
+    conversation = await provider.conversation(deposit)
+    await conversation.connect()
+    async for _ in conversation.ask([("user", "hello there")], "loopback", 10):
+        pass
+    await conversation.settle()
+    await conversation.leave()
+
+
+async def test_a_claim_left_under_way_is_not_sent_twice(left: Left) -> None:
+    channel_id = left.rows[0].channel_id
+    async with left.next() as up:
+        assert up.node is not None
+        till, ledger = up.node.till, up.node.ledger
+        await until(lambda: channel_id in till._busy)
+        assert await till.look() == 0
+        await left.world.rpc.request("evm_mine", [])
+        await until(lambda: channel_id not in till._busy)
+        assert await ledger.unmined() == []
+        assert await left.count() == 1
+        await till.look()
+        assert await left.count() == 1
+
+
+async def test_a_claim_that_the_chain_forgot_while_we_were_away_is_sent_again(left: Left) -> None:
+    await left.world.rpc.request("anvil_dropAllTransactions", [])
+    assert await left.count() == 0
+    before = await left.world.balance(left.world.crypto.secp256k1_address(left.world.owner_key))
+    async with left.next() as up:
+        assert up.node is not None
+        for _ in range(500):
+            if await left.count():
+                break
+            await asyncio.sleep(0.01)
+        await left.world.rpc.request("evm_mine", [])
+        await until(lambda: not up.node._tasks or left.rows[0].channel_id not in up.node.till._busy)
+        assert await left.count("latest") == 1
+        paid = await left.world.balance(left.world.crypto.secp256k1_address(left.world.owner_key)) - before
+        assert paid == left.rows[0].voucher.amount
+
+
+async def test_a_stuck_claim_is_raised_after_a_restart_and_only_one_row_stays(left: Left) -> None:
+    async with left.next(patience=0.1) as up:
+        assert up.node is not None
+        ledger, till = up.node.ledger, up.node.till
+        (first, *_) = await ledger.unmined()
+        for _ in range(500):
+            if len(await ledger.unmined()) > 1:
+                break
+            await asyncio.sleep(0.01)
+        await left.world.rpc.request("evm_mine", [])
+        await until(lambda: left.rows[0].channel_id not in till._busy)
+        (row,) = await ledger.unmined(since=0)
+        assert row.block is not None and row.transaction != first.transaction
+        assert await left.count() == 1
+
+
+async def test_a_claim_that_a_reorganisation_took_back_is_not_made_anew(world: World) -> None:
+    async with serving(world, money={"threshold": 1, "interval": 0.05}) as provider:
+        await talk(provider, await provider.deposit(10**15))
+        ledger, till = provider.node.ledger, provider.node.till
+
+        async def mined() -> list[SentRow]:
+            return [row for row in await ledger.unmined(since=0) if row.block is not None]
+
+        for _ in range(500):
+            if await mined() and not till._busy:
+                break
+            await asyncio.sleep(0.01)
+        (claim,) = await mined()
+        await world.rpc.request("evm_setAutomine", [False])
+        await world.rpc.request("anvil_reorg", [1, []])
+        await until(lambda: till._under_way)
+        assert [row.block for row in await ledger.unmined()] == [None]
+        assert await till.look() == 0
+        await world.rpc.request("evm_mine", [])
+        await until(lambda: not till._under_way)
+        assert [row.transaction for row in await mined()] == [claim.transaction]
+        operator = "0x" + provider.node.identity.operator.hex()
+        assert await world.rpc.request("eth_getTransactionCount", [operator, "pending"]) == "0x1"

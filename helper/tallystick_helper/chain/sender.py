@@ -1,7 +1,13 @@
-"""Sending transactions with a key of our own, until they are mined.
+"""Sending transactions with a key of our own, each until it has an end.
 
-A transaction is priced by EIP-1559 where the chain has a base fee, else by its gas price; one that is not mined in
-time is sent again under the same nonce at a higher price. Nonces are given out under one lock.
+    mined       the receipt, of whichever version was mined
+    replaced    another transaction bears its nonce: told as soon as that one is mined, with its hash where it is found
+    dropped     nobody knows it and its nonce is free: sent again as it was
+    stuck       not mined in time: sent again at a higher price under the same nonce, until the limit is reached
+    unmined     a reorganisation took it back: sent again as it was, before anything new
+
+An intent has one nonce for as long as it may still be mined, so money cannot move twice. Nonces are given out under
+one lock.
 """
 
 from __future__ import annotations
@@ -9,8 +15,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from enum import Enum, auto
 
 import structlog
 
@@ -18,27 +24,43 @@ from tallystick_shared.errors import Code, LocalError
 from tallystick_shared.evm.rpc import Rpc, RpcError, to_bytes, to_hex, to_int
 
 from ..crypto import NativeCrypto
-from .transaction import Fees, Transaction
+from .cost import Cost, estimate, fault, market
+from .intent import NO_JOURNAL, Intent, Journal, Receipt, Version
+from .transaction import Transaction
 
-GWEI = 10**9
-GAS_MARGIN = 1.2
-PRICE_STEP = 1.25
+LAUNCHES = 8
+LOOKS = 3  # a nonce that is used without a receipt of ours: so often before we believe it
+DEPTH = 12  # blocks after which a transaction is not looked at again
 log = structlog.get_logger(__name__)
 OnSent = Callable[[bytes], Awaitable[None]]
 
+__all__ = ["NO_JOURNAL", "Cost", "Journal", "OnSent", "Receipt", "Sender"]
 
-@dataclass(frozen=True)
-class Receipt:
-    """A mined transaction: hash (32 bytes), block, gas, the price paid per gas (wei), the address of a created
-    contract, raw logs.
-    """
 
-    transaction: bytes
-    block: int
-    gas_used: int
-    gas_price: int
-    contract: bytes | None
-    logs: list[dict[str, Any]]
+class Answer(Enum):
+    """What a chain's node said to a version."""
+
+    TAKEN = auto()
+    UNHEARD = auto()  # no answer came: it may have arrived
+    NONCE_USED = auto()
+    OCCUPIED = auto()  # something else waits under this nonce, or the price is not raised enough
+    CHEAP = auto()
+
+
+SAID = {
+    "already known": Answer.TAKEN,
+    "already imported": Answer.TAKEN,
+    "known transaction:": Answer.TAKEN,
+    "nonce too low": Answer.NONCE_USED,
+    "nonce is too low": Answer.NONCE_USED,
+    "oldnonce": Answer.NONCE_USED,
+    "replacement": Answer.OCCUPIED,
+    "could not replace": Answer.OCCUPIED,
+    "to replace": Answer.OCCUPIED,
+    "underpriced": Answer.CHEAP,
+    "less than block base fee": Answer.CHEAP,
+    "feetoolow": Answer.CHEAP,
+}
 
 
 class Sender:
@@ -54,14 +76,15 @@ class Sender:
         patience: float = 60.0,
         tries: int = 20,
     ) -> None:
-        """`poll`: seconds between looks for a receipt; `patience`: seconds until the price is raised, at most
-        `tries` times.
+        """`poll`: seconds between looks at the chain; `patience`: seconds until the price is raised, at most `tries`
+        times.
         """
         self._crypto, self._rpc, self._key, self._chain_id = NativeCrypto(), rpc, key, chain_id
         self._poll, self._patience, self._tries = poll, patience, tries
         self._lock = asyncio.Lock()
         self._next_nonce = 0
         self._waiting = 0
+        self._settled: dict[int, tuple[Intent, Receipt]] = {}
         self.address = self._crypto.secp256k1_address(key)
 
     @property
@@ -72,116 +95,245 @@ class Sender:
     async def balance(self) -> int:
         return to_int(await self._rpc.request("eth_getBalance", [to_hex(self.address), "latest"]))
 
-    async def transact(
-        self, to: bytes | None, data: bytes = b"", value: int = 0, *, on_sent: OnSent | None = None
-    ) -> Receipt:
-        """Sends and waits until it is mined. `on_sent` hears the hash of each version as it leaves; `to` None
-        creates a contract.
+    async def cost(self, to: bytes | None, data: bytes = b"", value: int = 0) -> Cost:
+        """What this transaction would cost now. Raises as `estimate` does."""
+        return await estimate(self._rpc, self.address, to, data, value)
 
-        Raises LocalError TRANSACTION_FAILED (reverts, replaced, never mined), NOT_ENOUGH_MONEY, RPC_UNREACHABLE.
+    async def transact(
+        self,
+        to: bytes | None,
+        data: bytes = b"",
+        value: int = 0,
+        *,
+        cost: Cost | None = None,
+        journal: Journal = NO_JOURNAL,
+        on_sent: OnSent | None = None,
+    ) -> Receipt:
+        """Sends and waits until it is mined. `cost` is what was shown for it; `journal` keeps each version before it
+        leaves, `on_sent` hears its hash afterwards; `to` None creates a contract.
+
+        Raises LocalError TRANSACTION_FAILED (refused or reverted), TRANSACTION_REPLACED, TRANSACTION_PENDING (it may
+        yet be mined: `resume` goes on), NOT_ENOUGH_MONEY, RPC_UNREACHABLE.
         """
         async with self._lock:
-            gas = await self._estimate(to, data, value)
-            wanted = Transaction(self._chain_id, await self._nonce(), to, value, data, gas, Fees(0))
-            hashes = [await self._broadcast(wanted, 1.0)]
-            self._next_nonce = wanted.nonce + 1
+            await self.restore()
+            cost = cost or await self.cost(to, data, value)
+            wanted = Transaction(self._chain_id, 0, to, value, data, cost.gas, cost.market.fees)
+            intent = await self._launch(wanted, journal)
+            self._next_nonce = intent.nonce + 1
             self._waiting += 1
         try:
             if on_sent:
-                await on_sent(hashes[0])
-            return await self._until_mined(wanted, hashes, on_sent)
+                await on_sent(intent.newest.transaction)
+            return await self._follow(intent, journal, on_sent)
         finally:
             self._waiting -= 1
+
+    async def resume(self, raws: list[bytes], *, journal: Journal = NO_JOURNAL) -> Receipt:
+        """Goes on with a transaction that an earlier process, or an earlier try, left under way; `raws` are all its
+        versions. Raises as `transact` does, and ValueError where they are not this key's.
+        """
+        intent = Intent.read(self._crypto, raws, self.address, 0)
+        self._next_nonce = max(self._next_nonce, intent.nonce + 1)
+        self._waiting += 1
+        try:
+            return await self._follow(intent, journal, None)
+        finally:
+            self._waiting -= 1
+
+    def nonce_of(self, raw: bytes) -> int | None:
+        """Of a transaction that this key signed for this chain; None for another's."""
+        try:
+            return Intent.read(self._crypto, [raw], self.address, 0).nonce
+        except ValueError:
+            return None
+
+    async def restore(self) -> list[bytes]:
+        """Looks once more at what was mined in the last blocks. What a reorganisation took back is sent again as it
+        was; returns the hashes of that.
+        """
+        if not self._settled:
+            return []
+        head = to_int(await self._rpc.request("eth_blockNumber", []))
+        gone = []
+        for nonce, (intent, receipt) in list(self._settled.items()):
+            if receipt.block + DEPTH <= head:
+                del self._settled[nonce]
+            elif await self._is_gone(intent):
+                log.warning("unmined", transaction=receipt.transaction.hex(), block=receipt.block)
+                gone.append(receipt.transaction)
+        return gone
+
+    async def _is_gone(self, intent: Intent) -> bool:
+        try:
+            if await self._find(intent) is not None or await self._used() > intent.nonce:
+                return False
+            await self._broadcast(intent.newest)
+        except LocalError as error:
+            log.warning("not_sent_again", transaction=intent.newest.transaction.hex(), error=str(error))
+            return error.code is not Code.RPC_UNREACHABLE
+        return True
+
+    async def receipt(self, transaction: bytes) -> Receipt | None:
+        """None while it is not mined. Raises LocalError TRANSACTION_FAILED where it was mined and reverted."""
+        found = await self._rpc.request("eth_getTransactionReceipt", [to_hex(transaction)])
+        return Receipt.read(transaction, found) if found else None
+
+    # -- the first version
+
+    async def _launch(self, wanted: Transaction, journal: Journal) -> Intent:
+        since = to_int(await self._rpc.request("eth_blockNumber", []))
+        for attempt in range(LAUNCHES):
+            intent = Intent.new(replace(wanted, nonce=await self._nonce()), since)
+            answer = await self._send(intent, intent.wanted, journal)
+            if answer in (Answer.TAKEN, Answer.UNHEARD):
+                return intent
+            if answer is Answer.CHEAP:
+                wanted = replace(wanted, fees=wanted.fees.raised((await market(self._rpc)).fees))
+            elif attempt + 1 < LAUNCHES:  # another process of this key was faster: look again where it stands
+                await asyncio.sleep(self._poll)
+        raise LocalError(Code.TRANSACTION_FAILED, reason=f"not taken: {answer.name.lower()}")
 
     async def _nonce(self) -> int:
         count = to_int(await self._rpc.request("eth_getTransactionCount", [to_hex(self.address), "pending"]))
         return max(count, self._next_nonce) if self._waiting else count
 
-    async def _estimate(self, to: bytes | None, data: bytes, value: int) -> int:
-        call = {"from": to_hex(self.address), "data": to_hex(data), "value": hex(value)}
-        if to is not None:
-            call["to"] = to_hex(to)
+    async def _used(self) -> int:
+        """How many nonces are used up, in the newest block."""
+        return to_int(await self._rpc.request("eth_getTransactionCount", [to_hex(self.address), "latest"]))
+
+    async def _send(self, intent: Intent, wanted: Transaction, journal: Journal) -> Answer:
+        """Signs one more version and sends it. It belongs to the intent unless it was refused for certain."""
+        raw, transaction = wanted.sign(self._crypto, self._key)
+        version = Version(raw, transaction)
+        await journal.keep(transaction, raw)
         try:
-            return int(to_int(await self._rpc.request("eth_estimateGas", [call])) * GAS_MARGIN)
+            answer = await self._broadcast(version)
+        except LocalError:
+            await journal.refused(transaction)
+            raise
+        if answer is Answer.NONCE_USED and await self._is_mined(transaction):
+            answer = Answer.TAKEN  # by a node that did not answer, and mined since
+        if answer in (Answer.TAKEN, Answer.UNHEARD):
+            intent.wanted = wanted
+            if transaction not in [one.transaction for one in intent.versions]:
+                intent.versions.append(version)
+        else:
+            await journal.refused(transaction)
+        return answer
+
+    async def _is_mined(self, transaction: bytes) -> bool:
+        """True also where that cannot be read: then whoever follows it finds out."""
+        try:
+            return bool(await self._rpc.request("eth_getTransactionReceipt", [to_hex(transaction)]))
+        except (LocalError, RpcError):
+            return True
+
+    async def _broadcast(self, version: Version) -> Answer:
+        """Raises LocalError TRANSACTION_FAILED or NOT_ENOUGH_MONEY where the chain refuses it for another reason."""
+        try:
+            await self._rpc.request("eth_sendRawTransaction", [to_hex(version.raw)])
         except RpcError as error:
-            raise _fault(error) from None
+            text = error.message.lower()
+            for said, answer in SAID.items():
+                if said in text:
+                    return answer
+            raise fault(error) from None
+        except LocalError as error:
+            log.warning("no_answer", transaction=version.transaction.hex(), error=str(error))
+            return Answer.UNHEARD
+        return Answer.TAKEN
 
-    async def _fees(self, factor: float) -> Fees:
-        block = await self._rpc.request("eth_getBlockByNumber", ["latest", False])
-        if block.get("baseFeePerGas") is None:
-            return Fees(int(to_int(await self._rpc.request("eth_gasPrice", [])) * factor))
-        try:
-            tip = to_int(await self._rpc.request("eth_maxPriorityFeePerGas", []))
-        except RpcError:
-            tip = GWEI
-        tip = int(tip * factor)
-        return Fees(2 * int(to_int(block["baseFeePerGas"]) * factor) + tip, tip)
+    # -- until it ended
 
-    async def _broadcast(self, wanted: Transaction, factor: float) -> bytes:
-        raw, transaction = replace(wanted, fees=await self._fees(factor)).sign(self._crypto, self._key)
-        try:
-            await self._rpc.request("eth_sendRawTransaction", [to_hex(raw)])
-        except RpcError as error:
-            if "already known" not in error.message and "already imported" not in error.message:
-                raise _fault(error) from None
-        return transaction
-
-    async def _until_mined(self, wanted: Transaction, hashes: list[bytes], on_sent: OnSent | None) -> Receipt:
+    async def _follow(self, intent: Intent, journal: Journal, on_sent: OnSent | None) -> Receipt:
+        tried, unseen = 0, 0
         raise_at = time.monotonic() + self._patience
         while True:
-            if (receipt := await self._receipt(hashes)) is not None:
-                return receipt
-            if time.monotonic() >= raise_at:
-                if await self._replaced(wanted) and await self._receipt(hashes) is None:
-                    raise LocalError(Code.TRANSACTION_FAILED, reason="replaced")
-                if len(hashes) > self._tries:
-                    raise LocalError(Code.TRANSACTION_FAILED, reason="not mined", transaction=hashes[-1].hex())
-                await self._raise_price(wanted, hashes, on_sent)
-                raise_at = time.monotonic() + self._patience
+            try:
+                if await self._used() > intent.nonce:
+                    if (receipt := await self._find(intent)) is not None:
+                        self._settled[intent.nonce] = (intent, receipt)
+                        return receipt
+                    unseen += 1
+                    if unseen >= LOOKS:
+                        raise LocalError(Code.TRANSACTION_REPLACED, reason="replaced", by=await self._usurper(intent))
+                else:
+                    unseen = 0
+                    if await self._bring_back(intent) or time.monotonic() >= raise_at:
+                        if tried >= self._tries or not await self._raise_price(intent, journal, on_sent):
+                            raise _pending(intent)
+                        tried, raise_at = tried + 1, time.monotonic() + self._patience
+            except (LocalError, RpcError) as error:
+                if isinstance(error, LocalError) and error.code is not Code.RPC_UNREACHABLE:
+                    raise
+                log.warning("chain_unreadable", transaction=intent.newest.transaction.hex(), error=str(error))
+                if time.monotonic() >= raise_at + self._patience * self._tries:
+                    raise _pending(intent) from None
             await asyncio.sleep(self._poll)
 
-    async def _replaced(self, wanted: Transaction) -> bool:
-        mined = to_int(await self._rpc.request("eth_getTransactionCount", [to_hex(self.address), "latest"]))
-        return mined > wanted.nonce
-
-    async def _raise_price(self, wanted: Transaction, hashes: list[bytes], on_sent: OnSent | None) -> None:
-        try:
-            renewed = await self._broadcast(wanted, PRICE_STEP ** len(hashes))
-        except LocalError as error:
-            log.warning("reprice_failed", error=str(error))
-            return
-        hashes.append(renewed)
-        log.info("repriced", transaction=renewed.hex(), version=len(hashes))
-        if on_sent:
-            await on_sent(renewed)
-
-    async def _receipt(self, hashes: list[bytes]) -> Receipt | None:
+    async def _find(self, intent: Intent) -> Receipt | None:
         """Of whichever version was mined."""
-        for transaction in reversed(hashes):
-            if (receipt := await self.receipt(transaction)) is not None:
+        for version in reversed(intent.versions):
+            if (receipt := await self.receipt(version.transaction)) is not None:
                 return receipt
         return None
 
-    async def receipt(self, transaction: bytes) -> Receipt | None:
-        """None while it is not mined. Raises LocalError TRANSACTION_FAILED where it was mined and reverted."""
-        found = await self._rpc.request("eth_getTransactionReceipt", [to_hex(transaction)])
-        if not found:
-            return None
-        if to_int(found["status"]) != 1:
-            raise LocalError(Code.TRANSACTION_FAILED, reason="reverted", transaction=transaction.hex())
-        created = found.get("contractAddress")
-        return Receipt(
-            transaction,
-            to_int(found["blockNumber"]),
-            to_int(found["gasUsed"]),
-            to_int(found.get("effectiveGasPrice") or "0x0"),
-            to_bytes(created) if created else None,
-            found["logs"],
-        )
+    async def _bring_back(self, intent: Intent) -> bool:
+        """Sends the newest version again where nobody knows it. True where it is too cheap for today's blocks."""
+        newest = intent.newest
+        if await self._rpc.request("eth_getTransactionByHash", [to_hex(newest.transaction)]) is not None:
+            intent.displaced = False
+            return False
+        try:
+            answer = await self._broadcast(newest)
+        except LocalError as error:  # for want of money, say: it stays where it is
+            log.warning("dropped", transaction=newest.transaction.hex(), error=str(error))
+            return False
+        if answer is Answer.TAKEN:
+            log.info("sent_again", transaction=newest.transaction.hex())
+        intent.displaced = answer is Answer.OCCUPIED
+        return answer is Answer.CHEAP
+
+    async def _raise_price(self, intent: Intent, journal: Journal, on_sent: OnSent | None) -> bool:
+        """One version more. False where that would be above the limit."""
+        if intent.displaced:  # whoever holds the key put something else there: it is not outbid
+            return True
+        dearer = intent.dearer((await market(self._rpc)).fees)
+        answer = Answer.OCCUPIED
+        while answer in (Answer.OCCUPIED, Answer.CHEAP):  # some nodes want more than an eighth
+            if dearer is None or dearer.fees.price > intent.limit:
+                log.warning("price_limit", transaction=intent.newest.transaction.hex(), limit=intent.limit)
+                return False
+            try:
+                answer = await self._send(intent, dearer, journal)
+            except LocalError as error:
+                log.warning("reprice_failed", error=str(error))
+                return True
+            dearer = replace(dearer, fees=dearer.fees.raised(dearer.fees))
+        if answer is Answer.TAKEN:
+            log.info("repriced", transaction=intent.newest.transaction.hex(), version=len(intent.versions))
+            if on_sent:
+                await on_sent(intent.newest.transaction)
+        return True
+
+    async def _usurper(self, intent: Intent) -> str:
+        """The hash of the transaction that was mined under our nonce; empty where the chain's node does not tell."""
+        try:
+            low, high = intent.since, to_int(await self._rpc.request("eth_blockNumber", []))
+            low = low or max(0, high - 128)  # of older blocks few nodes know the state
+            while low < high:
+                middle = (low + high) // 2
+                count = await self._rpc.request("eth_getTransactionCount", [to_hex(self.address), hex(middle)])
+                low, high = (low, middle) if to_int(count) > intent.nonce else (middle + 1, high)
+            block = await self._rpc.request("eth_getBlockByNumber", [hex(low), True])
+            for one in block["transactions"]:
+                if to_bytes(one["from"]) == self.address and to_int(one["nonce"]) == intent.nonce:
+                    return str(one["hash"])
+        except (LocalError, RpcError, KeyError, TypeError):
+            pass
+        return ""
 
 
-def _fault(error: RpcError) -> LocalError:
-    text = error.message.lower()
-    if "insufficient" in text and ("fund" in text or "balance" in text):
-        return LocalError(Code.NOT_ENOUGH_MONEY, reason=error.message[:200])
-    return LocalError(Code.TRANSACTION_FAILED, reason=error.message[:200])
+def _pending(intent: Intent) -> LocalError:
+    return LocalError(Code.TRANSACTION_PENDING, transaction=intent.newest.transaction.hex())

@@ -21,10 +21,11 @@ from tallystick_shared.evm.rpc import Rpc, RpcError, to_hex
 from tallystick_shared.voucher import Signed
 
 from ..chain.follower import Follower
-from ..chain.sender import OnSent, Receipt, Sender
+from ..chain.sender import DEPTH, OnSent, Receipt, Sender
 from ..chain.table import Tracked
 from ..ledger import ChannelRow, Ledger
 from .channel import LiveChannel
+from .errand import Errand, errands
 
 MAX_CLAIMS = 16
 log = structlog.get_logger(__name__)
@@ -56,6 +57,7 @@ class Till:
         self._ledger, self._sender, self._payee, self._rules = ledger, sender, payee, rules
         self._busy: set[bytes] = set()
         self._closing: set[bytes] = set()
+        self._under_way: set[bytes] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
 
     # -- closing on request
@@ -74,7 +76,6 @@ class Till:
         sent: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
         async def heard(transaction: bytes) -> None:
-            await self._ledger.sent(transaction, "close", [channel.channel_id])
             if not sent.done():
                 sent.set_result(transaction)
 
@@ -94,10 +95,9 @@ class Till:
     async def _close(
         self, channel: LiveChannel, data: bytes, amount: int, heard: OnSent, sent: asyncio.Future[bytes]
     ) -> None:
+        errand = Errand(self._ledger, "close", [channel.channel_id])
         try:
-            receipt = await self._sender.transact(self._channels.address, data, on_sent=heard)
-            await self._record(receipt)
-            await self._ledger.end_channel(channel.channel_id)
+            receipt = await self._transact(errand, data, heard)
             log.info("closed", channel=channel.channel_id.hex(), amount=amount, gas=receipt.gas_used)
         except (TallystickError, RpcError) as error:
             log.warning("close_failed", channel=channel.channel_id.hex(), error=str(error))
@@ -114,8 +114,43 @@ class Till:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _record(self, receipt: Receipt) -> int:
+    # -- a transaction, to its end
+
+    async def _transact(self, errand: Errand, data: bytes, on_sent: OnSent | None = None) -> Receipt:
+        """Sends an errand's transaction and waits for its end, however long that takes."""
+        try:
+            receipt = await self._sender.transact(self._channels.address, data, journal=errand, on_sent=on_sent)
+        except LocalError as error:
+            if error.code is not Code.TRANSACTION_PENDING:
+                await errand.forget()
+                raise
+            return await self._resume(errand)
+        return await self._done(errand, receipt)
+
+    async def _resume(self, errand: Errand) -> Receipt:
+        """The same for one that left earlier. What waits on is followed further, never sent under a second nonce."""
+        while True:
+            try:
+                receipt = await self._sender.resume(errand.raws, journal=errand)
+                return await self._done(errand, receipt)
+            except LocalError as error:
+                if error.code is not Code.TRANSACTION_PENDING:
+                    await errand.forget()
+                    raise
+                log.warning("transaction_waits", transaction=errand.versions[-1].hex())
+
+    async def _done(self, errand: Errand, receipt: Receipt) -> Receipt:
+        await self._record(receipt)
+        await errand.forget(but=receipt.transaction)
+        if errand.kind == "close":
+            await self._ledger.end_channel(errand.channels[0])
+        return receipt
+
+    async def _record(self, receipt: Receipt) -> None:
         """What a mined transaction paid, by its logs; noted in the ledger."""
+        await self._ledger.mined(receipt.transaction, receipt.block, self._paid(receipt))
+
+    def _paid(self, receipt: Receipt) -> int:
         paid = 0
         for entry in receipt.logs:
             found = (
@@ -123,29 +158,52 @@ class Till:
             )
             if found and found.name in ("Claimed", "Closed"):
                 paid += found.values["paid"]
-        await self._ledger.mined(receipt.transaction, receipt.block, paid)
         return paid
 
-    # -- what an earlier process left under way
+    # -- what an earlier process left under way, and what a reorganisation took back
 
     async def recover(self) -> None:
-        """Transactions that were sent but not seen mined before a restart keep their channels busy until they end."""
-        for transaction, ids in await self._ledger.unmined():
-            self._busy.update(ids)
-            self._start(self._see_end(transaction, ids))
+        """Transactions that were sent but not seen mined before a restart keep their channels busy until they end.
+        Those of the last few blocks are looked at once more.
+        """
+        since = self._follower.head.number - DEPTH
+        for errand in errands(self._ledger, self._sender, await self._ledger.unmined(since)):
+            self._go_on(errand)
 
-    async def _see_end(self, transaction: bytes, ids: list[bytes]) -> None:
+    async def _look_back(self) -> None:
+        gone = [one for one in await self._sender.restore() if one not in self._under_way]
+        for transaction in gone:
+            await self._ledger.taken_back(transaction)
+        rows = [row for row in await self._ledger.unmined() if row.transaction in gone] if gone else []
+        for errand in errands(self._ledger, self._sender, rows):
+            self._go_on(errand)
+
+    def _go_on(self, errand: Errand) -> None:
+        self._busy.update(errand.channels)
+        self._under_way.update(errand.versions)
+        self._start(self._see_end(errand))
+
+    async def _see_end(self, errand: Errand) -> None:
         try:
-            while (receipt := await self._sender.receipt(transaction)) is None:
-                if await self._rpc.request("eth_getTransactionByHash", [to_hex(transaction)]) is None:
-                    await self._ledger.dropped(transaction)
-                    return
-                await asyncio.sleep(self._rules.interval)
-            await self._record(receipt)
+            if errand.raws:
+                await self._resume(errand)
+            else:
+                await self._watch(errand)
         except (TallystickError, RpcError) as error:
-            log.warning("transaction_lost_sight_of", transaction=transaction.hex(), error=str(error))
+            log.warning("transaction_ended", kind=errand.kind, error=str(error))
         finally:
-            self._busy.difference_update(ids)
+            self._busy.difference_update(errand.channels)
+            self._under_way.difference_update(errand.versions)
+
+    async def _watch(self, errand: Errand) -> None:
+        """One whose bytes are not kept, or that another key signed: it can only be waited for."""
+        transaction = errand.versions[0]
+        while (receipt := await self._sender.receipt(transaction)) is None:
+            if await self._rpc.request("eth_getTransactionByHash", [to_hex(transaction)]) is None:
+                await errand.forget()
+                return
+            await asyncio.sleep(self._rules.interval)
+        await self._done(errand, receipt)
 
     # -- claiming by itself
 
@@ -163,6 +221,7 @@ class Till:
 
     async def look(self) -> int:
         """Claims what is due now. Returns how much was paid."""
+        await self._look_back()
         due: dict[bytes, list[ChannelRow]] = defaultdict(list)
         now = self._follower.now()
         for row in await self._ledger.live_channels():
@@ -196,20 +255,21 @@ class Till:
         if not await self._channels.would_pay(self._rpc, self._payee, closer, token, claims):
             return 0
         ids = [row.channel_id for row in rows]
+        data = self._channels.claim(self._payee, closer, token, claims)
         self._busy.update(ids)
         try:
-            receipt = await self._sender.transact(
-                self._channels.address,
-                self._channels.claim(self._payee, closer, token, claims),
-                on_sent=lambda transaction: self._ledger.sent(transaction, "claim", ids),
-            )
+            receipt = await self._transact(Errand(self._ledger, "claim", ids), data)
         finally:
             self._busy.difference_update(ids)
-        paid = await self._record(receipt)
+        paid = self._paid(receipt)
         log.info("claimed", channels=len(ids), paid=paid, gas=receipt.gas_used)
         return paid
 
     async def finish(self) -> None:
-        """Waits for the transactions that are under way."""
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        """Waits for the transactions that are under way. Cancelled, it leaves them to the next process."""
+        try:
+            if self._tasks:
+                await asyncio.wait(self._tasks)
+        finally:
+            for task in self._tasks:
+                task.cancel()
