@@ -9,8 +9,7 @@ from eth_utils.crypto import keccak
 from contracts.machine import ETHER, Receipt
 from contracts.scene import ZERO, Config, Place, Scene, p256_signer
 from tallystick_helper.crypto import NativeCrypto
-from tallystick_shared.messages import amount_bytes
-from tallystick_shared.profile import VERSION, Offer, Profile, registry_domain
+from tallystick_shared.profile import VERSION, Offer, Profile, registry_domain, sum_bytes
 
 Rows = dict[str, int]
 PRICE = ETHER // 1000
@@ -128,19 +127,19 @@ def session_rows(scene: Scene) -> Rows:
     }
 
 
-def profile(scene: Scene, offers: int, edition: int = 1, model: str = "SmolLM2-135M-Instruct") -> bytes:
+def profile(scene: Scene, offers: int, edition: int = 1, model: str = "llama-3.1-8b") -> bytes:
     """A provider's real profile, encoded and signed by its owner."""
     crypto = NativeCrypto()
     offered = tuple(
         Offer(
             model if number == 0 else f"{model}-{number}",
             "chat",
-            amount_bytes(10**11),
-            amount_bytes(2 * 10**11 * edition),
+            sum_bytes(10**11),
+            sum_bytes(2 * 10**11 * edition),
             "token",
             2,
             200,
-            2048,
+            8192,
             keccak(text=f"manifest {number}"),
         )
         for number in range(offers)
@@ -152,10 +151,10 @@ def profile(scene: Scene, offers: int, edition: int = 1, model: str = "SmolLM2-1
         crypto.secp256k1_address(keccak(text="operator key")),
         keccak(text="payee")[:20],
         (bytes(20),),
-        amount_bytes(10**15),
+        sum_bytes(10**15),
         3600,
-        amount_bytes(0),
-        amount_bytes(10**13),
+        sum_bytes(0),
+        sum_bytes(10**13),
         2,
         edition,
         offered,

@@ -14,8 +14,7 @@ from tallystick_shared.errors import Code, LocalError, PeerError
 from tallystick_shared.evm.registry import Registry
 from tallystick_shared.evm.rpc import Rpc, to_bytes
 from tallystick_shared.market import Market
-from tallystick_shared.messages import amount_bytes
-from tallystick_shared.profile import VERSION, Offer, Profile, registry_domain
+from tallystick_shared.profile import VERSION, Offer, Profile, registry_domain, sum_bytes
 
 from .announcement import Announcement
 from .chain.sender import Sender
@@ -47,8 +46,8 @@ def make_profile(
     offers = Offer(
         able.model,
         able.kind,
-        amount_bytes(offer.price_in),
-        amount_bytes(offer.price_out),
+        sum_bytes(offer.price_in),
+        sum_bytes(offer.price_out),
         able.unit,
         able.bytes_per_unit,
         able.template_units,
@@ -62,10 +61,10 @@ def make_profile(
         crypto.secp256k1_address(keys.operator().reveal()),
         to_bytes(settings.payee) if settings.payee else provider,
         tuple(to_bytes(token) for token in offer.tokens),
-        amount_bytes(offer.minimum_cap),
+        sum_bytes(offer.minimum_cap),
         offer.minimum_delay,
-        amount_bytes(0),
-        amount_bytes(offer.credit_window()),
+        sum_bytes(0),
+        sum_bytes(offer.credit_window()),
         MINIMUM_SUITE,
         epoch,
         (offers,),

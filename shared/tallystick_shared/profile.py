@@ -17,14 +17,21 @@ from msgspec import Meta
 from .crypto import Crypto
 from .errors import Code, PeerError
 from .evm.eip712 import Domain
-from .messages import U8, U16, U32, U63, Amount, Bytes20, Bytes32, Name, amount_int, decode, encode
+from .messages import U8, U16, U32, U63, Bytes20, Bytes32, Name, amount_bytes, amount_int, decode, encode
 from .money import Price
 from .voucher import is_signed_by
 
 VERSION = 1
 MAX_PROFILE = 2048
 PROFILE = "Profile(string endpoint,bytes32 nodeKey,address operator,address payee,uint64 epoch,bytes32 contents)"
+Sum = Annotated[bytes, Meta(max_length=16)]
+"""An amount. `sum_bytes` makes its shortest form: each byte costs a provider 25 gas at every announcement."""
 Endpoint = Annotated[str, Meta(min_length=6, max_length=200, pattern=r"^wss?://[^\s/]+(/\S*)?\Z")]
+
+
+def sum_bytes(amount: int) -> bytes:
+    """An amount without its leading zeros; zero is empty. Raises OverflowError beyond 128 bits or below zero."""
+    return amount_bytes(amount).lstrip(b"\0")
 
 
 class Offer(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -34,8 +41,8 @@ class Offer(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=
 
     model: Name
     kind: Annotated[str, Meta(max_length=32)]
-    price_in: Amount
-    price_out: Amount
+    price_in: Sum
+    price_out: Sum
     unit: Annotated[str, Meta(max_length=32)]
     bytes_per_unit: U16
     template_units: U16
@@ -58,10 +65,10 @@ class Profile(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_field
     operator: Bytes20
     payee: Bytes20
     tokens: Annotated[tuple[Bytes20, ...], Meta(min_length=1, max_length=16)]
-    minimum_cap: Amount
+    minimum_cap: Sum
     minimum_delay: U32
-    first_voucher: Amount
-    window: Amount
+    first_voucher: Sum
+    window: Sum
     minimum_suite: U8
     epoch: U63
     offers: Annotated[tuple[Offer, ...], Meta(min_length=1, max_length=32)]

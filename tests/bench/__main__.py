@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench.gas import gas_1000_prompts
+from tests.bench.gas import gas_1000_prompts, provider_gas
 from tests.bench.page_ready import page_ready
 from tests.bench.row import Row
 from tests.bench.start import demo_second_start
@@ -21,6 +21,7 @@ MEASUREMENTS: dict[Callable[[], list[Row]], tuple[str, ...]] = {
     page_ready: ("page_ready",),
     streams: ("tokens_1", "first_token_shaped"),
     gas_1000_prompts: ("gas_1000_prompts",),
+    provider_gas: ("gas_go_live", "gas_reprice"),
     demo_second_start: ("demo_second_start",),
 }
 

@@ -1,5 +1,5 @@
-"""Gas of one user's thousand prompts with one provider: a deposit, a thousand paid answers, a cooperative close;
-from receipts.
+"""Gas, from receipts: of one user's thousand prompts with one provider (a deposit, a thousand paid answers, a
+cooperative close), and of a provider that goes live and changes its prices.
 """
 
 from __future__ import annotations
@@ -10,6 +10,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from contracts.anvil import running
+from contracts.gas_rows import registry_rows
+from contracts.scene import Scene
 from tests.bench.row import Row, missing
 from tests.bench.streams import Visitor, visitor
 from tests.check.chain import Chain
@@ -50,3 +53,29 @@ def gas_1000_prompts() -> list[Row]:
     total = sum(used)
     note = f"{len(used)} transactions, {PROMPTS} paid prompts"
     return [Row("gas_1000_prompts", total, "gas", against, total / MORPHEUS, "≤ 110k", total <= GOAL, 0.0, note)]
+
+
+def provider_gas() -> list[Row]:
+    """`gas_go_live` and `gas_reprice`: one transaction each, with a real profile of one offer."""
+    against = {"gas_go_live": ("register", 1_076_000, 82_000), "gas_reprice": ("announce", 362_000, 37_000)}
+    try:
+        with running() as chain:
+            measured = registry_rows(Scene(chain))
+    except (OSError, RuntimeError) as error:
+        why = str(error)
+        return [
+            missing(name, "gas", f"Morpheus {morpheus // 1000:,}k", f"≤ {goal // 1000}k", why)
+            for name, (_, morpheus, goal) in against.items()
+        ]
+    rows = []
+    for name, (key, morpheus, goal) in against.items():
+        gas = measured[key]
+        note = (
+            f"1 transaction, signed profile of {measured['profile_1_offer_bytes']} bytes; ten offers, "
+            f"{measured['profile_10_offers_bytes']:,} bytes: {measured[key + '_10_offers']:,}"
+        )
+        goal_text = f"≤ {goal // 1000}k"
+        rows.append(
+            Row(name, gas, "gas", f"Morpheus {morpheus // 1000:,}k", gas / morpheus, goal_text, gas <= goal, 0.0, note)
+        )
+    return rows

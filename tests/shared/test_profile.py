@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from tallystick_shared.errors import Code, PeerError
-from tallystick_shared.messages import amount_bytes, encode
+from tallystick_shared.messages import amount_bytes, amount_int, encode
 from tallystick_shared.profile import (
     MAX_PROFILE,
     Offer,
@@ -14,6 +14,7 @@ from tallystick_shared.profile import (
     profile_hash,
     read_profile,
     registry_domain,
+    sum_bytes,
 )
 from tests.shared.pair import CHAIN, OFFER, OWNER_KEY, REGISTRY, Pair
 from tests.shared.tools import flipped, refused
@@ -130,6 +131,18 @@ def test_offers_by_model(profile):
 def test_prices_beyond_64_bits():
     offer = Offer("m", "text", amount_bytes(2**100), amount_bytes(2**127), "token", 4, 0, 1, bytes(32))
     assert (offer.price.input, offer.price.output) == (2**100, 2**127)
+
+
+def test_amounts_are_written_short(crypto, owner, profile):
+    assert [sum_bytes(amount) for amount in (0, 1, 256)] == [b"", b"\x01", b"\x01\0"]
+    assert amount_int(sum_bytes(2**128 - 1)) == 2**128 - 1
+    with pytest.raises(OverflowError):
+        sum_bytes(2**128)
+    short = blob_of(crypto, profile, window=sum_bytes(7))
+    assert amount_int(read_profile(crypto, DOMAIN, owner, short).window) == 7
+    long = encode(msgspec.structs.replace(profile, window=bytes(17)))
+    with refused(Code.BAD_PROFILE, PeerError):
+        read_profile(crypto, DOMAIN, owner, long)
 
 
 def test_answer_digest_is_salted():
