@@ -2,40 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from eth_abi.abi import encode
 from eth_account import Account
-from eth_account.messages import encode_typed_data
 from eth_utils.crypto import keccak
 
 from contracts.build import artefact
 from contracts.machine import ROOT, Contract
-from tests.contracts.keys import word
+from tests.contracts.signing import PERMIT, RECEIVE, typed
 from tests.contracts.world import Config, World
 
 TOKENS = ROOT / "tests" / "contracts" / "tokens"
 OWNER = Account.from_key(keccak(text="tests: a payer with a key of its own"))
 PURSE = 10**15
 NEVER = 2**256 - 1
-
-PERMIT = ["address owner", "address spender", "uint256 value", "uint256 nonce", "uint256 deadline"]
-AUTHORIZATION = [
-    "address from",
-    "address to",
-    "uint256 value",
-    "uint256 validAfter",
-    "uint256 validBefore",
-    "bytes32 nonce",
-]
-
-
-class Vrs(NamedTuple):
-    """A signature as the token standards take it."""
-
-    v: int
-    r: bytes
-    s: bytes
 
 
 def source(name: str) -> str:
@@ -72,14 +53,6 @@ def owner(world: World, token: Contract) -> str:
     return str(OWNER.address)
 
 
-def signed(world: World, token: Contract, kind: str, fields: list[str], values: dict[str, Any], key: Any) -> Vrs:
-    """Typed data in the token's domain."""
-    domain = {"name": "Test Coin", "version": "1", "chainId": world.chain_id, "verifyingContract": token.address}
-    types = {kind: [dict(zip(("type", "name"), field.split(), strict=True)) for field in fields]}
-    made = key.sign_message(encode_typed_data(domain_data=domain, message_types=types, message_data=values))
-    return Vrs(made.v, word(made.r), word(made.s))
-
-
 def permit(world: World, token: Contract, amount: int, key: Any = OWNER, **changes: Any) -> tuple[Any, ...]:
     """deadline, v, r, s of a permit for Channels by `OWNER`; `changes` are of what is signed."""
     values = {
@@ -89,7 +62,7 @@ def permit(world: World, token: Contract, amount: int, key: Any = OWNER, **chang
         "nonce": token.call("nonces", OWNER.address),
         "deadline": NEVER,
     } | changes
-    return (values["deadline"], *signed(world, token, "Permit", PERMIT, values, key))
+    return (values["deadline"], *typed(token, key, "Permit", PERMIT, values))
 
 
 def authorize(
@@ -111,8 +84,7 @@ def authorize(
         "validBefore": NEVER,
         "nonce": opening_nonce(world, config, expiry),
     } | changes
-    vrs = signed(world, token, kind, AUTHORIZATION, values, key)
-    return (values["validAfter"], values["validBefore"], *vrs)
+    return (values["validAfter"], values["validBefore"], *typed(token, key, kind, RECEIVE, values))
 
 
 def opening_nonce(world: World, config: Config, expiry: int) -> bytes:

@@ -12,6 +12,9 @@ from eth_utils.crypto import keccak
 
 from contracts.machine import Contract
 
+SECP256K1_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+
 COIN = {"name": "Test Coin", "version": "1"}
 """The EIP-712 domain of tokens/Coin.vy, without chain and address."""
 
@@ -48,18 +51,21 @@ class P256Key:
         self.public = point.x.to_bytes(32, "big") + point.y.to_bytes(32, "big")
         self.address = to_checksum_address(keccak(self.public)[12:])
 
-    def sign_message(self, message: SignableMessage) -> Signed:
-        """r | s | x | y over the SHA-256 of the EIP-712 digest."""
-        digest = keccak(b"\x19" + message.version + message.header + message.body)
+    def sign(self, digest: bytes) -> bytes:
+        """r | s | x | y over the digest's SHA-256: 128 bytes."""
         r, s = utils.decode_dss_signature(self._key.sign(digest, ec.ECDSA(hashes.SHA256())))
-        return Signed(r.to_bytes(32, "big") + s.to_bytes(32, "big") + self.public)
+        return r.to_bytes(32, "big") + s.to_bytes(32, "big") + self.public
+
+    def sign_message(self, message: SignableMessage) -> Signed:
+        """The same over the EIP-712 digest of a message."""
+        return Signed(self.sign(keccak(b"\x19" + message.version + message.header + message.body)))
 
 
 def permit(token: Contract, key: Any, spender: str, amount: int, deadline: int) -> tuple[int, bytes, bytes]:
     """v, r, s of an EIP-2612 permit with the owner's next nonce."""
     nonce = token.call("nonces", key.address)
     message = {"owner": key.address, "spender": spender, "value": amount, "nonce": nonce, "deadline": deadline}
-    return _signed(token, key, "Permit", PERMIT, message)
+    return typed(token, key, "Permit", PERMIT, message)
 
 
 def authorization(
@@ -68,12 +74,13 @@ def authorization(
     """validAfter, validBefore, v, r, s of an EIP-3009 ReceiveWithAuthorization."""
     message = {"from": key.address, "to": to, "value": amount, "nonce": nonce}
     message |= {"validAfter": after, "validBefore": before}
-    return after, before, *_signed(token, key, "ReceiveWithAuthorization", RECEIVE, message)
+    return after, before, *typed(token, key, "ReceiveWithAuthorization", RECEIVE, message)
 
 
-def _signed(
+def typed(
     token: Contract, key: Any, name: str, fields: list[tuple[str, str]], message: dict[str, Any]
 ) -> tuple[int, bytes, bytes]:
+    """v, r, s over typed data in the token's domain."""
     domain = COIN | {"chainId": token.machine.chain_id, "verifyingContract": token.address}
     types = {name: [{"name": field, "type": kind} for field, kind in fields]}
     signed = key.sign_message(encode_typed_data(domain_data=domain, message_types=types, message_data=message))

@@ -8,7 +8,6 @@ import pytest
 
 from contracts.machine import Contract
 from tests.contracts.coins import (
-    AUTHORIZATION,
     NEVER,
     PURSE,
     authorize,
@@ -20,8 +19,10 @@ from tests.contracts.coins import (
     permit,
     source,
 )
+from tests.contracts.signing import RECEIVE
 from tests.contracts.world import DAY, MAX, THIEF, ZERO, Config, State, World
 
+FIELDS = ",".join(f"{kind} {name}" for name, kind in RECEIVE)
 TRANSFER = """
 TRANSFER_TYPEHASH: constant(bytes32) = keccak256("KIND")
 
@@ -44,7 +45,7 @@ def transferWithAuthorization(
     self._check(hashed, owner, v, r, s)
     self.authorizationState[owner][nonce] = True
     self._move(owner, to, amount)
-""".replace("KIND", f"TransferWithAuthorization({','.join(AUTHORIZATION)})")
+""".replace("KIND", f"TransferWithAuthorization({FIELDS})")
 """The other half of EIP-3009, where anyone may hand in the signature and the money just moves."""
 
 
