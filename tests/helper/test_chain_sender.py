@@ -255,11 +255,11 @@ async def test_another_under_the_same_nonce_is_told_at_once_with_its_hash(world:
 
 async def test_what_the_holder_put_in_its_place_is_not_outbid(world: World) -> None:
     chain = Through(world)
-    waiting = Waiting(world, sender(world, patience=0.02, rpc=chain))
+    waiting = Waiting(world, sender(world, patience=0.5, rpc=chain))
     await waiting.start()
     other = await waiting.compete(0, 100 * GWEI)
     kept = len(waiting.journal.raws)
-    await until(lambda: chain.asked.count("eth_sendRawTransaction") > 20)
+    await until(lambda: chain.asked.count("eth_sendRawTransaction") > 80)
     assert len(waiting.journal.raws) == kept
     await waiting.mine()
     with pytest.raises(LocalError) as caught:

@@ -225,6 +225,10 @@ async def test_a_channel_that_comes_while_it_is_awaited_is_taken(provider: Servi
     conversation = await provider.conversation(deposit)
     connecting = asyncio.create_task(conversation.connect())
     await until(lambda: any(one._authing for one in provider.node._connections))
+    for _ in range(500):
+        if int(await world.rpc.request("eth_getTransactionCount", ["0x" + account.address.hex(), "pending"]), 16):
+            break
+        await asyncio.sleep(0.01)
     await world.rpc.request("evm_mine", [])
     await connecting
     await opening

@@ -80,21 +80,20 @@ class Version:
 @dataclass
 class Intent:
     """`wanted` bears the newest fees; `versions` are those that left, or may have, oldest first. `limit`: wei per gas
-    that no version goes above. `since`: the newest block when it began.
+    that no version goes above. `displaced`: something else waits under its nonce.
     """
 
     wanted: Transaction
-    since: int
     limit: int
     versions: list[Version] = field(default_factory=list)
     displaced: bool = False
 
     @classmethod
-    def new(cls, wanted: Transaction, since: int) -> Intent:
-        return cls(wanted, since, wanted.fees.price * LIMIT)
+    def new(cls, wanted: Transaction) -> Intent:
+        return cls(wanted, wanted.fees.price * LIMIT)
 
     @classmethod
-    def read(cls, crypto: Crypto, raws: list[bytes], sender: bytes, since: int) -> Intent:
+    def read(cls, crypto: Crypto, raws: list[bytes], sender: bytes) -> Intent:
         """What an earlier process kept of one nonce. Raises ValueError where it is not one intent of this sender."""
         found = [(raw, *read_transaction(crypto, raw)) for raw in raws]
         found.sort(key=lambda one: one[1].fees.price)
@@ -102,7 +101,7 @@ class Intent:
         if {(one.nonce, one.chain_id, who) for _, one, who in found} != {(wanted.nonce, wanted.chain_id, sender)}:
             raise ValueError("not the versions of one transaction of this key")
         versions = [Version(raw, crypto.keccak256(raw)) for raw, _, _ in found]
-        return cls(wanted, since, wanted.fees.price * LIMIT, versions)
+        return cls(wanted, wanted.fees.price * LIMIT, versions)
 
     @property
     def nonce(self) -> int:

@@ -31,6 +31,7 @@ from .transaction import Transaction
 LAUNCHES = 8
 LOOKS = 3  # a nonce that is used without a receipt of ours: so often before we believe it
 DEPTH = 12  # blocks after which a transaction is not looked at again
+HISTORY = 127  # blocks of which every node still knows the state
 log = structlog.get_logger(__name__)
 OnSent = Callable[[bytes], Awaitable[None]]
 
@@ -133,7 +134,7 @@ class Sender:
         """Goes on with a transaction that an earlier process, or an earlier try, left under way; `raws` are all its
         versions. Raises as `transact` does, and ValueError where they are not this key's.
         """
-        intent = Intent.read(self._crypto, raws, self.address, 0)
+        intent = Intent.read(self._crypto, raws, self.address)
         self._next_nonce = max(self._next_nonce, intent.nonce + 1)
         self._waiting += 1
         try:
@@ -144,7 +145,7 @@ class Sender:
     def nonce_of(self, raw: bytes) -> int | None:
         """Of a transaction that this key signed for this chain; None for another's."""
         try:
-            return Intent.read(self._crypto, [raw], self.address, 0).nonce
+            return Intent.read(self._crypto, [raw], self.address).nonce
         except ValueError:
             return None
 
@@ -182,9 +183,8 @@ class Sender:
     # -- the first version
 
     async def _launch(self, wanted: Transaction, journal: Journal) -> Intent:
-        since = to_int(await self._rpc.request("eth_blockNumber", []))
         for attempt in range(LAUNCHES):
-            intent = Intent.new(replace(wanted, nonce=await self._nonce()), since)
+            intent = Intent.new(replace(wanted, nonce=await self._nonce()))
             answer = await self._send(intent, intent.wanted, journal)
             if answer in (Answer.TAKEN, Answer.UNHEARD):
                 return intent
@@ -320,8 +320,8 @@ class Sender:
     async def _usurper(self, intent: Intent) -> str:
         """The hash of the transaction that was mined under our nonce; empty where the chain's node does not tell."""
         try:
-            low, high = intent.since, to_int(await self._rpc.request("eth_blockNumber", []))
-            low = low or max(0, high - 128)  # of older blocks few nodes know the state
+            high = to_int(await self._rpc.request("eth_blockNumber", []))
+            low = max(0, high - HISTORY)
             while low < high:
                 middle = (low + high) // 2
                 count = await self._rpc.request("eth_getTransactionCount", [to_hex(self.address), hex(middle)])
