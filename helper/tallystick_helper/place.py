@@ -32,8 +32,8 @@ log = structlog.get_logger(__name__)
 class Place:
     """`settings` are those of this chain (`Settings.on`); `running` is the node while it serves."""
 
-    def __init__(self, settings: Settings, crypto: Crypto, gate: Gate, free: Callable[[int], bool]) -> None:
-        """`free` tells whether no other section of the settings is on the same chain, by its id."""
+    def __init__(self, settings: Settings, crypto: Crypto, gate: Gate, free: Callable[[Place], bool]) -> None:
+        """`free` tells whether no other section of the settings has this place's chain."""
         self.settings, self._crypto, self._gate, self._free = settings, crypto, gate, free
         self.name = settings.place
         self.rpc = HttpRpc(settings.chain.rpc, chain_id=settings.chain.id, rest=settings.chain.rest)
@@ -99,7 +99,7 @@ class Place:
         where = await self.where()
         if (found := await chain_id(self.rpc)) != where.chain_id:
             raise LocalError(Code.WRONG_CHAIN, wanted=where.chain_id, found=found)
-        if not self._free(where.chain_id):
+        if not self._free(self):
             raise LocalError(Code.BAD_SETTINGS, chain=self.name, reason=f"another section is on chain {where.chain_id}")
         there = announced.where
         if (there.chain_id, there.registry, there.channels) != (where.chain_id, where.registry, where.channels):

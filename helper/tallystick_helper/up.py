@@ -59,9 +59,10 @@ class Up:
         """Set once the first chain's node serves."""
         return self.places[0].serving if self.places else asyncio.Event()
 
-    def _free(self, chain_id: int) -> bool:
-        """Does at most one section serve this chain? Two would send with one key and one nonce."""
-        return sum(place.chain_id == chain_id for place in self.places) < 2
+    def _free(self, asking: Place) -> bool:
+        """Is no earlier section on the same chain, and no other served there? Two would send with one key's nonces."""
+        same = [place for place in self.places if place.chain_id == asking.chain_id]
+        return same[0] is asking and not any(place.running for place in same[1:])
 
     async def start(self) -> None:
         """Opens the listeners, then the engine, then the node of each chain that was announced on. Raises

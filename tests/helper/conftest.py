@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.helper.two_chains import Pair, on_two_chains
 from tests.helper.world import Serving, World, new_world, serving
 
 
@@ -21,4 +22,11 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 async def provider(world: World) -> AsyncIterator[Serving]:
     """A provider with the loopback engine, serving on that chain."""
     async with serving(world) as made:
+        yield made
+
+
+@pytest.fixture
+async def pair(tmp_path: Path) -> AsyncIterator[Pair]:
+    """One node that serves on two chains."""
+    async with on_two_chains(tmp_path) as made:
         yield made

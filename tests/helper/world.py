@@ -60,7 +60,7 @@ class World:
             "data_dir": self.folder / name,
             "chain": {
                 "rpc": [self.url],
-                "id": CHAIN_ID,
+                "id": self.where.chain_id,
                 "registry": "0x" + self.where.registry.hex(),
                 "channels": "0x" + self.where.channels.hex(),
                 "block": self.where.block,
@@ -74,7 +74,7 @@ class World:
         }
         values["offer"].pop("payee")
         for section, given in changes.items():
-            values[section] = {**values[section], **given} if isinstance(given, dict) else given
+            values[section] = {**values.get(section, {}), **given} if isinstance(given, dict) else given
         return Settings.model_validate(values)
 
     def account(self, key: bytes | None = None, name: str = "user") -> Account:
@@ -86,15 +86,15 @@ class World:
 
 
 @contextlib.asynccontextmanager
-async def new_world(folder: Path) -> AsyncIterator[World]:
+async def new_world(folder: Path, chain_id: int = CHAIN_ID) -> AsyncIterator[World]:
     """A fresh chain with the contracts deployed and both keys funded."""
-    async with anvil() as url:
+    async with anvil(chain_id=chain_id) as url:
         rpc = HttpRpc([url])
         try:
-            world = World(url, rpc, Deployment(CHAIN_ID, b"", b""), folder)
+            world = World(url, rpc, Deployment(chain_id, b"", b""), folder)
             await world.fund(world.owner_key)
             await world.fund(world.user_key)
-            world.where = await deploy(Sender(rpc, world.owner_key, CHAIN_ID, poll=0.01), CHAIN_ID)
+            world.where = await deploy(Sender(rpc, world.owner_key, chain_id, poll=0.01), chain_id)
             yield world
         finally:
             await rpc.aclose()
@@ -108,11 +108,13 @@ class Serving:
     up: Up
     settings: Settings
     provider: bytes
+    place: int = 0
 
     @property
     def node(self) -> Node:
-        assert self.up.node is not None
-        return self.up.node
+        running = self.up.places[self.place].running
+        assert running is not None
+        return running.node
 
     async def listing(self) -> Listing:
         return await self.world.account().choose(self.provider)

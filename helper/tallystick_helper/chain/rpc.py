@@ -163,7 +163,8 @@ class HttpRpc:
         return endpoint.height + LAG < max(other.height for other in self._endpoints)
 
     def _pass_over(self, endpoint: Endpoint, fault: Unusable, **values: Any) -> None:
-        log.warning("rpc_passed_over", host=endpoint.host, reason=str(fault), seconds=self._rest, **values)
+        if not self.rests(endpoint):
+            log.warning("rpc_passed_over", host=endpoint.host, reason=str(fault), seconds=self._rest, **values)
         endpoint.rests_until, endpoint.checked = self._clock() + self._rest, False
 
     async def _check(self, endpoint: Endpoint) -> None:

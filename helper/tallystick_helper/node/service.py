@@ -63,7 +63,7 @@ class Node:
         self.till = Till(
             parts.rpc, parts.channels, parts.follower, parts.ledger, parts.sender, parts.identity.payee, parts.rules
         )
-        self.gate = parts.gate or Gate()
+        self.gate = Gate() if parts.gate is None else parts.gate  # an empty gate is false
         self.ticker = Ticker()
         self.draining = False
         self._margin = parts.rules.margin

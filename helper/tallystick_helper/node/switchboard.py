@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from tallystick_shared.errors import TallystickError
 from tallystick_shared.records import HELLO_SIZE, Frame, Hello
 
-from .connection import AUTH_DEADLINE, Socket
+from . import connection
+from .connection import Socket
 from .gate import Gate
 from .service import Node
 
@@ -45,7 +46,7 @@ class Switchboard:
         receiving = asyncio.ensure_future(socket.receive())
         stranger = self._gate.enter(address, lambda: _cancel(receiving))
         try:
-            await asyncio.wait([receiving], timeout=AUTH_DEADLINE)
+            await asyncio.wait([receiving], timeout=connection.AUTH_DEADLINE)
             return receiving.result() if receiving.done() and not receiving.cancelled() else None
         finally:
             self._gate.leave(stranger)
