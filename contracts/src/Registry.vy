@@ -10,6 +10,7 @@
      keccak256(profile). It is put together from two slots, of which an announcement touches only the first:
      records[provider] = index in the list << 192 | block << 160 | hash, and
      entries[index] = stake in wei << 160 | provider.
+     No function holds a lock: the one call to the outside is the last thing that `exit` does, when all is written.
 """
 
 
@@ -70,7 +71,6 @@ def __init__():
 
 @external
 @payable
-@nonreentrant
 def register(profile: Bytes[MAX_PROFILE]):
     """
     @notice Join the list with a stake (the value sent) and a first profile.
@@ -85,7 +85,6 @@ def register(profile: Bytes[MAX_PROFILE]):
 
 
 @external
-@nonreentrant
 def announce(profile: Bytes[MAX_PROFILE]):
     """
     @notice Replace the profile: addresses, keys and every offer at once.
@@ -100,7 +99,6 @@ def announce(profile: Bytes[MAX_PROFILE]):
 
 @external
 @payable
-@nonreentrant
 def addStake():
     """
     @notice Add the value sent to the caller's stake.
@@ -114,7 +112,6 @@ def addStake():
 
 
 @external
-@nonreentrant
 def requestExit():
     """
     @notice Ask to leave; the stake can be taken out seven days later. The caller stays listed until then.
@@ -128,7 +125,6 @@ def requestExit():
 
 
 @external
-@nonreentrant
 def exit():
     """
     @notice Leave the list and take the whole stake back.

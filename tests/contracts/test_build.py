@@ -14,8 +14,8 @@ from contracts import build
 PINNED = {
     ("Channels", "cancun"): "14d45ea4c7a4fe87718174bef9dc82fcdd9f1e462b91516229d492a49c1b465f",
     ("Channels", "paris"): "fc01b4a510bf679781cb1ba18a867d0402c2245fbbd919176712154a55ddbca4",
-    ("Registry", "cancun"): "fbef01c914675031a04add6a18fb0a4c63dc772e88ba1e28daaa89444071442a",
-    ("Registry", "paris"): "db3b78751c541756eb92af32d0ec5b6e035d0a49df4cc5dcf6fb5f64f9a8eecd",
+    ("Registry", "cancun"): "29abc57f0178f22e6a230c812ada401e6bbc8a6503f28d4a57c1faa2496b7df4",
+    ("Registry", "paris"): "0627bbc3bbf13540d06d9e723cf56dcf6153cc444b0140eee0f05982a5067b9d",
 }
 """sha256 of the creation code. Whoever changes the code changes these too, and knows that it is another contract."""
 
@@ -85,7 +85,8 @@ def test_the_paris_build_needs_nothing_newer(name: str) -> None:
     made = json.loads((build.ABI_FOLDER / f"{name}.json").read_text(encoding="utf-8"))
     used = {key: set(opcodes(bytes.fromhex(build_["bytecode"][2:]))) for key, build_ in codes(made).items()}
     assert used["paris"] & NEWER.keys() == set(), {NEWER[code] for code in used["paris"] & NEWER.keys()}
-    assert {"PUSH0", "TLOAD", "TSTORE", "MCOPY"} <= {NEWER[code] for code in used["cancun"] & NEWER.keys()}
+    newer = {"PUSH0", "MCOPY"} | ({"TLOAD", "TSTORE"} if name == "Channels" else set())  # Registry holds no lock
+    assert newer <= {NEWER[code] for code in used["cancun"] & NEWER.keys()}
 
 
 def codes(made: dict) -> dict[str, dict]:

@@ -94,17 +94,22 @@ def test_a_payer_cannot_call_back(world: World, way: str, name: str) -> None:
     assert world.held() == 5000
 
 
-def test_a_provider_cannot_call_back_while_it_leaves(world: World) -> None:
+@pytest.mark.parametrize(
+    ("name", "values"), [("exit", ()), ("requestExit", ()), ("addStake", ()), ("announce", (b"x",))]
+)
+def test_a_provider_that_calls_back_while_it_leaves_is_gone(world: World, name: str, values: tuple[bytes, ...]) -> None:
+    """There is no lock: everything is written before the stake goes out."""
     actor, registry = world.actor(), world.registry
     stake = registry.call("minStake")
     registry.send("register", b"other", sender=world.stranger, value=5 * stake)
 
-    def act(name: str, *values: object, amount: int = 0) -> None:
-        actor.send("execute", registry.address, registry.encode(name, *values), amount, sender=world.stranger)
+    def act(function: str, *arguments: object, amount: int = 0) -> None:
+        data = registry.encode(function, *arguments)
+        actor.send("execute", registry.address, data, amount, sender=world.stranger)
 
     act("register", b"profile", amount=stake)
     act("requestExit")
-    message = registry.encode("exit")
+    message = registry.encode(name, *values)
     actor.send("behave", CALL_BACK, registry.address, message, sender=world.stranger)
     world.machine.travel(world.machine.now() + registry.call("exitDelay"))
     act("exit")
