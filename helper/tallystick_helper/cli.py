@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
-import json
 import signal
-import sys
-from collections.abc import Coroutine
-from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from enum import StrEnum
+from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
-from tallystick_shared.errors import Code, LocalError, TallystickError
-from tallystick_shared.evm.rpc import RpcError
-
-from . import settings as settings_module
-from .keys import Secret, read_key_file
-from .logs import configure
-from .settings import Settings
+from .terminal import (
+    AsJson,
+    ChannelsAt,
+    ConfigFile,
+    Consent,
+    DataDir,
+    DryRunFlag,
+    KeyFile,
+    Registry,
+    RpcUrls,
+    Yes,
+    chain_flags,
+    load_settings,
+    read_key,
+    run,
+    say,
+)
 
 app = typer.Typer(
     name="tallystick",
@@ -30,81 +34,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-T = TypeVar("T")
-out = Console(soft_wrap=True, highlight=False)
-err = Console(stderr=True, soft_wrap=True, highlight=False)
-
-ConfigFile = Annotated[Path | None, typer.Option("--config", help="Settings file (TOML).")]
-DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where keys, vouchers and settings are kept.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one line of JSON.")]
-RpcUrls = Annotated[
-    list[str] | None, typer.Option("--rpc", help="The chain's RPC address; several are tried in order.")
-]
-KeyFile = Annotated[Path, typer.Option("--key-file", help="A file with one private key: 64 hex digits, or a keystore.")]
-Registry = Annotated[
-    str | None, typer.Option("--registry", help="The registry's address, where it is not a known one.")
-]
-ChannelsAt = Annotated[str | None, typer.Option("--channels", help="The channels contract's address, likewise.")]
-
-
-def fail(error: TallystickError, as_json: bool) -> None:
-    """Says what went wrong and what to do, and ends with exit code 1."""
-    values = {name: str(value) for name, value in error.values.items()}
-    if as_json:
-        say(
-            True,
-            {"error": error.code.name, "code": int(error.code), "says": error.says, "next": error.next_step, **values},
-        )
-    else:
-        detail = escape("; ".join(f"{name}: {value}" for name, value in values.items()))
-        err.print(f"[bold]{error.says}[/bold] {error.next_step}" + (f"\n[dim]{detail}[/dim]" if detail else ""))
-    raise typer.Exit(1)
-
-
-def say(as_json: bool, values: dict[str, Any], text: str = "") -> None:
-    """One line of JSON for scripts, or the text for people."""
-    if as_json:
-        sys.stdout.write(json.dumps(values) + "\n")
-        sys.stdout.flush()
-    elif text:
-        out.print(text)
-
-
-def load_settings(config: Path | None, flags: dict[str, Any], as_json: bool) -> Settings:
-    """The settings in force, with logging set up."""
-    try:
-        loaded = settings_module.load(config, flags)
-    except LocalError as error:
-        fail(error, as_json)
-        raise
-    configure(loaded.log_level)
-    return loaded
-
-
-def run(work: Coroutine[Any, Any, T], as_json: bool) -> T:
-    """Runs a command's work; whatever is known to go wrong is said in plain words."""
-    try:
-        return asyncio.run(work)
-    except TallystickError as error:
-        fail(error, as_json)
-        raise
-    except RpcError as error:
-        fail(LocalError(Code.TRANSACTION_FAILED, reason=error.message), as_json)
-        raise
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
-
-
-def read_key(path: Path, as_json: bool) -> Secret:
-    try:
-        return read_key_file(path, lambda: getpass.getpass("Passphrase: "))
-    except LocalError as error:
-        fail(error, as_json)
-        raise
-
-
-def chain_flags(rpc: list[str] | None, registry: str | None, channels: str | None) -> dict[str, Any]:
-    return {"rpc": rpc or None, "registry": registry, "channels": channels}
 
 
 def signalled() -> asyncio.Event:
@@ -187,9 +116,14 @@ def provide(
         str | None, typer.Option("--payee", help="Where the money goes; the key's address if not set.")
     ] = None,
     engine: Annotated[str | None, typer.Option("--engine", help="gguf or echo.")] = None,
+    yes: Yes = False,
+    dry_run: DryRunFlag = False,
     as_json: AsJson = False,
 ) -> None:
-    """Become a provider: put this node's profile on chain, or change it."""
+    """Become a provider: put this node's profile on chain, or change it.
+
+    Says what each transaction costs before it is sent, and asks.
+    """
     flags = {
         "data_dir": data_dir,
         "payee": payee,
@@ -202,16 +136,23 @@ def provide(
     key = read_key(key_file, as_json)
     from .commands import provide_now
 
-    done = run(
-        provide_now(
-            settings, key, lambda name, transaction: say(False, {}, f"{name}  0x{transaction}") if not as_json else None
-        ),
-        as_json,
-    )
+    def tell(name: str, transaction: str) -> None:
+        if not as_json:
+            say(False, {}, f"{name}  0x{transaction}")
+
+    done = run(provide_now(settings, key, tell, Consent(yes, as_json, dry_run)), as_json)
     text = f"Provider {done['provider']} is announced at {done['endpoint']}."
     if settings.listen.endpoint is None:
         text += "\nOnly this machine can reach that: give --endpoint ws://YOUR-ADDRESS:8766 for others."
     say(as_json, done, text)
+
+
+class Evm(StrEnum):
+    """Which of the two artefacts of a contract."""
+
+    auto = "auto"
+    cancun = "cancun"
+    paris = "paris"
 
 
 @app.command()
@@ -220,14 +161,24 @@ def deploy(
     rpc: RpcUrls = None,
     config: ConfigFile = None,
     data_dir: DataDir = None,
+    evm: Annotated[
+        Evm, typer.Option("--evm", help="The EVM to build for; the chain is asked if not set.", case_sensitive=False)
+    ] = Evm.auto,
+    yes: Yes = False,
+    dry_run: DryRunFlag = False,
     as_json: AsJson = False,
 ) -> None:
-    """Put the two contracts on a chain."""
+    """Put the two contracts on a chain, at the same addresses as everywhere where the chain allows it.
+
+    Says what it costs before anything is sent, and asks. What stands already is not sent again.
+
+    JSON: chain_id, registry, channels, block, evm, how (create2, create), transactions (their number), file, cost.
+    """
     settings = load_settings(config, {"data_dir": data_dir, "chain": {"rpc": rpc or None}}, as_json)
     key = read_key(key_file, as_json)
     from .commands import deploy_now
 
-    done = run(deploy_now(settings, key), as_json)
+    done = run(deploy_now(settings, key, Consent(yes, as_json, dry_run), evm=evm.value), as_json)
     say(as_json, done, f"Registry {done['registry']}\nChannels {done['channels']}\nBlock    {done['block']}")
 
 

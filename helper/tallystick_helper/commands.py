@@ -8,7 +8,6 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from tallystick_shared.chains import SALT, Deployment
@@ -17,6 +16,7 @@ from tallystick_shared.errors import Code, LocalError, PeerError
 from tallystick_shared.evm.rpc import to_bytes, to_hex, to_int
 from tallystick_shared.market import Listing
 
+from .chain.cost import market
 from .chain.deploy import Wanted, carry_out, chain_id, plan
 from .chain.rpc import HttpRpc
 from .chain.sender import Sender
@@ -26,33 +26,12 @@ from .deployments import locate, remember
 from .engines import open_engine
 from .keys import Secret
 from .provide import Provider, default_endpoint
+from .quote import Agree, Quote
 from .settings import Settings
+from .shown import parse_amount, plain_text, show_amount
 from .store import UserStore
 
-COIN = 10**18
 Say = Callable[[dict[str, Any], str], None]
-
-
-def parse_amount(text: str) -> int:
-    """`0.01` of the coin, or `5000wei`. Raises LocalError BAD_SETTINGS."""
-    try:
-        amount = Decimal(text[:-3]) if text.endswith("wei") else Decimal(text) * COIN
-        if amount <= 0 or amount != int(amount):
-            raise InvalidOperation
-    except InvalidOperation:
-        raise LocalError(Code.BAD_SETTINGS, deposit=text) from None
-    return int(amount)
-
-
-def show_amount(amount: int, symbol: str) -> str:
-    """An amount of smallest units for people: exact, in the coin."""
-    text = f"{Decimal(amount) / COIN:f}"
-    return f"{text.rstrip('0').rstrip('.') if '.' in text else text} {symbol}"
-
-
-def plain_text(text: str) -> str:
-    """What a model said, without the control characters that a terminal would obey."""
-    return "".join(character for character in text if character.isprintable() or character in "\n\t")
 
 
 @asynccontextmanager
@@ -77,20 +56,35 @@ def deployment_values(where: Deployment) -> dict[str, Any]:
     }
 
 
-async def deploy_now(settings: Settings, key: Secret, *, evm: Wanted = "auto", salt: bytes = SALT) -> dict[str, Any]:
+def sender_of(settings: Settings, rpc: HttpRpc, chain: int, key: Secret) -> Sender:
+    """A person's key on the chain in the settings."""
+    wishes = settings.chain
+    return Sender(rpc, key.reveal(), chain, poll=min(1.0, wishes.interval), patience=wishes.patience)
+
+
+async def deploy_now(
+    settings: Settings, key: Secret, agree: Agree, *, evm: Wanted = "auto", salt: bytes = SALT
+) -> dict[str, Any]:
     """At most two transactions; the addresses, how they came to be, and the file that remembers them."""
     async with chain_of(settings) as (rpc, chain):
-        chain_settings = settings.chain
-        sender = Sender(
-            rpc, key.reveal(), chain, poll=min(1.0, chain_settings.interval), patience=chain_settings.patience
-        )
+        sender = sender_of(settings, rpc, chain, key)
         wanted = await plan(rpc, evm=evm, salt=salt, sender=sender.address)
-        record = await carry_out(sender, wanted)
+        prices = await market(rpc)
+        costs = wanted.costs(prices)
+        names = " and ".join(piece.name for piece in wanted.pieces if not piece.standing)
+        what = f"Put {names} on chain {chain}, {wanted.evm} code." if costs else f"Both stand on chain {chain} already."
+        quote = Quote(what, costs, settings.chain.symbol, await sender.balance())
+        if costs:
+            await agree(quote)
+        record = await carry_out(sender, wanted, prices)
         path = remember(settings.data_dir, record)
-        return {"chain_id": chain, **record.values(), "transactions": wanted.transactions, "file": str(path)}
+        counted = {"transactions": wanted.transactions, "file": str(path), "cost": quote.values()}
+        return {"chain_id": chain, **record.values(), **counted}
 
 
-async def provide_now(settings: Settings, key: Secret, tell: Callable[[str, str], None]) -> dict[str, Any]:
+async def provide_now(
+    settings: Settings, key: Secret, tell: Callable[[str, str], None], agree: Agree
+) -> dict[str, Any]:
     """Announces this node; what was done."""
     async with chain_of(settings) as (rpc, chain):
         where = await locate(settings, chain, rpc, NativeCrypto())
@@ -101,7 +95,7 @@ async def provide_now(settings: Settings, key: Secret, tell: Callable[[str, str]
             await engine.close()
         owner = Provider(settings, NativeCrypto(), rpc, where, key.reveal())
         endpoint = default_endpoint(settings)
-        done = await owner.provide(able, endpoint, tell)
+        done = await owner.provide(able, endpoint, tell, agree)
         return {
             "provider": to_hex(owner.address),
             "endpoint": endpoint,

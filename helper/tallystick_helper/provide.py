@@ -17,9 +17,10 @@ from tallystick_shared.market import Market
 from tallystick_shared.profile import VERSION, Offer, Profile, registry_domain, sum_bytes
 
 from .announcement import Announcement
-from .chain.sender import Sender
+from .chain.sender import Receipt, Sender
 from .engines import Capabilities
 from .keys import KeyStore
+from .quote import Agree, Quote
 from .settings import Settings
 
 MINIMUM_SUITE = 1
@@ -92,8 +93,10 @@ class Provider:
         self._registry = Registry(crypto, where.registry)
         self.address = self._sender.address
 
-    async def provide(self, able: Capabilities, endpoint: str, tell: Tell) -> Provided:
-        """Registers, or announces what changed, and sees that the operator can pay for gas. Raises LocalError."""
+    async def provide(self, able: Capabilities, endpoint: str, tell: Tell, agree: Agree | None = None) -> Provided:
+        """Registers, or announces what changed, and sees that the operator can pay for gas; asks `agree` before each
+        transaction. Raises LocalError.
+        """
         current = await self._current()
         epoch = current.epoch + 1 if current else int(time.time())
         wanted = make_profile(self._settings, able, self._crypto, self._keys, self.address, endpoint, epoch)
@@ -103,10 +106,10 @@ class Provider:
         else:
             domain = registry_domain(self._where.chain_id, self._where.registry)
             blob = wanted.signed(self._crypto, domain, self._key).encode()
-            transactions.update(await self._send(blob, tell))
+            transactions.update(await self._send(blob, tell, agree))
         announced = Announcement(self.address, self._where, blob)
         announced.save(self._settings.data_dir, self._settings.place)
-        transactions.update(await self._fund(tell))
+        transactions.update(await self._fund(tell, agree))
         return Provided(announced, transactions)
 
     async def _current(self) -> Profile | None:
@@ -118,23 +121,32 @@ class Provider:
         except PeerError:
             return None
 
-    async def _send(self, blob: bytes, tell: Tell) -> dict[str, str]:
+    async def _send(self, blob: bytes, tell: Tell, agree: Agree | None) -> dict[str, str]:
         entry = (await self._registry.entries(self._rpc, [self.address]))[0]
         name = "announce" if entry.registered else "register"
         data = self._registry.announce(blob) if entry.registered else self._registry.register(blob)
         value = 0 if entry.registered else self._settings.offer.stake
-        receipt = await self._sender.transact(self._where.registry, data, value)
+        what = "Put this node's profile into the registry" + (", with its stake." if value else " again, changed.")
+        receipt = await self._transact(what, self._where.registry, data, value, agree)
         tell(name, receipt.transaction.hex())
         return {name: "0x" + receipt.transaction.hex()}
 
-    async def _fund(self, tell: Tell) -> dict[str, str]:
+    async def _transact(self, what: str, to: bytes, data: bytes, value: int, agree: Agree | None) -> Receipt:
+        if agree is None:
+            return await self._sender.transact(to, data, value)
+        cost = await self._sender.cost(to, data, value)
+        await agree(Quote(what, (cost,), self._settings.chain.symbol, await self._sender.balance()))
+        return await self._sender.transact(to, data, value, cost=cost)
+
+    async def _fund(self, tell: Tell, agree: Agree | None) -> dict[str, str]:
         """The operator pays gas for claims and closes; when it runs low the owner fills it up."""
         operator = self._crypto.secp256k1_address(self._keys.operator().reveal())
         wanted = self._settings.money.gas
         held = int(await self._rpc.request("eth_getBalance", ["0x" + operator.hex(), "latest"]), 16)
         if operator == self.address or held >= wanted // 2:
             return {}
-        receipt = await self._sender.transact(operator, b"", wanted - held)
+        what = "Give the node's operator key coins for the gas of its claims."
+        receipt = await self._transact(what, operator, b"", wanted - held, agree)
         tell("fund", receipt.transaction.hex())
         return {"fund": "0x" + receipt.transaction.hex()}
 

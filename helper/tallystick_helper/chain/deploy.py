@@ -27,6 +27,7 @@ from tallystick_shared.errors import Code, LocalError
 from tallystick_shared.evm.rpc import Rpc, RpcError, to_bytes, to_hex, to_int
 
 from ..crypto import NativeCrypto
+from .cost import Cost, Market
 from .sender import Receipt, Sender
 
 DEPLOYER_CODE = bytes.fromhex(
@@ -78,9 +79,17 @@ class Plan:
         """Estimated, of all transactions."""
         return sum(piece.gas for piece in self.pieces)
 
+    def costs(self, prices: Market) -> tuple[Cost, ...]:
+        """Of each transaction, at these prices."""
+        return tuple(_cost(piece, prices) for piece in self.pieces if not piece.standing)
+
     def call(self, piece: Piece) -> tuple[bytes | None, bytes]:
         """(to, data) of the transaction that makes a piece."""
         return _call(piece.creation, self.how, self.salt)
+
+
+def _cost(piece: Piece, prices: Market) -> Cost:
+    return Cost(piece.gas, piece.gas * 6 // 5, prices)
 
 
 def _call(creation: Creation, how: str, salt: bytes) -> tuple[bytes | None, bytes]:
@@ -138,13 +147,13 @@ async def _piece(rpc: Rpc, made: Creation, how: str, salt: bytes, sender: bytes)
         raise LocalError(Code.TRANSACTION_FAILED, contract=made.name, reason=error.message[:200]) from None
 
 
-async def carry_out(sender: Sender, plan: Plan) -> Record:
-    """Sends what is not there yet, one transaction a contract. Raises LocalError TRANSACTION_FAILED or
-    NOT_ENOUGH_MONEY.
+async def carry_out(sender: Sender, plan: Plan, prices: Market | None = None) -> Record:
+    """Sends what is not there yet, one transaction a contract, at `prices` where they were shown to somebody. Raises
+    LocalError as `Sender.transact` does.
     """
     addresses, blocks = {}, []
     for piece in plan.pieces:
-        address, block = await _stand(sender, plan, piece)
+        address, block = await _stand(sender, plan, piece, prices)
         if not await has_code(sender.rpc, address):
             raise LocalError(Code.TRANSACTION_FAILED, contract=piece.name, reason="no code where it should stand")
         addresses[piece.name] = address
@@ -153,12 +162,12 @@ async def carry_out(sender: Sender, plan: Plan) -> Record:
     return Record(where, plan.evm, plan.how, {piece.name: piece.creation.sha256 for piece in plan.pieces})
 
 
-async def _stand(sender: Sender, plan: Plan, piece: Piece) -> tuple[bytes, int]:
+async def _stand(sender: Sender, plan: Plan, piece: Piece, prices: Market | None) -> tuple[bytes, int]:
     """The address of a piece and the block it stands in, sent for where needed."""
     receipt: Receipt | None = None
     if not piece.standing:
         try:
-            receipt = await sender.transact(*plan.call(piece))
+            receipt = await sender.transact(*plan.call(piece), cost=_cost(piece, prices) if prices else None)
         except LocalError as error:
             # Anybody may put the same code at the same address; who came second loses its fee and nothing else.
             beaten = error.code is Code.TRANSACTION_FAILED and piece.address is not None

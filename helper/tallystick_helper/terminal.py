@@ -1,0 +1,166 @@
+"""What all commands share: flags, output, questions, and how a failure is said.
+
+Results go to standard output, one line of JSON with `--json`; what is asked and what a transaction will cost go to
+standard error, so that a pipe carries results alone. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import json
+import sys
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from tallystick_shared.errors import Code, LocalError, TallystickError
+from tallystick_shared.evm.rpc import RpcError
+
+from . import settings as settings_module
+from .keys import Secret, read_key_file
+from .logs import configure
+from .quote import DryRun, Quote
+from .settings import Settings
+
+T = TypeVar("T")
+out = Console(soft_wrap=True, highlight=False)
+err = Console(stderr=True, soft_wrap=True, highlight=False)
+
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="Settings file (TOML).")]
+DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where keys, vouchers and settings are kept.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one line of JSON.")]
+RpcUrls = Annotated[
+    list[str] | None, typer.Option("--rpc", help="The chain's RPC address; several are tried in order.")
+]
+KeyFile = Annotated[Path, typer.Option("--key-file", help="A file with one private key: 64 hex digits, or a keystore.")]
+Registry = Annotated[
+    str | None, typer.Option("--registry", help="The registry's address, where it is not a known one.")
+]
+ChannelsAt = Annotated[str | None, typer.Option("--channels", help="The channels contract's address, likewise.")]
+Yes = Annotated[
+    bool,
+    typer.Option("--yes", "-y", help="Send without asking. Where nobody can be asked, this or --json is needed."),
+]
+DryRunFlag = Annotated[bool, typer.Option("--dry-run", help="Show what it would cost, and send nothing.")]
+
+
+def fail(error: TallystickError, as_json: bool) -> None:
+    """Says what went wrong and what to do, and ends with exit code 1."""
+    values = {name: str(value) for name, value in error.values.items()}
+    if as_json:
+        say(
+            True,
+            {"error": error.code.name, "code": int(error.code), "says": error.says, "next": error.next_step, **values},
+        )
+    else:
+        detail = escape("; ".join(f"{name}: {value}" for name, value in values.items()))
+        code = f"[dim]({error.code.name.lower()} {int(error.code)})[/dim]"
+        err.print(f"[bold]{error.says}[/bold] {error.next_step} {code}" + (f"\n[dim]{detail}[/dim]" if detail else ""))
+    raise typer.Exit(1)
+
+
+def say(as_json: bool, values: dict[str, Any], text: str = "") -> None:
+    """One line of JSON for scripts, or the text for people."""
+    if as_json:
+        sys.stdout.write(json.dumps(values) + "\n")
+        sys.stdout.flush()
+    elif text:
+        out.print(text)
+
+
+def load_settings(config: Path | None, flags: dict[str, Any], as_json: bool) -> Settings:
+    """The settings in force, with logging set up."""
+    try:
+        loaded = settings_module.load(config, flags)
+    except LocalError as error:
+        fail(error, as_json)
+        raise
+    configure(loaded.log_level)
+    return loaded
+
+
+def run(work: Coroutine[Any, Any, T], as_json: bool) -> T:
+    """Runs a command's work; whatever is known to go wrong is said in plain words."""
+    try:
+        return asyncio.run(work)
+    except TallystickError as error:
+        fail(error, as_json)
+        raise
+    except RpcError as error:
+        fail(LocalError(Code.TRANSACTION_FAILED, reason=error.message), as_json)
+        raise
+    except DryRun as only:
+        say(as_json, {"sent": False, "cost": only.quote.values()})
+        raise typer.Exit(0) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+def read_key(path: Path, as_json: bool) -> Secret:
+    try:
+        return read_key_file(path, lambda: getpass.getpass("Passphrase: "))
+    except LocalError as error:
+        fail(error, as_json)
+        raise
+
+
+def chain_flags(rpc: list[str] | None, registry: str | None, channels: str | None) -> dict[str, Any]:
+    return {"rpc": rpc or None, "registry": registry, "channels": channels}
+
+
+@dataclass(frozen=True)
+class Consent:
+    """Fills the `Agree` seat at a terminal: shows the cost, then asks. Nobody there to ask: `--yes` agrees, and so does
+    `--json`, which only scripts give; else nothing is sent.
+    """
+
+    yes: bool = False
+    as_json: bool = False
+    dry_run: bool = False
+
+    async def __call__(self, quote: Quote) -> None:
+        """Raises LocalError NOT_ENOUGH_MONEY, REFUSED or NOT_CONFIRMED; DryRun where that is all."""
+        for line in quote.lines():
+            err.print(escape(line))
+        if self.dry_run:
+            raise DryRun(quote)
+        quote.check()
+        await self.ask("Go on?")
+
+    @property
+    def can_ask(self) -> bool:
+        return sys.stdin.isatty() and sys.stderr.isatty()
+
+    async def ask(self, question: str) -> None:
+        """Raises LocalError REFUSED or NOT_CONFIRMED."""
+        if self.yes:
+            return
+        if not self.can_ask:
+            if self.as_json:
+                return
+            raise LocalError(Code.NOT_CONFIRMED)
+        err.print(f"{escape(question)} [y/N] ", end="", markup=False)
+        if (await _line()).strip().lower() not in ("y", "yes"):
+            raise LocalError(Code.REFUSED)
+
+
+async def _line() -> str:
+    """One line of standard input; an interrupt is heard while it is waited for."""
+    loop = asyncio.get_running_loop()
+    typed = loop.create_future()
+
+    def ready() -> None:
+        if not typed.done():
+            typed.set_result(sys.stdin.readline())
+
+    loop.add_reader(sys.stdin, ready)
+    try:
+        return str(await typed)
+    finally:
+        loop.remove_reader(sys.stdin)
