@@ -26,6 +26,8 @@ class _Kept(msgspec.Struct, frozen=True):
     signed: str
     owed: str
     in_flight: bool
+    waiting: str = "0"
+    unseen: str = "0"
 
 
 def write_durably(path: Path, data: bytes) -> None:
@@ -63,11 +65,12 @@ class UserStore:
         if not path.exists():
             return None
         kept = self._read(path, _Kept)
-        return Resume(int(kept.signed), int(kept.owed), kept.in_flight)
+        return Resume(int(kept.signed), int(kept.owed), kept.in_flight, int(kept.waiting), int(kept.unseen))
 
     async def save(self, channel_id: bytes, resume: Resume) -> None:
         """Saves that meet wait for each other, in the order of their calls: the last one stays."""
-        kept = _Kept(str(resume.signed), str(resume.owed), resume.in_flight)
+        amounts = (str(resume.waiting), str(resume.unseen))
+        kept = _Kept(str(resume.signed), str(resume.owed), resume.in_flight, *amounts)
         async with self._saving:
             await asyncio.to_thread(write_durably, self._folder / f"{channel_id.hex()}.signed", encode(kept))
 

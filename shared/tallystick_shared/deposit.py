@@ -12,10 +12,22 @@ from .crypto import Crypto
 from .errors import Code, LocalError, PeerError
 from .evm.channels import Channels
 from .market import Listing
-from .messages import U32, U63, Bytes20, Bytes32, ConfigBody, amount_int
+from .messages import U32, U63, Amount, Bytes20, Bytes32, ConfigBody, amount_bytes, amount_int
+from .session.greeting import Proof
 
 DEFAULT_LIFE = 7 * 24 * 3600
 DEFAULT_DELAY = 24 * 3600
+LONGEST_DELAY = 7 * 24 * 3600
+
+
+class Agreed(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """What the provider asked when the deposit was made: its dearest prices per 1,000,000 units, and the epoch of
+    its profile. A dearer or an older profile is not used with this deposit.
+    """
+
+    price_in: Amount
+    price_out: Amount
+    epoch: U63
 
 
 class Deposit(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -36,6 +48,7 @@ class Deposit(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_field
     amount: str
     expiry: U32
     transaction: str = ""
+    agreed: Agreed | None = None
 
     @property
     def cap(self) -> int:
@@ -45,19 +58,24 @@ class Deposit(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_field
     def channel_config(self) -> Config:
         return Config.from_body(self.config)
 
+    def proof(self) -> Proof:
+        """What proves it to its provider."""
+        return Proof(self.channels, self.channel_config(), self.key, self.payee, self.closer)
+
     def channel_id(self, crypto: Crypto) -> bytes:
         return self.channel_config().channel_id(crypto, channels_domain(self.chain_id, self.channels))
 
 
 @dataclass(frozen=True)
 class Terms:
-    """What a person chooses: an amount of the native coin, how long it may live, and the notice before it can be
-    taken back (seconds).
+    """What a person chooses: an amount of the native coin, how long it may live, the notice before it can be taken
+    back, and the longest notice that a provider may ask for instead (seconds).
     """
 
     amount: int
     life: int = DEFAULT_LIFE
     delay: int = DEFAULT_DELAY
+    longest_delay: int = LONGEST_DELAY
 
 
 def plan(crypto: Crypto, where: Deployment, listing: Listing, payer: bytes, terms: Terms, now: int) -> Deposit:
@@ -70,7 +88,10 @@ def plan(crypto: Crypto, where: Deployment, listing: Listing, payer: bytes, term
     if NATIVE not in profile.tokens:
         raise PeerError(Code.WRONG_TOKEN)
     delay = max(terms.delay, profile.minimum_delay)
+    if delay > max(terms.delay, terms.longest_delay):
+        raise PeerError(Code.DELAY_TOO_LONG, delay=delay, longest=terms.longest_delay)
     key = crypto.random(32)
+    dearest = profile.dearest
     root = leaf(crypto, profile.payee, profile.operator)
     config = Config(payer, crypto.secp256k1_address(key), root, NATIVE, delay, crypto.random(32))
     return Deposit(
@@ -84,6 +105,7 @@ def plan(crypto: Crypto, where: Deployment, listing: Listing, payer: bytes, term
         profile.operator,
         str(terms.amount),
         now + max(terms.life, delay + 3600),
+        agreed=Agreed(amount_bytes(dearest.input), amount_bytes(dearest.output), profile.epoch),
     )
 
 

@@ -33,6 +33,7 @@ class Code(IntEnum):
     TOO_MANY_CONNECTIONS = 110
     TRUNCATED = 111
     BAD_DIGEST = 112
+    REPLACED = 113
 
     UNKNOWN_CHANNEL = 200
     CHANNEL_ENDED = 201
@@ -43,6 +44,7 @@ class Code(IntEnum):
     CHANNEL_EXPIRING = 206
     WRONG_TOKEN = 207
     DELAY_TOO_SHORT = 208
+    DELAY_TOO_LONG = 209
 
     BAD_VOUCHER = 300
     ABOVE_CAP = 301
@@ -51,6 +53,7 @@ class Code(IntEnum):
     UNCLAIMABLE = 304
     OVERCHARGED = 305
     ADVANCE_TOO_LARGE = 306
+    BAD_RECEIPT = 307
 
     BAD_REQUEST = 400
     PROMPT_TOO_LONG = 401
@@ -110,6 +113,7 @@ WORDS: dict[Code, tuple[str, str]] = {
     Code.TOO_MANY_CONNECTIONS: ("The provider has too many connections now.", "Try again in a minute."),
     Code.TRUNCATED: ("The connection ended in the middle of the answer.", "What arrived is kept; ask again to go on."),
     Code.BAD_DIGEST: ("The answer does not match the provider's own checksum.", "Choose another provider."),
+    Code.REPLACED: ("This deposit was taken up in another place.", "Go on there, or reload here."),
     Code.UNKNOWN_CHANNEL: ("The provider cannot see the deposit yet.", "Wait a few seconds and try again."),
     Code.CHANNEL_ENDED: ("This deposit is closed.", "Make a new deposit."),
     Code.BAD_PROOF: ("This deposit does not belong to this provider.", "Choose the provider it was made for."),
@@ -122,6 +126,10 @@ WORDS: dict[Code, tuple[str, str]] = {
         "The deposit's notice is shorter than this provider needs.",
         "Make a new deposit with more notice.",
     ),
+    Code.DELAY_TOO_LONG: (
+        "The provider wants more notice than you allow before a deposit can be taken back.",
+        "Choose another provider.",
+    ),
     Code.BAD_VOUCHER: ("A payment was not signed correctly.", "Reload the page and try again."),
     Code.ABOVE_CAP: ("A payment is above what the deposit allows.", "Top up or make a new deposit."),
     Code.DEPOSIT_EXHAUSTED: ("The deposit is used up.", "Make a new deposit to go on."),
@@ -132,6 +140,7 @@ WORDS: dict[Code, tuple[str, str]] = {
         "Choose another provider.",
     ),
     Code.ADVANCE_TOO_LARGE: ("The provider wants more in advance than you allow.", "Choose another provider."),
+    Code.BAD_RECEIPT: ("The provider's receipt for this answer is not valid.", "Choose another provider."),
     Code.BAD_REQUEST: ("The provider could not read the request.", "Change the request and try again."),
     Code.PROMPT_TOO_LONG: ("The conversation is too long for this model.", "Shorten it or start a new chat."),
     Code.UNKNOWN_MODEL: ("The provider no longer offers this model.", "Choose another model."),

@@ -81,6 +81,11 @@ class Profile(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_field
                 return offer
         raise PeerError(Code.UNKNOWN_MODEL, model=model)
 
+    @property
+    def dearest(self) -> Price:
+        """The highest input and the highest output price of its offers."""
+        return Price(max(offer.price.input for offer in self.offers), max(offer.price.output for offer in self.offers))
+
     def signing(self, crypto: Crypto) -> dict[str, Any]:
         """The values its owner signs: what a wallet can show, and a hash of all of it."""
         contents = crypto.keccak256(encode(msgspec.structs.replace(self, signature=b"")))

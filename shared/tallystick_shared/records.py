@@ -21,7 +21,9 @@ HEADER = struct.Struct(">BIH")
 MAX_BODY = SIZES[-1] - HEADER.size
 MAX_MESSAGE = 16_448
 
-LOW_LATENCY = 0x0001  # HELLO flag: the user prefers speed over the steadiest shape
+# Flags of HELLO
+LOW_LATENCY = 0x0001  # the user prefers speed over the steadiest shape
+ALONE = 0x0002  # the only connection of its channel: what the provider still holds of an earlier one is dead
 
 
 class Frame(IntEnum):

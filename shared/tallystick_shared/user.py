@@ -14,15 +14,18 @@ from typing import Protocol
 from .crypto import Crypto
 from .deposit import Deposit
 from .errors import Code, LocalError, PeerError, TallystickError
-from .money import MILLION
-from .profile import Offer, Profile
-from .records import LOW_LATENCY, Hello
+from .messages import amount_int
+from .money import MILLION, Price
+from .profile import Profile
+from .records import ALONE, LOW_LATENCY, Hello
 from .session import ClientLimits, ClientSession, Request, Resume
 from .session.events import Closed, Event, Finished, Keyed, Ready, Refused, VoucherDue
-from .session.tables import ConnectionState
+from .session.tables import LIVE, ConnectionState
 
 CONNECT_TIMEOUT = 10.0
 SILENCE_TIMEOUT = 15.0
+STOP_TIMEOUT = 15.0
+STALL_TIMEOUT = 300.0
 CLOSE_TIMEOUT = 60.0
 WAIT = 0.25
 WINDOW_UNITS = 20_000
@@ -66,10 +69,17 @@ class Store(Protocol):
     async def save(self, channel_id: bytes, resume: Resume) -> None: ...
 
 
-def default_limits(offer: Offer) -> ClientLimits:
-    """Allows a window worth 20,000 output units of the offer, and as much in advance."""
-    window = WINDOW_UNITS * max(offer.price.output, offer.price.input) // MILLION
-    return ClientLimits(window=window, advance=window)
+def limits_at(price: Price) -> ClientLimits:
+    """Allows this price, a window worth 20,000 units of it, and as much in advance."""
+    window = WINDOW_UNITS * max(price.output, price.input) // MILLION
+    return ClientLimits(window, window, price)
+
+
+def agreed_limits(deposit: Deposit, profile: Profile) -> ClientLimits:
+    """What the person saw when the deposit was made; the profile's own prices for a deposit that did not keep them."""
+    if deposit.agreed is None:
+        return limits_at(profile.dearest)
+    return limits_at(Price(amount_int(deposit.agreed.price_in), amount_int(deposit.agreed.price_out)))
 
 
 class User:
@@ -87,7 +97,8 @@ class User:
         limits: ClientLimits | None = None,
         low_latency: bool = False,
     ) -> None:
-        hello = Hello(deposit.chain_id, deposit.registry, deposit.provider, flags=LOW_LATENCY if low_latency else 0)
+        flags = ALONE | (LOW_LATENCY if low_latency else 0)
+        hello = Hello(deposit.chain_id, deposit.registry, deposit.provider, flags=flags)
         self._crypto, self._host, self._store, self._emit = crypto, host, store, emit
         self._deposit, self._profile = deposit, profile
         self._channel_id = deposit.channel_id(crypto)
@@ -97,10 +108,12 @@ class User:
         self._closing = False
         self._closing_since: float | None = None
         self._kept = 0
+        self._asking: list[Request] = []
         self._started = 0.0
         self._heard = 0.0
         self.ready = False
-        self.session = ClientSession(crypto, hello, profile.node_key, limits or default_limits(profile.offers[0]))
+        limits = limits or agreed_limits(deposit, profile)
+        self.session = ClientSession(crypto, hello, profile.node_key, limits)
 
     async def run(self) -> None:
         """Connects and serves the connection until it ends. The last event is always Closed; nothing is raised for
@@ -129,7 +142,11 @@ class User:
         if self.session.state not in (ConnectionState.AUTHING, ConnectionState.READY):
             raise LocalError(Code.PROVIDER_GONE)
         amount = self.session.first_amount(request)
-        await self._save(amount, in_flight=True)
+        self._asking.append(request)
+        try:
+            await self._save(amount)
+        finally:
+            self._asking.remove(request)
         self.session.now = self._host.monotonic()
         self._heard = self.session.now
         stream = self.session.open(request, amount)
@@ -161,6 +178,9 @@ class User:
     async def _dial(self) -> Socket:
         if self._profile.minimum_suite > self.session.hello.suite:
             raise PeerError(Code.BAD_SUITE, suite=self._profile.minimum_suite)
+        agreed = self._deposit.agreed
+        if agreed is not None and self._profile.epoch < agreed.epoch:
+            raise PeerError(Code.BAD_PROFILE, reason="older than the one the deposit was made for")
         error: TallystickError = PeerError(Code.PROVIDER_GONE)
         for endpoint in self._profile.endpoints:
             try:
@@ -193,10 +213,15 @@ class User:
 
     def _check_silence(self, now: float) -> None:
         late = not self.ready and now - self._started > CONNECT_TIMEOUT
-        if late or (self.session.live and now - self._heard > SILENCE_TIMEOUT):
+        if late or (self.session.live and (now - self._heard > SILENCE_TIMEOUT or self._stalled(now))):
             self.session.lost(PeerError(Code.TIMED_OUT))
         elif self._closing_since is not None and now - self._closing_since > CLOSE_TIMEOUT:
             self.session.lost(PeerError(Code.CLOSE_FAILED))
+
+    def _stalled(self, now: float) -> bool:
+        """Filler keeps coming and nothing else: a queue may take long, the end of what was stopped may not."""
+        going = any(held.state in LIVE for held in self.session.streams.values())
+        return now - self.session.progressed > (STALL_TIMEOUT if going else STOP_TIMEOUT)
 
     async def _deliver(self) -> None:
         for event in self.session.events():
@@ -215,20 +240,24 @@ class User:
 
     def _authenticate(self) -> None:
         held = self._deposit
-        self.session.authenticate(
-            held.channels, held.channel_config(), held.key, held.payee, held.cap, self._resume, self._host.wall()
-        )
+        self.session.authenticate(held.proof(), held.cap, self._resume, self._host.wall())
 
-    async def _save(self, amount: int, *, in_flight: bool = False) -> None:
-        """Never a lower amount than an earlier save: two callers may meet here."""
-        self._kept = max(self._kept, amount, self.session.signed)
-        kept = Resume(self._kept, self.session.account.owed, in_flight or self.session.live)
-        await self._store.save(self._channel_id, kept)
+    async def _save(self, amount: int) -> None:
+        """Never a lower amount than an earlier save, nor without a request that is about to leave: callers may meet
+        here.
+        """
+        purse = self.session.purse
+        self._kept = max(self._kept, amount, purse.signed)
+        waiting = purse.waiting + sum(request.most_input for request in self._asking)
+        in_flight = self.session.live or bool(self._asking)
+        await self._store.save(
+            self._channel_id, Resume(self._kept, purse.account.owed, in_flight, waiting, purse.unseen)
+        )
 
     async def _maybe_close(self) -> None:
         if self._closing and self.session.state is ConnectionState.READY and not self.session.live:
             self._closing = False
-            await self._save(self.session.final_amount())
+            await self._save(self.session.purse.final)
             self.session.close()
 
     async def _flush(self) -> None:

@@ -4,7 +4,7 @@ of the Channels contract.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .channel import channels_domain
 from .crypto import Crypto
@@ -72,26 +72,38 @@ def auth_digest(
     return domain.digest(crypto, SESSION_AUTH, values)
 
 
-def receipt_digest(
-    crypto: Crypto,
-    domain: Domain,
-    *,
-    channel_id: bytes,
-    request_id: bytes,
-    amount: int,
-    units: int,
-    manifest: bytes,
-    digest: bytes,
-) -> bytes:
-    """What a provider's operator signs at the end of a stream. `digest` is salted, so that a shown receipt tells
-    nothing of the answer.
+@dataclass(frozen=True)
+class Receipt:
+    """What a provider's operator signs at the end of a stream, for its user to keep. `digest` is the answer's own
+    with a salt (16 bytes), so that a shown receipt tells nothing of the answer.
     """
-    values = {
-        "channelId": channel_id,
-        "requestId": request_id,
-        "amount": amount,
-        "units": units,
-        "manifest": manifest,
-        "digest": digest,
-    }
-    return domain.digest(crypto, RECEIPT, values)
+
+    channel_id: bytes
+    request_id: bytes
+    amount: int
+    units: int
+    manifest: bytes
+    digest: bytes
+    salt: bytes = b""
+    signature: bytes = b""
+
+    def signing_digest(self, crypto: Crypto, domain: Domain) -> bytes:
+        """The 32 bytes that are signed (EIP-712)."""
+        values = {
+            "channelId": self.channel_id,
+            "requestId": self.request_id,
+            "amount": self.amount,
+            "units": self.units,
+            "manifest": self.manifest,
+            "digest": self.digest,
+        }
+        return domain.digest(crypto, RECEIPT, values)
+
+    def signed(self, crypto: Crypto, domain: Domain, operator_key: bytes) -> Receipt:
+        """The same with the operator's signature."""
+        return replace(self, signature=crypto.secp256k1_sign(operator_key, self.signing_digest(crypto, domain)))
+
+    def verify(self, crypto: Crypto, domain: Domain, operator: bytes) -> None:
+        """Raises PeerError BAD_RECEIPT unless the operator signed exactly this."""
+        if not is_signed_by(crypto, self.signing_digest(crypto, domain), self.signature, operator):
+            raise PeerError(Code.BAD_RECEIPT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from dataclasses import replace
 
 import msgspec
 import pytest
@@ -324,15 +325,124 @@ async def test_the_same_request_is_never_run_twice(provider: Serving) -> None:
     assert row is not None and row.owed == answer.amount
 
 
+async def beside(provider: Serving, deposit: Deposit, number: int) -> Conversation:
+    """One of several connections of a deposit: it does not say that it is the only one."""
+    store = provider.world.store(f"user{number}")
+    conversation = Conversation(provider.world.crypto, store, deposit, (await provider.listing()).usable())
+    conversation.user.session.hello = replace(conversation.user.session.hello, flags=0)
+    await conversation.connect()
+    return conversation
+
+
+async def test_a_reload_in_mid_answer_leaves_both_with_the_same_count(world: World) -> None:
+    """The tab is gone but its socket is not: what the node would still send there must not go on being owed."""
+    async with serving(world, engine={"options": {"rate": 50.0}}) as provider:
+        deposit = await provider.deposit()
+        first = await provider.conversation(deposit)
+        await first.connect()
+        asked = first.ask(PROMPT, MODEL, 1000)
+        for _ in range(5):
+            await anext(asked)
+        assert first._run is not None
+        first._run.cancel()
+        first._store.release(deposit)
+        (older,) = provider.node._connections
+        again = await provider.conversation(deposit)
+        await again.connect()
+        channel = provider.node._channels[deposit.channel_id(world.crypto)]
+        assert older.session.closed and not channel.account.running
+        assert again.user.session.account.owed == channel.account.owed > 0
+        await until(lambda: provider.node.engine.load().running == 0)
+        assert (await answer_of(again, 5)).output_units == 5
+        await again.settle()
+        assert again.user.session.account.owed == channel.account.owed == channel.account.durable
+        await again.leave()
+        await asked.aclose()
+        assert first.user._socket is not None
+        await first.user._socket.close()
+
+
+async def test_who_is_replaced_is_told(provider: Serving) -> None:
+    """The same deposit opened in another browser: the first page says why it stopped."""
+    deposit = await provider.deposit()
+    conversations = [
+        Conversation(provider.world.crypto, provider.world.store(name), deposit, (await provider.listing()).usable())
+        for name in ("user", "elsewhere")
+    ]
+    for conversation in conversations:
+        await conversation.connect()
+    with pytest.raises(PeerError) as caught:
+        await answer_of(conversations[0])
+    assert caught.value.code is Code.REPLACED
+    assert (await answer_of(conversations[1], 3)).output_units == 3
+    for conversation in conversations:
+        await conversation.leave()
+
+
+async def test_a_stranger_replaces_nobody(provider: Serving) -> None:
+    """Who cannot prove the channel does not end its connection by saying that it is alone."""
+    deposit = await provider.deposit()
+    conversation = await provider.conversation(deposit)
+    await conversation.connect()
+    forged = msgspec.structs.replace(deposit, key=os.urandom(32))
+    stranger = Conversation(
+        provider.world.crypto, provider.world.store("stranger"), forged, (await provider.listing()).usable()
+    )
+    assert (await refusal(stranger)).code is Code.BAD_SIGNATURE
+    assert (await answer_of(conversation, 3)).output_units == 3
+    await conversation.leave()
+
+
+async def test_close_on_a_second_connection_cannot_undo_what_the_first_paid(provider: Serving) -> None:
+    """It was there before the other one paid; its final voucher says nothing is owed. The best voucher of all counts,
+    and what is closed for is what both connections together owe.
+    """
+    world, deposit = provider.world, await provider.deposit()
+    idle, busy = [await beside(provider, deposit, number) for number in (0, 1)]
+    answer = await answer_of(busy)
+    await busy.settle()
+    before = await world.balance(provider.provider)
+    await idle.close()
+    await until(lambda: busy.user.session.closed)
+    await until(lambda: deposit.channel_id(world.crypto) not in provider.node.till._closing)
+    assert await world.balance(provider.provider) - before == answer.amount == cost(40)
+    for conversation in (idle, busy):
+        await conversation.leave()
+
+
+async def test_two_closes_at_once_end_the_deposit_once(provider: Serving) -> None:
+    world, deposit = provider.world, await provider.deposit()
+    operator = provider.node.identity.operator
+    both = [await beside(provider, deposit, number) for number in (0, 1)]
+    sent = await transactions_of(world, operator)
+    outcomes = await asyncio.gather(*(one.close() for one in both), return_exceptions=True)
+    assert sorted(isinstance(outcome, bytes) for outcome in outcomes) == [False, True]
+    await until(lambda: deposit.channel_id(world.crypto) not in provider.node.till._closing)
+    assert await transactions_of(world, operator) == sent + 1
+    for conversation in both:
+        await conversation.leave()
+
+
+async def test_an_advance_comes_back_although_the_ledger_holds_a_better_voucher(provider: Serving) -> None:
+    world, deposit = provider.world, await provider.deposit()
+    conversation = await provider.conversation(deposit)
+    await conversation.connect()
+    answer = await answer_of(conversation, 20)
+    await conversation.settle()
+    conversation.user.session.send_voucher(answer.amount + cost(7))
+    await conversation.user._flush()
+    channel = provider.node._channels[deposit.channel_id(world.crypto)]
+    await until(lambda: channel.account.durable == answer.amount + cost(7))
+    before = await world.balance(provider.provider)
+    await conversation.close()
+    await conversation.leave()
+    await until(lambda: deposit.channel_id(world.crypto) not in provider.node.till._closing)
+    assert await world.balance(provider.provider) - before == answer.amount
+
+
 async def test_a_fifth_connection_evicts_the_most_silent(provider: Serving) -> None:
     deposit = await provider.deposit()
-    conversations = []
-    for number in range(5):
-        conversation = Conversation(
-            provider.world.crypto, provider.world.store(f"user{number}"), deposit, (await provider.listing()).usable()
-        )
-        await conversation.connect()
-        conversations.append(conversation)
+    conversations = [await beside(provider, deposit, number) for number in range(5)]
     await until(lambda: conversations[0].user.session.closed)
     assert [one.user.session.closed for one in conversations[1:]] == [False] * 4
     for conversation in conversations:

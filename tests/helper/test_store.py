@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tallystick_helper.crypto import NativeCrypto
@@ -28,9 +29,16 @@ def store(tmp_path: Path) -> UserStore:
 
 async def test_amounts_beyond_64_bits_come_back(store: UserStore) -> None:
     assert await store.load(CHANNEL) is None
-    kept = Resume(2**111 + 1, 2**110, True)
+    kept = Resume(2**111 + 1, 2**110, True, 2**109, 2**108)
     await store.save(CHANNEL, kept)
     assert await store.load(CHANNEL) == kept
+
+
+async def test_amounts_of_an_earlier_version_are_read(store: UserStore, tmp_path: Path) -> None:
+    """They say nothing of inputs that wait, nor of what was never seen."""
+    older = {"signed": "7", "owed": "5", "in_flight": True}
+    (tmp_path / "user" / f"{CHANNEL.hex()}.signed").write_bytes(msgspec.msgpack.encode(older))
+    assert await store.load(CHANNEL) == Resume(7, 5, True)
 
 
 async def test_files_are_private_and_whole(store: UserStore, tmp_path: Path) -> None:

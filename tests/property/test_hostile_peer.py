@@ -69,7 +69,7 @@ def test_any_provider(script, asked, stopped):
     client = pair.client
     inputs = sum((len(held.request.input) + 64) * 10**6 for held in client.streams.values())
     assert client.signed <= client.account.cap
-    assert client.signed <= client.account.owed + inputs + client.limits.advance
+    assert client.signed <= client.account.owed + inputs + client.purse.limits.advance
 
 
 @given(st.lists(records(), max_size=12), st.booleans())

@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from tallystick_helper.crypto import NativeCrypto
 from tallystick_shared.errors import Code, PeerError
-from tallystick_shared.session import Resume
+from tallystick_shared.session import Request, Resume
 from tallystick_shared.session import events as ev
 from tallystick_shared.session.tables import LIVE, ConnectionState
 from tallystick_shared.voucher import NOTHING
@@ -36,9 +36,11 @@ class Kept(Pair):
         if isinstance(event, ev.Finished | ev.Refused) and not self.client.live:
             self.keep(0)
 
-    def keep(self, amount: int, in_flight: bool = False) -> None:
-        best = max(amount, self.client.signed, self.resume.signed)
-        self.resume = Resume(best, self.client.account.owed, in_flight or self.client.live)
+    def keep(self, amount: int, asking: Request | None = None) -> None:
+        purse, live = self.client.purse, self.client.live or asking is not None
+        best = max(amount, purse.signed, self.resume.signed)
+        waiting = purse.waiting + (asking.most_input if asking else 0)
+        self.resume = Resume(best, purse.account.owed, live, waiting, purse.unseen)
 
     def _provider_driver(self, event: ev.Event) -> None:
         if isinstance(event, ev.VoucherReceived):
@@ -67,7 +69,7 @@ class Streams(RuleBasedStateMachine):
             return
         request = self.pair.request(b"q" * size, most)
         amount = self.pair.client.first_amount(request)
-        self.pair.keep(amount, in_flight=True)
+        self.pair.keep(amount, request)
         self.pair.client.open(request, amount)
         self.pair.settle()
 
@@ -209,7 +211,9 @@ class Streams(RuleBasedStateMachine):
         assert client.account.owed == base + self.reckoned()
         assert client.signed <= self.pair.cap
         inputs = sum((len(held.request.input) + 64) * IN for held in client.streams.values())
-        assert client.signed <= max(self.pair.resume.signed, base + self.reckoned() + inputs + client.limits.advance)
+        assert client.signed <= max(
+            self.pair.resume.signed, base + self.reckoned() + inputs + client.purse.limits.advance
+        )
 
     @invariant()
     def nothing_counts_that_was_not_signed_or_not_kept(self):
@@ -230,19 +234,21 @@ class Streams(RuleBasedStateMachine):
         if not hasattr(self, "pair"):
             return
         self.disk(True)
-        for _ in range(60):
+        owed, patience = -1, 60
+        while self.pair.client.live:  # where a unit is dearer than the window, each waits for its own voucher
+            patience = patience - 1 if self.pair.account.owed == owed else 60
+            owed = self.pair.account.owed
+            assert patience, "a stream hangs"
             for number, held in list(self.pair.provider.streams.items()):
                 if held.state in LIVE:
                     self.pair.provider.finish(number, "stop")
             self.pair.pass_time(0.5)
-            if not self.pair.client.live:
-                break
-        else:
-            raise AssertionError("a stream hangs")
         self.pair.pass_time(3)
         assert self.pair.client.signed >= self.pair.client.account.owed
-        if not self.cuts:
-            assert self.pair.client.account.owed == self.pair.account.owed <= self.pair.account.durable
+        if self.pair.client.purse.unseen < self.pair.client.purse.limits.advance:
+            assert self.pair.client.account.owed == self.pair.account.owed
+        if not self.cuts:  # a voucher that a cut swallowed is signed again beside the next OPEN
+            assert self.pair.account.owed <= self.pair.account.durable
 
 
 full = bool(os.environ.get("TALLYSTICK_FULL"))

@@ -18,6 +18,7 @@ from tallystick_shared.records import Hello
 from tallystick_shared.session import (
     ClientLimits,
     ClientSession,
+    Proof,
     ProviderIdentity,
     ProviderSession,
     Request,
@@ -75,6 +76,9 @@ class Pair:
         self.provider = ProviderSession(crypto, self.identity, WALL)
         self.account = self.account or Account(cap=self.cap, window=self.window)
 
+    def proof(self) -> Proof:
+        return Proof(CHANNELS, self.config, self.session_key, PAYEE, self.operator)
+
     def deposit(self) -> Deposit:
         """The same channel as a stored deposit."""
         return Deposit(
@@ -93,7 +97,7 @@ class Pair:
 
     def _client_driver(self, event: Event) -> None:
         if isinstance(event, ev.Keyed):
-            self.client.authenticate(CHANNELS, self.config, self.session_key, PAYEE, self.cap, self.resume, WALL)
+            self.client.authenticate(self.proof(), self.cap, self.resume, WALL)
         elif isinstance(event, ev.VoucherDue):
             self.stored.append(event.amount)
             self.client.send_voucher(event.amount)

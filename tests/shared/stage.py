@@ -9,7 +9,7 @@ from tallystick_shared.errors import Code, PeerError
 from tallystick_shared.session import ProviderSession, Resume
 from tallystick_shared.session import events as ev
 from tallystick_shared.user import SocketClosed, User
-from tests.shared.pair import WALL, Pair
+from tests.shared.pair import OFFER, WALL, Pair
 from tests.shared.tools import Turn
 
 
@@ -67,7 +67,8 @@ class Stage:
     def user(self, **more: Any) -> User:
         pair = self.pair
         profile = more.pop("profile", None) or pair.profile()
-        made = User(pair.crypto, self, self, pair.deposit(), profile, self.events.append, **more)
+        deposit = more.pop("deposit", None) or pair.deposit()
+        made = User(pair.crypto, self, self, deposit, profile, self.events.append, **more)
         self._running, self._ended = made.run(), False
         return made
 
@@ -116,7 +117,7 @@ class Stage:
             assert pair.account is not None
             provider.accept_auth(pair.account, pair.highest)
         elif isinstance(event, ev.InputComplete):
-            provider.measure(event.stream, len(event.data) // 4, bytes(32))
+            provider.measure(event.stream, len(event.data) // 4, OFFER.manifest)
         elif isinstance(event, ev.VoucherReceived):
             pair.highest = event.voucher
             provider.voucher_durable(event.voucher)

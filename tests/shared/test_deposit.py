@@ -7,12 +7,21 @@ import pytest
 
 from tallystick_shared.chains import Deployment, deployment
 from tallystick_shared.channel import NATIVE, leaf
-from tallystick_shared.deposit import DEFAULT_DELAY, DEFAULT_LIFE, Deposit, Terms, opening_call, plan
+from tallystick_shared.deposit import (
+    DEFAULT_DELAY,
+    DEFAULT_LIFE,
+    LONGEST_DELAY,
+    Agreed,
+    Deposit,
+    Terms,
+    opening_call,
+    plan,
+)
 from tallystick_shared.errors import Code, LocalError, PeerError
 from tallystick_shared.evm.channels import Channels
 from tallystick_shared.market import Listing
 from tallystick_shared.messages import amount_bytes, decode, encode
-from tests.shared.pair import CHAIN, CHANNELS, PAYEE, REGISTRY, WALL, Pair
+from tests.shared.pair import CHAIN, CHANNELS, OFFER, PAYEE, REGISTRY, WALL, Pair
 from tests.shared.tools import Seeded, refused
 
 WHERE = Deployment(CHAIN, REGISTRY, CHANNELS)
@@ -51,9 +60,33 @@ def test_the_record_survives_a_reload(crypto, listing):
 
 
 def test_a_delay_that_the_provider_asks_for(crypto, listing):
-    deposit = plan(crypto, WHERE, changed(listing, minimum_delay=30 * 86400), PAYER, Terms(1, life=3600), WALL)
-    assert deposit.config.delay == 30 * 86400
+    deposit = plan(crypto, WHERE, changed(listing, minimum_delay=LONGEST_DELAY), PAYER, Terms(1, life=3600), WALL)
+    assert deposit.config.delay == LONGEST_DELAY
     assert deposit.expiry > WALL + deposit.config.delay
+
+
+def test_a_delay_longer_than_the_person_allows(crypto, listing):
+    """A provider cannot lock a deposit for as long as it likes; who wants a longer notice says so."""
+    greedy = changed(listing, minimum_delay=LONGEST_DELAY + 1)
+    with refused(Code.DELAY_TOO_LONG, PeerError):
+        plan(crypto, WHERE, greedy, PAYER, Terms(1), WALL)
+    for terms in (Terms(1, longest_delay=LONGEST_DELAY + 1), Terms(1, delay=LONGEST_DELAY + 1)):
+        assert plan(crypto, WHERE, greedy, PAYER, terms, WALL).config.delay == LONGEST_DELAY + 1
+
+
+def test_what_the_provider_asked_is_kept_with_the_deposit(crypto, listing):
+    """The dearest input and the dearest output of its offers, and the epoch of its profile."""
+    other = msgspec.structs.replace(OFFER, model="other", price_in=amount_bytes(1), price_out=amount_bytes(10**15))
+    two = changed(listing, offers=(OFFER, other), epoch=7)
+    agreed = plan(crypto, WHERE, two, PAYER, Terms(1), WALL).agreed
+    assert agreed == Agreed(OFFER.price_in, amount_bytes(10**15), 7)
+
+
+def test_a_record_of_an_earlier_version_is_read(crypto, listing):
+    """It holds no agreement: the array ends before it."""
+    deposit = plan(crypto, WHERE, listing, PAYER, Terms(1), WALL)
+    older = msgspec.msgpack.encode(msgspec.msgpack.decode(encode(deposit))[:-1])
+    assert decode(Deposit, older) == msgspec.structs.replace(deposit, agreed=None)
 
 
 def test_too_small(crypto, listing):

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+from dataclasses import replace
 
+import pytest
+from msgspec import structs
+
+from tallystick_shared.channel import channels_domain
 from tallystick_shared.errors import Code, LocalError, PeerError
 from tallystick_shared.messages import (
     MAX_INPUT,
@@ -19,6 +23,7 @@ from tallystick_shared.messages import (
     PayFirst,
     Voucher,
     amount_bytes,
+    decode,
     encode_body,
 )
 from tallystick_shared.money import Account
@@ -29,7 +34,7 @@ from tallystick_shared.session import events as ev
 from tallystick_shared.session.peer import MAX_QUEUE
 from tallystick_shared.session.tables import ConnectionState, StreamState
 from tallystick_shared.voucher import Signed
-from tests.shared.pair import NODE_KEY, OFFER, WINDOW, Pair
+from tests.shared.pair import CHAIN, CHANNELS, NODE_KEY, OFFER, WINDOW, Pair
 from tests.shared.tools import refused
 
 IN, OUT = 10**6, 4 * 10**6
@@ -175,6 +180,37 @@ def test_an_end_that_does_not_add_up(pair, units, amount, digest, code):
     assert pair.client.account.owed == 40 * IN
 
 
+@pytest.mark.parametrize("fault_of", ["key", "manifest", "salt", "nothing"])
+def test_a_receipt_that_the_operator_did_not_sign_for_this_answer(pair, crypto, fault_of):
+    """All sums are right, only the receipt is not: it would prove nothing, so the answer does not count as finished."""
+    if fault_of == "key":
+        pair.provider.identity = replace(pair.identity, operator_key=b"\x09" * 32)
+    pair._provider_driver = lambda event: (
+        pair.provider.measure(event.stream, 40, bytes(32) if fault_of == "manifest" else OFFER.manifest)
+        if isinstance(event, ev.InputComplete)
+        else Pair._provider_driver(pair, event)
+    )
+    stream = running(pair)
+    pair.engine(stream, 3)
+    pair.pass_time(0.3)
+    if fault_of == "salt":
+        end = pair.provider._conclude(stream, pair.provider.streams[stream])
+        body = decode(End, end.body)
+        says(pair, "provider", structs.replace(body, salt=bytes(16)), stream)
+    else:
+        pair.provider.finish(stream, "stop")
+        pair.pass_time(0.5)
+    if fault_of == "nothing":
+        (finished,) = pair.seen(ev.Finished)
+        receipt = finished.receipt
+        receipt.verify(crypto, channels_domain(CHAIN, CHANNELS), pair.operator)
+        assert (receipt.amount, receipt.units, receipt.manifest) == (40 * IN + 3 * OUT, 3, OFFER.manifest)
+        return
+    assert fault(pair, "client") is Code.BAD_RECEIPT
+    assert not pair.seen(ev.Finished)
+    assert pair.client.account.owed == 40 * IN + 3 * OUT
+
+
 def test_a_first_connection_owes_nothing_whatever_the_provider_says(crypto):
     """A new deposit: the provider claims that half a window is owed already."""
     pair = Pair(crypto, account=Account(cap=10**12, window=WINDOW, settled=WINDOW // 2)).connect()
@@ -186,7 +222,7 @@ def test_after_a_cut_the_provider_gets_no_more_than_the_advance(crypto):
     account = Account(cap=10**12, window=WINDOW, settled=10**11)
     pair = Pair(crypto, account=account, resume=Resume(100, 90, True)).connect()
     pair.pass_time(2)
-    assert pair.client.signed == 100 + pair.client.limits.advance
+    assert pair.client.signed == 90 + pair.client.purse.limits.advance
 
 
 def test_a_voucher_of_someone_else_as_ours(pair):
@@ -411,20 +447,6 @@ def test_input_of_ended_streams_is_not_kept(pair):
     assert sum(len(held.input) for held in pair.provider.streams.values()) == 0
 
 
-def test_close_on_a_second_connection_cannot_undo_what_the_first_paid(crypto):
-    """Connection B was there before A paid; its CLOSE for nothing would end the channel with the provider unpaid."""
-    account = Account(cap=10**12, window=WINDOW)
-    idle, busy = Pair(crypto, account=account).connect(), Pair(crypto, account=account).connect()
-    stream = busy.ask()
-    busy.engine(stream, 50)
-    busy.provider.finish(stream, "stop")
-    busy.pass_time(12)
-    assert account.durable == 40 * IN + 50 * OUT
-    says(idle, "client", Close(amount_bytes(0), b""))
-    assert not idle.seen(ev.CloseAsked, "provider")
-    assert fault(idle, "provider") is Code.BAD_VOUCHER
-
-
 @pytest.mark.parametrize("signature", [b"", bytes(65), bytes(128)])
 def test_close_with_a_bad_signature(pair, signature):
     says(pair, "client", Close(amount_bytes(10), signature))
@@ -505,11 +527,39 @@ def test_a_long_piece_of_many_units_is_never_taken_for_an_overcount(crypto):
     assert len(b"".join(event.data for event in outputs)) == 1000
 
 
-def test_a_unit_dearer_than_the_window_ends_the_stream_and_not_the_connection(crypto):
+def test_a_piece_dearer_than_the_window_is_paid_first_and_comes(crypto):
+    """An image of several units, say: no voucher for what was received could ever cover it."""
     pair = Pair(crypto, window=OUT - 1).connect()
     stream = pair.ask()
     pair.pass_time(2)
-    pair.engine(stream, 3)
+    pair.provider.data(stream, b"an image", 5)
+    pair.engine(stream, 2)
+    pair.provider.finish(stream, "stop")
     pair.pass_time(8)
-    assert pair.seen(ev.Finished)[0].finish == "interrupted"
-    assert not pair.client.closed
+    (finished,) = pair.seen(ev.Finished)
+    assert (finished.finish, finished.units) == ("stop", 7)
+    assert pair.client.account.owed == pair.account.owed == pair.account.durable == 40 * IN + 7 * OUT
+
+
+def test_a_piece_dearer_than_the_advance_is_not_paid(crypto):
+    pair = Pair(crypto, window=OUT - 1).connect()
+    stream = pair.ask()
+    pair.pass_time(2)
+    signed = pair.client.signed
+    pair.provider.data(stream, b"i" * 400, WINDOW // OUT + 1)
+    pair.pass_time(3)
+    (refusal,) = pair.seen(ev.Refused)
+    assert refusal.error.code is Code.ADVANCE_TOO_LARGE
+    assert pair.client.signed == signed == pair.account.owed and not pair.client.closed
+
+
+def test_a_piece_that_is_paid_first_and_never_comes_is_no_lasting_loss(pair):
+    """What was signed ahead serves for whatever comes next, and CLOSE takes the rest back."""
+    running(pair)
+    says(pair, "provider", PayFirst(amount_bytes(40 * IN + WINDOW)))
+    pair.pass_time(1)
+    assert pair.client.signed == 40 * IN + WINDOW
+    says(pair, "provider", PayFirst(amount_bytes(40 * IN + 2 * WINDOW)))
+    pair.pass_time(1)
+    assert pair.client.signed == 40 * IN + WINDOW
+    assert pair.client.purse.final == pair.client.account.owed == 40 * IN

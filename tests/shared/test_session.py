@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tallystick_shared.channel import Config
 from tallystick_shared.errors import Code, LocalError, PeerError
+from tallystick_shared.money import Account, Price
+from tallystick_shared.records import ALONE, LOW_LATENCY
 from tallystick_shared.session import Resume
 from tallystick_shared.session import events as ev
 from tallystick_shared.session.tables import ConnectionState
 from tallystick_shared.voucher import Signed
-from tests.shared.pair import OFFER, PRICE_OUT, WINDOW, Pair
+from tests.shared.pair import OFFER, PRICE_IN, PRICE_OUT, WINDOW, Pair
+from tests.shared.tools import refused
 
 IN, OUT = 10**6, 4 * 10**6
 
@@ -229,6 +234,14 @@ def test_reconnect_after_a_cut_pays_the_rest_once(pair):
     assert again.account.owed == 40 * IN + 10 * OUT + finished.amount
 
 
+def test_a_voucher_that_a_cut_swallowed_is_signed_again_beside_the_next_open(crypto):
+    account = Account(cap=10**12, window=WINDOW, settled=40 * IN)
+    pair = Pair(crypto, account=account, resume=Resume(40 * IN, 40 * IN, False)).connect()
+    assert account.durable == 0
+    pair.ask()
+    assert account.durable == 40 * IN + 10 * IN
+
+
 def test_amount_of_the_provider_counts_only_with_our_signature(crypto):
     pair = Pair(crypto)
     pair.client.start()
@@ -236,6 +249,44 @@ def test_amount_of_the_provider_counts_only_with_our_signature(crypto):
     pair.settle()
     assert error_of(pair) is Code.BAD_VOUCHER
     assert pair.client.signed == 0
+
+
+@pytest.mark.parametrize("flags", [0, ALONE, LOW_LATENCY, ALONE | LOW_LATENCY])
+def test_whether_it_is_the_only_connection_is_told_with_the_proof(crypto, flags):
+    pair = Pair(crypto)
+    pair.client.hello = replace(pair.hello, flags=flags)
+    pair.connect()
+    (offered,) = pair.seen(ev.AuthOffered, "provider")
+    assert offered.alone == bool(flags & ALONE)
+
+
+def test_an_older_connection_that_is_replaced_costs_what_it_had_sent(pair):
+    """Both count the same from the moment the new one is accepted, whatever the old one still had in store."""
+    stream = pair.ask()
+    pair.engine(stream, 50)
+    pair.pass_time(0.3)
+    kept = Resume(pair.client.signed, pair.client.account.owed, True)
+    pair.engine(stream, 50)
+    pair.now += 0.1
+    pair.provider.tick(pair.now)  # what leaves now reaches nobody
+    pair.provider.refuse(PeerError(Code.REPLACED))
+    again = pair.reconnect(kept)
+    pair.provider.tick(pair.now + 10)
+    assert again.client.account.owed == again.account.owed > kept.owed
+    assert answer(again, 5).units == 5
+    assert again.client.account.owed == again.account.owed == again.account.durable
+
+
+def test_an_offer_dearer_than_agreed_is_not_asked(crypto):
+    pair = Pair(crypto).connect()
+    agreed = replace(pair.client.purse.limits, price=OFFER.price)
+    pair.client.purse.limits = agreed
+    assert answer(pair, 5).units == 5
+    pair.client.purse.limits = replace(agreed, price=Price(PRICE_IN - 1, PRICE_OUT))
+    signed = pair.client.signed
+    with refused(Code.PRICE_CHANGED, PeerError):
+        pair.client.first_amount(pair.request())
+    assert pair.client.signed == signed
 
 
 def test_window_larger_than_allowed_is_refused(crypto):
@@ -246,7 +297,7 @@ def test_window_larger_than_allowed_is_refused(crypto):
 def test_wrong_node_key_sends_nothing_readable(crypto):
     pair = Pair(crypto)
     other = crypto.x25519_public(b"\x06" * 32)
-    pair.client = type(pair.client)(crypto, pair.hello, other, pair.client.limits)
+    pair.client = type(pair.client)(crypto, pair.hello, other, pair.client.purse.limits)
     pair.connect()
     assert error_of(pair) is Code.HANDSHAKE_FAILED
     assert [sender for sender, _ in pair.wire] == ["client", "provider"]

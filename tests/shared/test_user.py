@@ -6,12 +6,21 @@ import msgspec
 import pytest
 
 from tallystick_shared.chat import chat_input
+from tallystick_shared.deposit import Agreed
 from tallystick_shared.errors import Code, LocalError, PeerError
-from tallystick_shared.messages import MAX_INPUT
+from tallystick_shared.messages import MAX_INPUT, amount_bytes, amount_int
+from tallystick_shared.records import ALONE, LOW_LATENCY
 from tallystick_shared.session import ClientLimits, Resume
 from tallystick_shared.session import events as ev
 from tallystick_shared.session.tables import ConnectionState
-from tallystick_shared.user import CLOSE_TIMEOUT, CONNECT_TIMEOUT, SILENCE_TIMEOUT, default_limits
+from tallystick_shared.user import (
+    CLOSE_TIMEOUT,
+    CONNECT_TIMEOUT,
+    SILENCE_TIMEOUT,
+    STALL_TIMEOUT,
+    STOP_TIMEOUT,
+    limits_at,
+)
 from tests.shared.pair import OFFER, WINDOW, Pair
 from tests.shared.stage import Stage
 from tests.shared.tools import drive, refused
@@ -87,6 +96,20 @@ def test_two_callers_that_meet_keep_the_higher_amount(stage):
     drive(slow)
     drive(user._save(5))
     assert stage.kept.signed == 10**9
+
+
+def test_a_save_while_another_question_is_about_to_leave_does_not_forget_it(stage):
+    """A reload may come between: what that question's input costs is then accounted for."""
+    user = stage.user(limits=LIMITS)
+    stage.until(ev.Ready)
+    slow = user.ask("chat", b"", PROMPT, "toy", 100)
+    slow.send(None)  # it waits in the store
+    drive(user._save(5))
+    most = (len(PROMPT) + OFFER.template_units) * IN
+    assert (stage.kept.in_flight, stage.kept.waiting) == (True, most)
+    drive(slow)
+    stage.until(ev.Finished)
+    assert (stage.kept.in_flight, stage.kept.waiting) == (False, 0)
 
 
 def test_several_streams_at_once(stage):
@@ -172,6 +195,33 @@ def test_silence_in_the_middle_of_an_answer(stage):
     assert last_error(stage) is Code.TIMED_OUT
     assert stage.now - silent_since <= SILENCE_TIMEOUT + 1
     assert stage.kept.in_flight
+
+
+def test_filler_without_end_after_an_answer_was_stopped(stage):
+    """The provider's beats go on, but the end of what was stopped never comes: the deposit must not hang on it."""
+    user = stage.user(limits=LIMITS)
+    stage.until(ev.Ready)
+    stage.answers[ev.RequestReady] = lambda event: stage.provider.data(event.stream, b"word ", 1)
+    stream = ask(user)
+    stage.until(ev.Output)
+    stage.provider._handle = lambda stream, body: None
+    drive(user.stop(stream))
+    stopped_at = stage.now
+    stage.end()
+    assert last_error(stage) is Code.TIMED_OUT
+    assert STOP_TIMEOUT < stage.now - stopped_at <= STOP_TIMEOUT + 1
+
+
+def test_a_long_queue_is_waited_for_but_not_for_ever(stage):
+    user = stage.user(limits=LIMITS)
+    stage.until(ev.Ready)
+    stage.answers[ev.RequestReady] = lambda event: None
+    ask(user)
+    stage.until(ev.Accepted)
+    accepted_at = stage.now
+    stage.end(turns=5000)
+    assert last_error(stage) is Code.TIMED_OUT
+    assert STALL_TIMEOUT - 1 < stage.now - accepted_at <= STALL_TIMEOUT + 1
 
 
 def test_no_silence_while_nothing_is_asked(stage):
@@ -319,6 +369,38 @@ def test_a_profile_that_asks_for_more_than_suite_1_is_never_dialled_with_less(st
     assert last_error(stage) is Code.BAD_SUITE and not stage.dialled
 
 
+@pytest.mark.parametrize(("epoch", "good"), [(7, True), (6, True), (5, False)])
+def test_a_profile_older_than_the_one_the_deposit_was_made_for(stage, epoch, good):
+    """A lying RPC may show what the provider has long replaced; its owner's signature is on that as well."""
+    deposit = msgspec.structs.replace(stage.pair.deposit(), agreed=Agreed(OFFER.price_in, OFFER.price_out, 6))
+    stage.user(deposit=deposit, profile=msgspec.structs.replace(stage.pair.profile(), epoch=epoch))
+    if good:
+        stage.until(ev.Ready)
+        stage._running.close()
+        return
+    stage.end()
+    assert last_error(stage) is Code.BAD_PROFILE and not stage.dialled
+
+
+@pytest.mark.parametrize(("dearer", "good"), [(0, True), (1, False)])
+@pytest.mark.parametrize("which", ["price_in", "price_out"])
+def test_prices_are_those_of_the_day_of_the_deposit(stage, which, dearer, good):
+    """A provider that raised them since is not asked, and nothing is signed for it."""
+    deposit = msgspec.structs.replace(stage.pair.deposit(), agreed=Agreed(OFFER.price_in, OFFER.price_out, 1))
+    now = amount_bytes(amount_int(getattr(OFFER, which)) + dearer)
+    offer = msgspec.structs.replace(OFFER, **{which: now})
+    user = stage.user(deposit=deposit, profile=msgspec.structs.replace(stage.pair.profile(), offers=(offer,)))
+    stage.until(ev.Ready)
+    if good:
+        ask(user)
+        assert stage.until(ev.Finished).amount == COST
+        return
+    with refused(Code.PRICE_CHANGED, PeerError):
+        ask(user)
+    assert not stage.saved and user.session.signed == 0
+    stage._running.close()
+
+
 @pytest.mark.parametrize("key", [bytes(32), b"\x01" + bytes(31)])
 def test_a_node_key_that_is_no_key(stage, key):
     stage.user(profile=msgspec.structs.replace(stage.pair.profile(), node_key=key))
@@ -346,10 +428,11 @@ def test_one_flipped_byte_is_one_clear_error_and_no_money(stage):
 
 
 def test_low_latency_is_said_in_the_greeting(stage):
-    assert stage.user(low_latency=True).session.hello.flags == 1
+    assert stage.user(low_latency=True).session.hello.flags == ALONE | LOW_LATENCY
     stage.until(ev.Ready)
     assert stage.provider._cadence.beat.interval == 0.04
 
 
-def test_default_limits_follow_the_dearer_price():
-    assert default_limits(OFFER) == ClientLimits(20_000 * OUT, 20_000 * OUT)
+def test_limits_follow_the_dearer_price():
+    price = OFFER.price
+    assert limits_at(price) == ClientLimits(20_000 * OUT, 20_000 * OUT, price)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tallystick_shared.errors import Code, PeerError
-from tallystick_shared.voucher import Payment, Signed, auth_digest, is_signed_by, receipt_digest
+from tallystick_shared.voucher import Payment, Receipt, Signed, auth_digest, is_signed_by
 from tests.shared.crypto_conformance import N
 from tests.shared.signed_samples import CHANNELS, SAMPLES
 from tests.shared.tools import flipped, refused
@@ -76,17 +76,32 @@ def test_auth_is_the_known_one(crypto):
 
 def test_receipt_is_the_known_one(crypto):
     _, _, values, digest = SAMPLES["receipt"]
-    made = receipt_digest(
-        crypto,
-        CHANNELS,
-        channel_id=values["channelId"],
-        request_id=values["requestId"],
-        amount=values["amount"],
-        units=values["units"],
-        manifest=values["manifest"],
-        digest=values["digest"],
+    receipt = Receipt(
+        values["channelId"],
+        values["requestId"],
+        values["amount"],
+        values["units"],
+        values["manifest"],
+        values["digest"],
     )
+    made = receipt.signing_digest(crypto, CHANNELS)
     assert made.hex() == digest.removeprefix("0x")
+
+
+def test_a_receipt_is_the_operators_over_exactly_this(crypto):
+    operator = crypto.secp256k1_address(KEY)
+    receipt = Receipt(ID, bytes(16), 100, 7, bytes(32), bytes(32), bytes(16)).signed(crypto, CHANNELS, KEY)
+    receipt.verify(crypto, CHANNELS, operator)
+    changes = [
+        {"channel_id": flipped(ID, 0)}, {"request_id": flipped(bytes(16), 0)}, {"amount": 101}, {"units": 8},
+        {"manifest": flipped(bytes(32), 0)}, {"digest": flipped(bytes(32), 0)}, {"signature": b""},
+        {"signature": flipped(receipt.signature, 3)},
+    ]  # fmt: skip
+    for change in changes:
+        with refused(Code.BAD_RECEIPT, PeerError):
+            replace(receipt, **change).verify(crypto, CHANNELS, operator)
+    with refused(Code.BAD_RECEIPT, PeerError):
+        receipt.verify(crypto, CHANNELS, crypto.secp256k1_address(OTHER))
 
 
 def test_no_signature_of_one_kind_is_one_of_another(crypto):

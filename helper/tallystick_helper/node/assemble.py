@@ -9,7 +9,7 @@ from tallystick_shared.crypto import Crypto
 from tallystick_shared.errors import Code, LocalError
 from tallystick_shared.evm.channels import Channels
 from tallystick_shared.evm.rpc import Rpc
-from tallystick_shared.session.provider import ProviderIdentity
+from tallystick_shared.session import ProviderIdentity
 
 from ..announcement import Announcement
 from ..chain.follower import Follower

@@ -112,13 +112,17 @@ class Connection:
 
     async def _wind_up(self, writer: asyncio.Task[None]) -> None:
         self.node.ticker.want(self, None)
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+        await self.at_rest()
         if self.channel is not None:
             await self.node.leave(self, self.channel)
         self._queue.put_nowait(None)
         await asyncio.wait([writer], timeout=2.0)
         writer.cancel()
+
+    async def at_rest(self) -> None:
+        """Waits until all that was begun for this connection is done: above all, its vouchers are on disk."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
 
     async def _write(self) -> None:
         try:
@@ -263,12 +267,22 @@ class Connection:
             await self.node.ledger.store_owed(channel.channel_id, owed)
 
     async def _close_asked(self, event: CloseAsked) -> None:
-        assert self.channel is not None
-        # What the channel's other connections would still be served could never be claimed.
-        for other in list(self.channel.connections):
-            if other is not self:
-                other.end(PeerError(Code.CHANNEL_ENDED))
-        await self.node.till.close(self.channel, event.voucher, self._closing)
+        """What the channel's other connections would still be served could never be claimed, so they end first. A
+        final voucher below what is owed then gives way to the best that any connection ever brought.
+        """
+        channel = self.channel
+        assert channel is not None
+        if self.session.closed:  # another connection's CLOSE came first, and waits for this task
+            return
+        others = [other for other in channel.connections if other is not self]
+        for other in others:
+            other.end(PeerError(Code.CHANNEL_ENDED))
+        for other in others:
+            await other.at_rest()
+        final, row = event.voucher, await self.node.ledger.channel(channel.channel_id)
+        if row is not None and final.amount < min(channel.account.owed, row.voucher.amount):
+            final = row.voucher
+        await self.node.till.close(channel, final, self._closing)
 
     async def _closing(self, transaction: bytes) -> None:
         self.session.close_ok(transaction)

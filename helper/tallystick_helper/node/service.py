@@ -15,8 +15,8 @@ from tallystick_shared.evm.rpc import Rpc
 from tallystick_shared.messages import amount_int
 from tallystick_shared.money import Account
 from tallystick_shared.profile import Profile
+from tallystick_shared.session import ProviderIdentity
 from tallystick_shared.session.events import AuthOffered
-from tallystick_shared.session.provider import ProviderIdentity
 from tallystick_shared.voucher import Signed
 
 from ..chain.follower import Follower
@@ -113,7 +113,11 @@ class Node:
             channel = self._channels[offered.channel_id] = LiveChannel(offered, account)
         if channel.ending or self.till.is_closing(offered.channel_id):
             raise PeerError(Code.CHANNEL_ENDED)
-        if len(channel.connections) >= self._per_channel:
+        if offered.alone:
+            # What they would still deliver could no longer reach anybody, but would go on being owed.
+            for older in list(channel.connections):
+                older.end(PeerError(Code.REPLACED))
+        elif len(channel.connections) >= self._per_channel:
             channel.silent_longest().end(PeerError(Code.TOO_MANY_CONNECTIONS))
         channel.connections.append(connection)
         return channel, row.voucher

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from tallystick_shared.channel import Config
 from tallystick_shared.errors import TallystickError
 from tallystick_shared.messages import Auth, Open, ServerInfo
-from tallystick_shared.voucher import Signed
+from tallystick_shared.voucher import Receipt, Signed
 
 
 @dataclass(frozen=True)
@@ -82,13 +82,14 @@ class VoucherDurable(Event):
 
 @dataclass(frozen=True)
 class Finished(Event):
-    """A stream ended in order. `finish`: stop, length, cancelled, deposit, interrupted."""
+    """A stream ended in order. `finish`: stop, length, cancelled, deposit, interrupted. The receipt is verified."""
 
     stream: int
     finish: str
     input_units: int
     units: int
     amount: int
+    receipt: Receipt
 
 
 @dataclass(frozen=True)
@@ -114,13 +115,14 @@ class CloseAccepted(Event):
 @dataclass(frozen=True)
 class AuthOffered(Event):
     """A client proved that it holds the session key of a channel. Look the channel up, then `accept_auth` or
-    `refuse`.
+    `refuse`. `alone`: it has no other connection on it, so those that are left are dead and must be ended first.
     """
 
     channel_id: bytes
     config: Config
     depth: int
     auth: Auth
+    alone: bool = False
 
 
 @dataclass(frozen=True)
@@ -177,6 +179,8 @@ class StreamDone(Event):
 
 @dataclass(frozen=True)
 class CloseAsked(Event):
-    """The client wants the channel closed with this voucher (already the better of the offered and the highest)."""
+    """The client wants the channel closed with this voucher: its last word, or the best that this connection saw
+    where that pays better. Another connection may have brought a better one yet.
+    """
 
     voucher: Signed

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections import deque
-from dataclasses import dataclass, field
 
-from tallystick_shared.channel import Config, channels_domain, leaf, root_of
-from tallystick_shared.crypto import Crypto, InvalidTag
+from tallystick_shared.channel import channels_domain
+from tallystick_shared.crypto import Crypto
 from tallystick_shared.errors import Code, PeerError, TallystickError, code_of
 from tallystick_shared.messages import (
     MAX_INPUT,
@@ -19,7 +17,6 @@ from tallystick_shared.messages import (
     Cancel,
     Close,
     CloseOk,
-    Data,
     End,
     Error,
     Input,
@@ -30,14 +27,12 @@ from tallystick_shared.messages import (
     VoucherOk,
     amount_bytes,
     amount_int,
-    encode,
     encode_body,
 )
 from tallystick_shared.money import Account, Price
-from tallystick_shared.noise import NK, HandshakeState
 from tallystick_shared.profile import answer_digest
-from tallystick_shared.records import HEADER, HELLO_SIZE, LOW_LATENCY, Frame, Hello, Record, Type
-from tallystick_shared.voucher import NOTHING, Payment, Signed, auth_digest, is_signed_by, receipt_digest
+from tallystick_shared.records import ALONE, HEADER, LOW_LATENCY, Frame, Record, Type
+from tallystick_shared.voucher import NOTHING, Payment, Receipt, Signed
 
 from .events import (
     AuthOffered,
@@ -50,54 +45,18 @@ from .events import (
     StreamDone,
     VoucherReceived,
 )
+from .greeting import ProviderIdentity, check_auth, read_hello, write_answer
 from .peer import Peer, forget_ended
+from .provider_stream import ProviderStream
 from .shape import LOW_LATENCY as FAST
 from .shape import TEXT, Cadence, padded_count
 from .tables import LIVE, PROVIDER_CONNECTION, PROVIDER_STREAM, ConnectionState, StreamState, advance
 
 MAX_BACKLOG = 64 * 1024
 MAX_STREAMS = 8
-INFO_SIZE = 256
 PAUSE_LIMIT = 5.0
 DATA_OVERHEAD = 20
 PUT_OFF_LIMIT = 2
-
-
-@dataclass(frozen=True)
-class ProviderIdentity:
-    """Who this provider is, on chain and on the wire: addresses 20 bytes, private keys 32."""
-
-    chain_id: int
-    registry: bytes
-    channels: bytes
-    provider: bytes
-    payee: bytes
-    operator: bytes
-    node_key: bytes
-    operator_key: bytes
-    price_epoch: int = 0
-
-
-@dataclass
-class ProviderStream:
-    open: Open
-    price: Price
-    state: StreamState
-    input: bytearray = field(default_factory=bytearray)
-    input_units: int = -1
-    max_units: int = 0
-    manifest: bytes = bytes(32)
-    pending: deque[tuple[bytes, int, int]] = field(default_factory=deque)
-    queued_units: int = 0
-    units: int = 0
-    seq: int = 0
-    finish: str = ""
-    waiting: int = 0
-    place: tuple[int, int] = (0, 0)
-    paused_since: float | None = None
-    acknowledged: int = 0
-    complete: bool = False
-    digest: hashlib.blake2s = field(default_factory=hashlib.blake2s)
 
 
 class ProviderSession(Peer):
@@ -123,6 +82,7 @@ class ProviderSession(Peer):
         self._backlog: list[bytes] = []
         self._tail = 0
         self._put_off = 0
+        self._alone = False
 
     # -- handshake and AUTH
 
@@ -144,47 +104,21 @@ class ProviderSession(Peer):
             raise
 
     def _hello(self, body: bytes) -> None:
-        hello = Hello.decode(body[:HELLO_SIZE])
         me = self.identity
-        if hello.suite != 1:
-            raise PeerError(Code.BAD_SUITE, suite=hello.suite)
-        if (hello.chain_id, hello.registry, hello.provider) != (me.chain_id, me.registry, me.provider):
-            raise PeerError(Code.WRONG_PROVIDER)
-        handshake = HandshakeState(self.crypto, NK, initiator=False, prologue=body[:HELLO_SIZE], s=me.node_key)
-        try:
-            handshake.read_message(body[HELLO_SIZE:])
-        except (InvalidTag, ValueError):
-            raise PeerError(Code.HANDSHAKE_FAILED) from None
-        info = encode(ServerInfo(self._wall, MAX_STREAMS, MAX_INPUT, me.price_epoch))
-        payload = (struct.pack(">H", len(info)) + info).ljust(INFO_SIZE, b"\0")
-        self._out.append(bytes([Frame.HANDSHAKE]) + handshake.write_message(payload))
+        hello, handshake = read_hello(self.crypto, me, body)
+        info = ServerInfo(self._wall, MAX_STREAMS, MAX_INPUT, me.price_epoch)
+        self._out.append(bytes([Frame.HANDSHAKE]) + write_answer(handshake, info))
         self._start_transport(handshake)
         if hello.flags & LOW_LATENCY:
             self._cadence = Cadence(FAST.down)
+        self._alone = bool(hello.flags & ALONE)
         self.state = ConnectionState.KEYED
         self._events.append(Keyed(self.handshake_hash))
 
     def _auth(self, body: Auth) -> None:
-        """Checks all of AUTH that needs no chain: contract, root, signature over this handshake, expiry."""
-        me = self.identity
-        if body.contract != me.channels:
-            raise PeerError(Code.BAD_PROOF, reason="contract")
-        config = Config.from_body(body.config)
-        if not body.proof and any(body.leaf_salt):
-            raise PeerError(Code.BAD_PROOF, reason="salt")
-        mine = leaf(self.crypto, me.payee, me.operator, body.leaf_salt)
-        if root_of(self.crypto, mine, body.proof) != config.root:
-            raise PeerError(Code.BAD_PROOF, reason="root")
-        if body.expiry < self._wall:
-            raise PeerError(Code.AUTH_EXPIRED)
-        domain = channels_domain(me.chain_id, me.channels)
-        channel_id = config.channel_id(self.crypto, domain)
-        digest = auth_digest(self.crypto, domain, self.handshake_hash, channel_id, me.provider, body.expiry)
-        if not is_signed_by(self.crypto, digest, body.signature, config.signer):
-            raise PeerError(Code.BAD_SIGNATURE)
-        self.channel_id = channel_id
-        self._payment = Payment(domain, channel_id, me.payee, config.signer)
-        self._events.append(AuthOffered(channel_id, config, len(body.proof), body))
+        config, self._payment = check_auth(self.crypto, self.identity, self.handshake_hash, body, self._wall)
+        self.channel_id = self._payment.channel_id
+        self._events.append(AuthOffered(self.channel_id, config, len(body.proof), body, self._alone))
 
     def accept_auth(self, account: Account, highest: Signed) -> None:
         """The channel is good: `account` is the node's one ledger for it, `highest` the best voucher on disk.
@@ -246,7 +180,7 @@ class ProviderSession(Peer):
 
     def _open(self, number: int, body: Open) -> None:
         price = Price(amount_int(body.price_in), amount_int(body.price_out))
-        self.streams[number] = ProviderStream(body, price, StreamState.OFFERED)
+        self.streams[number] = ProviderStream(body, price)
         self._cadence.start(self.now)
         self._tail = 0
         if sum(other.state in LIVE for other in self.streams.values()) > MAX_STREAMS:
@@ -266,15 +200,8 @@ class ProviderSession(Peer):
     def _input(self, number: int, held: ProviderStream, body: Input) -> None:
         if held.state is StreamState.FAILED:
             return
-        if held.complete:
-            raise PeerError(Code.PROTOCOL, type="INPUT")
-        held.input += body.data
-        if body.offset + len(body.data) != len(held.input) or len(held.input) > held.open.input_length:
-            raise PeerError(Code.BAD_MESSAGE, offset=body.offset)
-        if body.fin:
-            if len(held.input) != held.open.input_length:
-                raise PeerError(Code.BAD_MESSAGE, length=len(held.input))
-            data, held.input, held.complete = bytes(held.input), bytearray(), True
+        data = held.take_input(body)
+        if data is not None:
             self._events.append(InputComplete(number, data))
 
     def _voucher(self, body: Voucher) -> None:
@@ -294,7 +221,7 @@ class ProviderSession(Peer):
 
     def _close(self, body: Close) -> None:
         """Running work stops first. The client's final voucher counts where it covers what is owed or is the best
-        there is.
+        that came this way.
         """
         assert self._payment is not None
         for number, held in list(self.streams.items()):
@@ -309,9 +236,6 @@ class ProviderSession(Peer):
             self._payment.verify(self.crypto, final)
         if final.amount < self.account.owed and final.amount < self.highest.amount:
             final = self.highest
-        if final.amount < min(self.account.owed, self.account.durable):
-            # Another connection of this channel brought the voucher that pays; closing for less would lose it.
-            raise PeerError(Code.BAD_VOUCHER, amount=final.amount)
         self._events.append(CloseAsked(final))
 
     # -- serving
@@ -340,27 +264,24 @@ class ProviderSession(Peer):
         elif affordable < 1:
             self.fail(number, PeerError(Code.DEPOSIT_EXHAUSTED))
         elif (needed := self.account.first_payment(held.price, held.input_units)) > 0:
-            if self.account.durable >= held.waiting:  # not asked yet, or paid and no longer enough
-                held.waiting = needed
-                self._post(PayFirst(amount_bytes(needed)))
+            self._ask_first(held, needed)
         else:
             self.account.start(held.open.request_id, held.price, held.input_units)
             held.max_units = min(held.open.max_units, affordable)
-            held.state = StreamState.RUNNING
+            held.state, held.accepted = StreamState.RUNNING, True
             self._post(Accept(held.input_units, *held.place, False), number)
             self._events.append(RequestReady(number, held.max_units))
 
     def data(self, stream: int, data: bytes, units: int, kind: int = 0) -> None:
         """Output of the engine, worth `units` more units. It leaves at the next beats, as far as it is paid for."""
         held = self.streams[stream]
-        if held.state in (StreamState.RUNNING, StreamState.PAUSED) and not held.finish:
-            held.queued_units += units
-            held.pending.append((data, held.queued_units, kind))
+        if held.started and not held.finish:
+            held.add(data, units, kind)
 
     def finish(self, stream: int, reason: str) -> None:
         """The engine is done (`stop`, `length`); END follows once everything is delivered."""
         held = self.streams[stream]
-        if held.state in (StreamState.RUNNING, StreamState.PAUSED) and not held.finish:
+        if held.started and not held.finish:
             held.finish = reason
 
     def fail(self, stream: int, error: TallystickError, *, retry_after_ms: int = 0) -> None:
@@ -409,9 +330,11 @@ class ProviderSession(Peer):
     def _filler(self) -> Record | None:
         """The next DATA of a stream that has some and is allowed to send it, or an END; streams take turns."""
         for number, held in list(self.streams.items()):
-            if held.state not in (StreamState.RUNNING, StreamState.PAUSED):
+            if not held.started:
                 continue
-            record = self._next_data(number, held)
+            room = self._cadence.beat.size - HEADER.size - DATA_OVERHEAD
+            data = held.next_data(room, self.account)
+            record = Record(Type.DATA, number, data) if data is not None else None
             if record is None and held.finish and not held.pending:
                 record = self._conclude(number, held)
             if record is not None:
@@ -419,51 +342,39 @@ class ProviderSession(Peer):
                 return record
         return None
 
-    def _next_data(self, number: int, held: ProviderStream) -> Record | None:
-        room = self._cadence.beat.size - HEADER.size - DATA_OVERHEAD
-        data, units, kind = bytearray(), held.units, None
-        while held.pending:
-            piece, total, piece_kind = held.pending[0]
-            if kind not in (None, piece_kind) or (data and len(data) + len(piece) > room):
-                break
-            if not self.account.allows(held.open.request_id, total):
-                break
-            held.pending.popleft()
-            data += piece[:room]
-            kind = piece_kind
-            if len(piece) > room:  # its units count with its last part: never more units than bytes so far
-                held.pending.appendleft((piece[room:], total, piece_kind))
-            else:
-                units = total
-        if kind is None:
-            return None
-        held.seq += 1
-        held.units = units
-        self.account.deliver(held.open.request_id, units)
-        body = encode_body(Data(held.seq, units, kind, bytes(data)))
-        held.digest.update(body)
-        return Record(Type.DATA, number, body)
-
     def _check_pauses(self) -> None:
+        """Whoever may not send its next piece waits for a voucher. A piece dearer than the window is asked for first:
+        no voucher for what was received could ever cover it.
+        """
         for number, held in list(self.streams.items()):
-            if held.state not in (StreamState.RUNNING, StreamState.PAUSED) or not held.pending:
+            if not held.started or not held.pending:
                 continue
             total = held.pending[0][1]
             if self.account.allows(held.open.request_id, total):
                 held.state, held.paused_since = StreamState.RUNNING, None
-            elif self.account.owed_with(held.open.request_id, total) > self.account.cap:
+                continue
+            needed = self.account.owed_with(held.open.request_id, total)
+            if needed > self.account.cap:
                 self._stop(number, held, "deposit")
-            elif held.paused_since is None:
+                continue
+            if needed - self.account.owed > self.account.window:
+                self._ask_first(held, needed)
+            if held.paused_since is None:
                 held.state, held.paused_since = StreamState.PAUSED, self.now
             elif self.now - held.paused_since > PAUSE_LIMIT:
                 self._stop(number, held, "interrupted")
 
+    def _ask_first(self, held: ProviderStream, needed: int) -> None:
+        """PAY_FIRST, unless the last one is not paid yet."""
+        if self.account.durable >= held.waiting:
+            held.waiting = needed
+            self._post(PayFirst(amount_bytes(needed)))
+
     def _stop(self, number: int, held: ProviderStream, reason: str) -> None:
         """Nothing more of this stream is sent; END follows at the next beat."""
-        started = held.state in (StreamState.RUNNING, StreamState.PAUSED)
         held.pending.clear()
         held.finish = reason
-        if started:
+        if held.started:
             held.state = StreamState.RUNNING
         else:
             held.state = StreamState.CANCELLED
@@ -474,27 +385,20 @@ class ProviderSession(Peer):
         """Settles the stream and makes its END."""
         amount = self._settle(held)
         held.state = StreamState.DONE
-        salt = self.crypto.random(16)
-        digest = held.digest.digest()
+        salt, digest = self.crypto.random(16), held.digest.digest()
         me = self.identity
-        receipt = receipt_digest(
-            self.crypto,
-            channels_domain(me.chain_id, me.channels),
-            channel_id=self.channel_id,
-            request_id=held.open.request_id,
-            amount=amount,
-            units=held.units,
-            manifest=held.manifest,
-            digest=answer_digest(salt, digest),
-        )
-        signature = self.crypto.secp256k1_sign(me.operator_key, receipt)
+        manifest = held.manifest if held.accepted else bytes(32)
+        salted = answer_digest(salt, digest)
+        receipt = Receipt(self.channel_id, held.open.request_id, amount, held.units, manifest, salted, salt)
+        receipt = receipt.signed(self.crypto, channels_domain(me.chain_id, me.channels), me.operator_key)
         finish = held.finish or "cancelled"
-        body = End(max(0, held.input_units), held.units, amount_bytes(amount), finish, digest, salt, signature)
+        input_units = max(0, held.input_units)
+        body = End(input_units, held.units, amount_bytes(amount), finish, digest, salt, receipt.signature)
         self._done(number, held, finish, amount)
         return Record(Type.END, number, encode_body(body))
 
     def _settle(self, held: ProviderStream) -> int:
-        if held.state in (StreamState.RUNNING, StreamState.PAUSED):
+        if held.started:
             return self.account.finish(held.open.request_id)
         return 0
 

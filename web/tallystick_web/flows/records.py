@@ -21,11 +21,13 @@ T = TypeVar("T")
 
 
 class Paid(msgspec.Struct, frozen=True, array_like=True):
-    """What `Resume` holds, as decimal text, and the notches of the meter."""
+    """What `Resume` holds, its amounts as decimal text."""
 
     signed: str
     owed: str
     in_flight: bool
+    waiting: str = "0"
+    unseen: str = "0"
 
 
 class Kept(msgspec.Struct, frozen=True, array_like=True):
@@ -72,10 +74,11 @@ class Records:
         if not data:
             return None
         paid = _read(data, Paid)
-        return Resume(int(paid.signed), int(paid.owed), paid.in_flight)
+        return Resume(int(paid.signed), int(paid.owed), paid.in_flight, int(paid.waiting), int(paid.unseen))
 
     async def save(self, channel_id: bytes, resume: Resume) -> None:
-        paid = Paid(str(resume.signed), str(resume.owed), resume.in_flight)
+        amounts = (str(resume.waiting), str(resume.unseen))
+        paid = Paid(str(resume.signed), str(resume.owed), resume.in_flight, *amounts)
         await self._vault.put(_paid(channel_id), msgspec.msgpack.encode(paid))
 
     async def forget_paid(self, channel_id: bytes) -> None:

@@ -1,0 +1,144 @@
+"""What a client signs ahead of delivery, and what cuts may cost it: never more than the advance it allows."""
+
+from __future__ import annotations
+
+import pytest
+
+from tallystick_shared.errors import Code, PeerError
+from tallystick_shared.money import Account, Price
+from tallystick_shared.session import ClientLimits, Request, Resume
+from tallystick_shared.session.client_stream import ClientStream
+from tallystick_shared.session.purse import Purse
+from tallystick_shared.session.tables import StreamState
+from tests.shared.pair import OFFER, PRICE_IN, PRICE_OUT, WINDOW
+from tests.shared.tools import refused
+
+IN, OUT = 10**6, 4 * 10**6
+CAP = 10**12
+LIMITS = ClientLimits(WINDOW, WINDOW)
+REQUEST = Request(bytes(16), "chat", b"", b"x" * 100, OFFER, 1000)
+MOST = (100 + OFFER.template_units) * IN
+
+
+def purse(resume=None, **streams):
+    made = Purse(LIMITS, dict(enumerate(streams.values(), 1)))
+    made.bring(CAP, resume or Resume())
+    return made
+
+
+def waiting():
+    return ClientStream(REQUEST)
+
+
+@pytest.mark.parametrize(
+    ("limit", "good"),
+    [
+        (None, True),
+        (Price(PRICE_IN, PRICE_OUT), True),
+        (Price(PRICE_IN - 1, PRICE_OUT), False),
+        (Price(PRICE_IN, PRICE_OUT - 1), False),
+    ],
+)
+def test_an_offer_dearer_than_agreed(limit, good):
+    """Neither its input nor its output: long inputs are what PAY_FIRST may ask most for."""
+    limits = ClientLimits(WINDOW, WINDOW, limit)
+    if good:
+        limits.check(OFFER)
+        return
+    with refused(Code.PRICE_CHANGED, PeerError):
+        limits.check(OFFER)
+
+
+def test_the_most_that_an_input_costs_is_a_unit_for_each_byte_and_the_template():
+    assert REQUEST.most_input == MOST
+
+
+# -- after a cut
+
+
+def test_without_a_cut_our_count_stands():
+    ours = purse(Resume(100, 90, False))
+    ours.agree(0, 500, WINDOW)
+    assert (ours.account.owed, ours.signed, ours.unseen) == (90, 100, 0)
+
+
+def test_a_provider_that_lost_some_of_its_count():
+    ours = purse(Resume(100, 90, True))
+    ours.agree(0, 80, WINDOW)
+    assert (ours.account.owed, ours.unseen) == (80, 0)
+
+
+def test_what_a_cut_kept_from_us_is_taken_over_and_remembered():
+    ours = purse(Resume(100, 90, True))
+    ours.agree(0, 95, WINDOW)
+    assert (ours.account.owed, ours.unseen) == (95, 5)
+
+
+def test_what_our_own_signature_proves_after_our_store_lost_it():
+    ours = purse(Resume(0, 0, True))
+    ours.agree(5 * WINDOW, 5 * WINDOW, WINDOW)
+    assert (ours.account.owed, ours.signed, ours.unseen) == (5 * WINDOW, 5 * WINDOW, 0)
+
+
+def test_an_input_that_was_accepted_unheard_is_no_loss():
+    ours = purse(Resume(0, 0, True, waiting=MOST))
+    ours.agree(0, 25 * IN, WINDOW)
+    assert (ours.account.owed, ours.unseen) == (25 * IN, 0)
+
+
+def test_cuts_earn_no_more_than_the_advance_however_many():
+    """A provider that hangs up in every answer, each time with half a window that nobody ever saw."""
+    resume, counted = Resume(0, 0, True), 0
+    for _ in range(10):
+        counted += WINDOW // 2
+        ours = purse(resume)
+        ours.agree(resume.signed, counted, WINDOW)
+        ours.sign(ours.target())
+        resume = Resume(ours.signed, ours.account.owed, True, 0, ours.unseen)
+    assert resume.signed == resume.owed == LIMITS.advance
+
+
+def test_an_advance_that_was_paid_first_is_not_lost_to_each_cut():
+    """A provider that asks for all it may before every answer, never answers, and calls it delivered."""
+    resume, rounds = Resume(0, 0, True), 10
+    for _ in range(rounds):
+        ours = purse(resume, held=waiting())
+        ours.agree(resume.signed, resume.signed, WINDOW)
+        assert ours.pay_first(ours.account.owed + MOST + LIMITS.advance) is None
+        ours.sign(ours.target())
+        resume = Resume(ours.signed, ours.account.owed, True, ours.waiting, ours.unseen)
+    assert resume.signed <= rounds * MOST + 2 * LIMITS.advance
+
+
+# -- ahead of delivery
+
+
+def test_pay_first_as_far_as_input_and_advance_explain_it():
+    ours = purse(held=waiting())
+    assert ours.pay_first(MOST + LIMITS.advance) is None
+    assert ours.target() == MOST + LIMITS.advance
+    refusal = ours.pay_first(MOST + LIMITS.advance + 1)
+    assert refusal is not None and refusal.code is Code.ADVANCE_TOO_LARGE
+    assert ours.target() == MOST + LIMITS.advance
+
+
+def test_pay_first_beyond_the_cap():
+    ours = purse(held=waiting())
+    ours.account = Account(10 * IN, WINDOW)
+    refusal = ours.pay_first(11 * IN)
+    assert refusal is not None and refusal.code is Code.DEPOSIT_EXHAUSTED
+
+
+def test_what_waits_is_what_nobody_has_accepted():
+    accepted, over = waiting(), waiting()
+    accepted.accepted, accepted.state = True, StreamState.RUNNING
+    over.state = StreamState.FAILED
+    cancelled = waiting()
+    cancelled.state = StreamState.CANCELLED
+    assert purse(one=waiting(), two=accepted, three=over, four=cancelled).waiting == 2 * MOST
+
+
+def test_the_last_voucher_says_what_is_owed_also_below_an_advance():
+    ours = purse(Resume(1000, 90, False))
+    ours.agree(0, 90, WINDOW)
+    assert ours.final == 90 and not ours.wanted
