@@ -196,6 +196,19 @@ class EngineConformance:
         assert not engine.busy()
         assert engine.load().running == engine.load().waiting == 0
 
+    async def test_what_is_charged_already_waits_where_others_are_refused(self, engine: Engine) -> None:
+        load = engine.load()
+        runs = [engine.run(self.long) for _ in range(load.slots + load.queue)]
+        charged = engine.run(replace(self.short, charged=True))
+        assert charged.place == load.queue + 1
+        with pytest.raises(TallystickError) as caught:
+            engine.run(self.short)
+        assert caught.value.code is Code.BUSY
+        await asyncio.gather(*(run.aclose() for run in runs))
+        _, finish = await collect(charged)
+        assert finish.reason in (Reason.LENGTH, Reason.STOP)
+        assert engine.load().running == engine.load().waiting == 0
+
     async def test_a_queued_run_starts_when_a_slot_is_free(self, engine: Engine) -> None:
         slots = engine.load().slots
         first = [engine.run(self.long) for _ in range(slots)]

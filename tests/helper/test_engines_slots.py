@@ -31,6 +31,18 @@ async def test_refusal_says_when_to_come_back() -> None:
     assert 250 <= caught.value.values["retry_after_ms"] <= 30_000
 
 
+async def test_who_is_charged_waits_beyond_the_queue() -> None:
+    slots = Slots(1, 1)
+    running, queued = slots.reserve(), slots.reserve()
+    charged = slots.reserve(charged=True)
+    assert charged.place == 2 and slots.full()
+    with pytest.raises(TallystickError):
+        slots.reserve()
+    running.release()
+    queued.release()
+    assert await charged.slot() == 0
+
+
 async def test_the_wait_is_learnt_from_how_long_slots_are_held() -> None:
     now = [0.0]
     slots = Slots(1, 0, clock=lambda: now[0])

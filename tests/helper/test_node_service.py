@@ -10,11 +10,15 @@ import msgspec
 import pytest
 
 from tallystick_helper.chat import Answer, Conversation
+from tallystick_helper.engines.echo import EchoEngine, EchoOptions
+from tallystick_helper.engines.seat import Task
 from tallystick_helper.node.service import IDLE_LIMIT, SESSION_LIMIT
+from tallystick_helper.store import UserStore
 from tallystick_shared.deposit import Deposit, Terms
 from tallystick_shared.errors import Code, PeerError, TallystickError
 from tallystick_shared.evm.channels import Channels
 from tallystick_shared.money import Price
+from tallystick_shared.session import Resume
 
 from .world import ETHER, HOUR, PRICE_IN, PRICE_OUT, Serving, World, serving, until
 
@@ -438,6 +442,80 @@ async def test_an_advance_comes_back_although_the_ledger_holds_a_better_voucher(
     await conversation.leave()
     await until(lambda: deposit.channel_id(world.crypto) not in provider.node.till._closing)
     assert await world.balance(provider.provider) - before == answer.amount
+
+
+class SlowStore(UserStore):
+    """A store whose disk waits until it is told to go on."""
+
+    def __init__(self, world: World, name: str) -> None:
+        super().__init__(world.folder / name, world.crypto)
+        self.go = asyncio.Event()
+
+    async def save(self, channel_id: bytes, resume: Resume) -> None:
+        if resume.signed:
+            await self.go.wait()
+        await super().save(channel_id, resume)
+
+
+async def test_a_request_that_is_charged_waits_for_room_instead_of_being_refused(world: World) -> None:
+    """Its input is paid first; meanwhile the engine's only place goes to somebody else."""
+    options = {"slots": 1, "queue": 0, "rate": 50.0}
+    async with serving(world, engine={"options": options}, offer={"window": cost(0, 1)}) as provider:
+        profile = (await provider.listing()).usable()
+        store = SlowStore(world, "slow")
+        slow = Conversation(world.crypto, store, await provider.deposit(), profile)
+        quick = await provider.conversation(await provider.deposit())
+        for conversation in (slow, quick):
+            await conversation.connect()
+        paying = asyncio.create_task(answer_of(slow, 5))
+        await until(lambda: slow.user.session.purse.asked)  # PAY_FIRST came, and its amount is on its way to the disk
+        first = quick.ask(PROMPT, MODEL, 1000)
+        await anext(first)
+        assert provider.node.engine.busy()
+        store.go.set()
+        await until(lambda: provider.node.engine.load().waiting == 1)
+        assert provider.node._channels[slow._deposit.channel_id(world.crypto)].account.owed == cost(0)
+        with pytest.raises(PeerError) as caught:
+            await answer_of(quick)
+        assert caught.value.code is Code.BUSY
+        await quick.user.stop(1)
+        assert (await paying).output_units == 5
+        await first.aclose()
+        for conversation in (slow, quick):
+            await conversation.leave()
+
+
+async def test_a_request_that_is_refused_for_want_of_room_costs_nothing(world: World) -> None:
+    """The engine fills while the input is counted: no charge was made yet."""
+
+    class Counting(EchoEngine):
+        async def count(self, task: Task) -> int:
+            self.taken = self.run(replace(task, max_units=1000))
+            return await super().count(task)
+
+    async with serving(world) as provider:
+        engine = provider.node.engine = Counting(EchoOptions(slots=1, queue=0, rate=10.0))
+        conversation = await provider.conversation(await provider.deposit())
+        await conversation.connect()
+        with pytest.raises(PeerError) as caught:
+            await answer_of(conversation)
+        assert caught.value.code is Code.BUSY
+        channel = provider.node._channels[conversation._deposit.channel_id(world.crypto)]
+        assert channel.account.owed == conversation.user.session.account.owed == 0
+        await engine.taken.aclose()
+        await conversation.leave()
+
+
+async def test_a_model_whose_files_are_not_the_announced_ones_is_not_run(provider: Serving) -> None:
+    """Its receipt could not be true."""
+    offers = tuple(msgspec.structs.replace(offer, manifest=bytes(32)) for offer in provider.node.profile.offers)
+    provider.node.profile = msgspec.structs.replace(provider.node.profile, offers=offers)
+    conversation = await provider.conversation(await provider.deposit())
+    await conversation.connect()
+    with pytest.raises(PeerError) as caught:
+        await answer_of(conversation)
+    assert caught.value.code is Code.UNKNOWN_MODEL
+    await conversation.leave()
 
 
 async def test_a_fifth_connection_evicts_the_most_silent(provider: Serving) -> None:

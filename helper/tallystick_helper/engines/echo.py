@@ -88,7 +88,7 @@ class EchoEngine:
         request = read_chat(task)
         if self._closed:
             raise LocalError(Code.DRAINING)
-        run = Run(self._slots.reserve(task.scope), lambda run, slot: self._work(run, request))
+        run = Run(self._slots.reserve(task.scope, charged=task.charged), lambda run, slot: self._work(run, request))
         self._runs.add(run)
         return run
 

@@ -71,7 +71,9 @@ class GgufEngine:
         request = read_chat(task)
         if self._closed:
             raise LocalError(Code.DRAINING)
-        run = Run(self._slots.reserve(task.scope), lambda run, slot: self._work(run, slot, request))
+        run = Run(
+            self._slots.reserve(task.scope, charged=task.charged), lambda run, slot: self._work(run, slot, request)
+        )
         self._runs.add(run)
         return run
 

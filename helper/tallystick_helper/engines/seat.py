@@ -51,6 +51,9 @@ class Task:
     `scope` names whose cache it may share (the channel's id): an engine reuses what it computed for one scope only
     within that scope, so that nobody can tell by the time to the first token what somebody else asked. Empty shares
     with nobody.
+
+    `charged` says that its input is owed already. Such a task is never refused for want of room: it waits behind the
+    others, if need be beyond the queue's places.
     """
 
     service: str
@@ -58,6 +61,7 @@ class Task:
     params: bytes = b""
     max_units: int = 512
     scope: bytes = b""
+    charged: bool = False
 
 
 class Engine(Protocol):
@@ -77,14 +81,14 @@ class Engine(Protocol):
         """Start a task, or queue it. Use as `async with engine.run(task) as run: async for event in run: …`.
 
         Raises TallystickError: BAD_REQUEST, UNKNOWN_SERVICE, BUSY (value `retry_after_ms`) where slots and queue are
-        full, DRAINING once closed. What goes wrong later arrives as the finish.
+        full and it is not charged yet, DRAINING once closed. What goes wrong later arrives as the finish.
         """
 
     def load(self) -> Load:
         """Slots, queue, and how many of each are taken."""
 
     def busy(self) -> bool:
-        """True where `run` would refuse now."""
+        """True where `run` would now refuse what is not charged yet."""
 
     async def close(self) -> None:
         """Cancel what runs, and free the model's memory. May be called twice."""

@@ -1,7 +1,8 @@
 """Slots and the bounded queue before them.
 
 First come, first served. A place is taken the moment that `reserve` returns, so there is no gap between asking and
-entering; when neither a slot nor a place in the queue is left, the refusal says when to come back.
+entering; when neither a slot nor a place in the queue is left, the refusal says when to come back. Only who is charged
+already may wait beyond the queue's places.
 """
 
 from __future__ import annotations
@@ -82,9 +83,9 @@ class Slots:
         wait = self._mean_hold * 1000 / self._size * max(1, len(self._waiting))
         return int(min(max(wait, _MIN_RETRY_MS), _MAX_RETRY_MS))
 
-    def reserve(self, scope: bytes = b"") -> Ticket:
-        """A ticket. Raises LocalError BUSY with `retry_after_ms`."""
-        if self.full():
+    def reserve(self, scope: bytes = b"", *, charged: bool = False) -> Ticket:
+        """A ticket. Raises LocalError BUSY with `retry_after_ms`, but never for what is charged already."""
+        if self.full() and not charged:
             raise LocalError(Code.BUSY, retry_after_ms=self.retry_after_ms())
         ticket = Ticket(self, scope)
         self._waiting.append(ticket)

@@ -91,21 +91,22 @@ class Job:
         data = await self._input
         task = Task(wanted.service, data, wanted.params, wanted.max_units, session.channel_id)
         units = await node.engine.count(task)
+        # Whatever can refuse the request does so before its input is charged.
+        await self._connection.prove()
+        self._check_room()
         session.measure(self.stream, units, node.engine.capabilities().manifest, place=node.engine.load().waiting)
         self._connection.pump()
-        task = replace(task, max_units=await self._granted)
-        await self._connection.prove()
-        await self._serve(task)
+        await self._serve(replace(task, max_units=await self._granted, charged=True))
 
     def _check(self) -> None:
-        """Service, model and price are as announced, and there is room. Raises PeerError."""
+        """Service, model (to its files) and price are as announced, and there is room. Raises PeerError."""
         node, wanted = self._connection.node, self._offered.open
         able = node.engine.capabilities()
         if wanted.service not in able.services:
             raise PeerError(Code.UNKNOWN_SERVICE)
         offer = node.profile.offer(wanted.model)
         asked = Price(int.from_bytes(wanted.price_in, "big"), int.from_bytes(wanted.price_out, "big"))
-        if wanted.model != able.model:
+        if (wanted.model, offer.manifest) != (able.model, able.manifest):
             raise PeerError(Code.UNKNOWN_MODEL)
         if asked != offer.price:
             raise PeerError(Code.PRICE_CHANGED)
@@ -113,7 +114,10 @@ class Job:
             raise PeerError(Code.BAD_REQUEST)
         if node.draining:
             raise PeerError(Code.DRAINING)
-        if node.engine.busy():
+        self._check_room()
+
+    def _check_room(self) -> None:
+        if self._connection.node.engine.busy():
             raise PeerError(Code.BUSY, retry_after_ms=1000)
 
     async def _serve(self, task: Task) -> None:
