@@ -56,7 +56,10 @@ class Anvil(Machine):
         transaction["gasPrice"] = "0x0"
         if to is not None:
             transaction["to"] = to
-        found = self.rpc("eth_sendTransactionSync", transaction)
+        # Not eth_sendTransactionSync: on a busy machine it now and then misses the block and waits for half a minute.
+        sent = self.rpc("eth_sendTransaction", transaction)
+        while (found := self.rpc("eth_getTransactionReceipt", sent)) is None:
+            pass  # mined at once: asked for again only while the block is being written
         return Receipt(
             ok=found["status"] == "0x1",
             gas=int(found["gasUsed"], 16),

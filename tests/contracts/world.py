@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from eth_abi.abi import encode
 from eth_account import Account
-from eth_account.messages import encode_typed_data
+from eth_account.messages import SignableMessage, encode_typed_data
 from eth_utils.address import to_canonical_address
 from eth_utils.crypto import keccak
 
@@ -156,8 +156,8 @@ class World:
         word = self.channels.call("channels", self.id(config))
         return State(word & MAX, (word >> 112) & MAX, word >> 224)
 
-    def sign(self, config: Config, payee: str, total: int, key: Any = SESSION, **domain: Any) -> bytes:
-        """A voucher's signature; `domain` changes the EIP-712 domain."""
+    def voucher(self, config: Config, payee: str, total: int, **domain: Any) -> SignableMessage:
+        """What is signed; `domain` changes the EIP-712 domain."""
         fields = {
             "name": "Tallystick Channels",
             "version": "1",
@@ -165,8 +165,16 @@ class World:
             "verifyingContract": self.channels.address,
         }
         message = {"channelId": self.id(config), "payee": payee, "cumulative": total}
-        typed = encode_typed_data(domain_data=fields | domain, message_types=VOUCHER, message_data=message)
-        return bytes(key.sign_message(typed).signature)
+        return encode_typed_data(domain_data=fields | domain, message_types=VOUCHER, message_data=message)
+
+    def digest(self, config: Config, payee: str, total: int) -> bytes:
+        """The voucher's EIP-712 digest."""
+        typed = self.voucher(config, payee, total)
+        return bytes(keccak(b"\x19" + typed.version + typed.header + typed.body))
+
+    def sign(self, config: Config, payee: str, total: int, key: Any = SESSION, **domain: Any) -> bytes:
+        """A voucher's signature."""
+        return bytes(key.sign_message(self.voucher(config, payee, total, **domain)).signature)
 
     def record(self, config: Config, total: int, leaf: Leaf | None = None, key: Any = SESSION) -> Record:
         """A claim with a signature over `total`."""
