@@ -41,6 +41,10 @@ arrows:
 build-contracts *args:
     @{{python}} contracts/build.py "$@"
 
+# make the documents that are generated: the contracts' reference, the life of a channel; --check only compares
+docs *args:
+    @{{python}} -m contracts.docs "$@"
+
 # the contracts against their source: what is committed, and with --rpc URL what stands on a chain
 verify-contracts *args:
     @{{python}} -m contracts.verify "$@"

@@ -170,6 +170,10 @@ class Contract:
         entry = self._functions[name]
         return signature_hash(entry)[:4] + encode(canonicals(entry["inputs"]), values)
 
+    def entry(self, selector: bytes) -> dict[str, Any]:
+        """The function that call data beginning with those four bytes calls. Raises KeyError."""
+        return {signature_hash(entry)[:4]: entry for entry in self._functions.values()}[selector]
+
     def send(self, name: str, *values: Any, sender: str, value: int = 0) -> Receipt:
         """Run a transaction that must succeed."""
         receipt = self.machine.transact(sender, self.address, self.encode(name, *values), value)

@@ -33,7 +33,10 @@ STATIC: dict[str, list[list[str]]] = {
     ],
     "types": [[sys.executable, "-m", "mypy", "--no-error-summary"]],
     "arrows": [[str(BIN / "lint-imports")]],
-    "generated": [[sys.executable, "contracts/build.py", "--check"]],
+    "generated": [
+        [sys.executable, "contracts/build.py", "--check"],
+        [sys.executable, "-m", "contracts.docs", "--check"],
+    ],
     "page": [[sys.executable, "web/build/build.py"]],
 }
 """Layers that are commands, in the order in which they run."""

@@ -52,7 +52,7 @@ struct Config:
 
 
 struct Claim:
-    config: Config
+    config: Config              # the channel's
     cumulative: uint256         # total ever promised to the payee, in the token's smallest unit
     leafSalt: bytes32           # hides the payee in the tree; zero by convention at depth 0
     proof: DynArray[bytes32, 8] # siblings from leaf to root; its length is the payee's depth
@@ -62,35 +62,35 @@ struct Claim:
 # --- events ---
 
 event Opened:
-    id: indexed(bytes32)
-    payer: indexed(address)
-    config: Config
-    deposit: uint256
-    expiry: uint256
+    id: indexed(bytes32)    # the channel's id
+    payer: indexed(address) # so that a payer's channels are found again
+    config: Config          # never stored: this is where it can be read
+    deposit: uint256        # in the token's smallest unit
+    expiry: uint256         # Unix time from which the payer can withdraw
 
 
 event ToppedUp:
-    id: indexed(bytes32)
-    deposit: uint256    # the new total
-    expiry: uint256
+    id: indexed(bytes32) # the channel's id
+    deposit: uint256     # the new total
+    expiry: uint256      # the new one, or the old one where it stays
 
 
 event Claimed:
-    id: indexed(bytes32)
-    payee: indexed(address)
-    cumulative: uint256 # total paid to this payee so far
-    paid: uint256       # part of it paid now
+    id: indexed(bytes32)    # the channel's id
+    payee: indexed(address) # who was paid
+    cumulative: uint256     # total paid to this payee so far
+    paid: uint256           # part of it paid now
 
 
 event CloseRequested:
-    id: indexed(bytes32)
-    expiry: uint256
+    id: indexed(bytes32) # the channel's id
+    expiry: uint256      # as it is now: payees claim before
 
 
 event Closed:
-    id: indexed(bytes32)
-    paid: uint256       # paid to the payee by this transaction
-    refund: uint256     # paid to the payer by this transaction
+    id: indexed(bytes32) # the channel's id
+    paid: uint256        # paid to the payee by this transaction
+    refund: uint256      # paid to the payer by this transaction
 
 
 # --- constants ---

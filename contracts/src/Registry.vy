@@ -17,18 +17,18 @@
 # --- events ---
 
 event Profile:
-    provider: indexed(address)
-    previousBlock: uint256  # where the profile before this one is found; 0: none
-    profile: Bytes[2048]
+    provider: indexed(address) # whose it is
+    previousBlock: uint256     # where the profile before this one is found; 0: none
+    profile: Bytes[2048]       # as it was handed in
 
 
 event ExitRequested:
-    provider: indexed(address)
-    unlockAt: uint256
+    provider: indexed(address) # who wants to leave
+    unlockAt: uint256          # Unix time from which it can
 
 
 event Exited:
-    provider: indexed(address)
+    provider: indexed(address) # who left, with its stake
 
 
 # --- constants ---
