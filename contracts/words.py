@@ -14,8 +14,7 @@ REFUSALS = {
         "add a minute or more: the block's clock decides",
     ),
     ("Channels", "amount"): (
-        "zero at `open`, past 112 bits in all, not the value sent, value sent with a token, or a token that moved another "
-        "amount",
+        "zero at `open`, past 112 bits in all, not the value sent, value sent with a token, or the token moved another",
         "send the deposit as value for the native coin, nothing with a token; a token that takes a fee cannot be used",
     ),
     ("Channels", "exists"): ("this id was opened before, and may be over", "use a new salt"),
