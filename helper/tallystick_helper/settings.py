@@ -110,6 +110,9 @@ class MoneySettings(Section):
     """When the node claims by itself."""
 
     threshold: Amount = Field(10**17, description="claim once so much is unclaimed")
+    unconfirmed: Amount = Field(
+        10**16, description="vouchers beyond the window, over all channels, while only one of several RPCs answers"
+    )
     expiry_margin: int = Field(
         2 * HOUR, ge=0, description="serve and wait no nearer than this to a channel's end, in seconds"
     )

@@ -45,6 +45,7 @@ class Code(IntEnum):
     WRONG_TOKEN = 207
     DELAY_TOO_SHORT = 208
     DELAY_TOO_LONG = 209
+    UNCONFIRMED = 210
 
     BAD_VOUCHER = 300
     ABOVE_CAP = 301
@@ -129,6 +130,10 @@ WORDS: dict[Code, tuple[str, str]] = {
     Code.DELAY_TOO_LONG: (
         "The provider wants more notice than you allow before a deposit can be taken back.",
         "Choose another provider.",
+    ),
+    Code.UNCONFIRMED: (
+        "The provider could not make sure of the deposit from two sources.",
+        "Wait a few seconds and try again.",
     ),
     Code.BAD_VOUCHER: ("A payment was not signed correctly.", "Reload the page and try again."),
     Code.ABOVE_CAP: ("A payment is above what the deposit allows.", "Top up or make a new deposit."),

@@ -15,6 +15,16 @@ Forge = Callable[[str, list[Any], Any], Any]
 """(method, params, the true result) → the result that is told."""
 
 
+class Clock:
+    """Seconds that only a test moves."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 @dataclass
 class Proxy:
     """`forge` changes results; `dead` hangs up on everybody; `asked` counts requests by method."""

@@ -15,7 +15,7 @@ from tallystick_helper.demo import anvil
 from tallystick_shared.errors import Code, LocalError
 from tallystick_shared.evm.rpc import RpcError
 
-from .proxy import proxy
+from .proxy import Clock, proxy
 from .world import World
 
 
@@ -44,16 +44,6 @@ async def test_an_answer_and_an_error(world: World) -> None:
     with pytest.raises(RpcError) as caught:
         await world.rpc.request("eth_nonsense", [])
     assert caught.value.code == -32601 or caught.value.code == -32602
-
-
-class Clock:
-    """Seconds that only a test moves."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @asynccontextmanager

@@ -115,6 +115,11 @@ class HttpRpc:
         self._aside_at = 0.0
         self._aside: asyncio.Task[None] | None = None
 
+    @property
+    def own(self) -> bool:
+        """Are all on this machine, and so as trusty as it is?"""
+        return all(endpoint.host in LOOPBACK for endpoint in self._endpoints)
+
     async def request(self, method: str, params: list[Any]) -> Any:
         """The `result`. Raises RpcError with the chain's code and message; LocalError RPC_UNREACHABLE where no URL
         answers, WRONG_CHAIN where all lead to another chain.

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
+import structlog
+
 from tallystick_shared.crypto import Crypto
 from tallystick_shared.errors import Code, LocalError
 from tallystick_shared.evm.channels import Channels
-from tallystick_shared.evm.rpc import Rpc
 from tallystick_shared.session import ProviderIdentity
 
 from ..announcement import Announcement
 from ..chain.follower import Follower
+from ..chain.rpc import HttpRpc
 from ..chain.sender import Sender
 from ..chain.table import ChannelTable
 from ..engines import Engine
@@ -22,6 +24,8 @@ from ..settings import Settings
 from .gate import Gate
 from .service import Node, NodeParts
 from .till import TillRules
+
+log = structlog.get_logger(__name__)
 
 
 def identity_of(announced: Announcement, keys: KeyStore, crypto: Crypto) -> ProviderIdentity:
@@ -64,7 +68,7 @@ class Running:
 
 
 async def start_node(
-    settings: Settings, crypto: Crypto, announced: Announcement, rpc: Rpc, engine: Engine, gate: Gate
+    settings: Settings, crypto: Crypto, announced: Announcement, rpc: HttpRpc, engine: Engine, gate: Gate
 ) -> Running:
     """Opens the ledger, catches up with the chain and starts to serve. Raises LocalError."""
     keys = KeyStore(settings.data_dir)
@@ -93,6 +97,8 @@ async def start_node(
                 follower,
                 sender,
                 TillRules(money.threshold, money.expiry_margin, money.interval),
+                rpc.each(),
+                money.unconfirmed,
                 listen.connections_per_channel,
                 gate,
             )
@@ -100,6 +106,13 @@ async def start_node(
     except BaseException:
         ledger.close()
         raise
+    if not node.witness.able and not rpc.own:
+        log.warning(
+            "one_rpc",
+            says="One RPC address is set: what it says of deposits is believed. Should it lie, all that is unclaimed "
+            "may be lost, for each channel up to the threshold of a claim or its cap. Set two.",
+            threshold=money.threshold,
+        )
     node.start()
     return Running(announced, node, ledger, follower, asyncio.create_task(follower.run()))
 

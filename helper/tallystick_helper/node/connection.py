@@ -245,6 +245,7 @@ class Connection:
         assert self.channel is not None
         me = self.node.identity
         await self.channel.prove(self.node.admission, me.payee, me.operator, event.voucher)
+        await self.node.confirm(self.channel, event.voucher)
         await self.node.ledger.store_voucher(self.channel.channel_id, event.voucher, self.channel.account.owed)
         self.session.voucher_durable(event.voucher)
         self.pump()

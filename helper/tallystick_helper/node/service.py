@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from tallystick_shared.voucher import Signed
 
 from ..chain.follower import Follower
 from ..chain.sender import Sender
+from ..chain.table import Tracked
 from ..engines.seat import Engine
 from ..ledger import Ledger
 from .admission import Admission, Terms
@@ -29,6 +30,7 @@ from .connection import Connection, Socket
 from .gate import Gate
 from .ticker import Ticker
 from .till import Till, TillRules
+from .witness import Witness
 
 IDLE_LIMIT = 600.0
 SESSION_LIMIT = 3600.0
@@ -49,6 +51,9 @@ class NodeParts:
     follower: Follower
     sender: Sender
     rules: TillRules
+    sources: Sequence[Rpc] = ()
+    """Each RPC address by itself; two of them are asked before vouchers count beyond the window."""
+    unconfirmed: int = 0
     per_channel: int = 4
     gate: Gate | None = None
 
@@ -63,6 +68,7 @@ class Node:
         self.till = Till(
             parts.rpc, parts.channels, parts.follower, parts.ledger, parts.sender, parts.identity.payee, parts.rules
         )
+        self.witness = Witness(parts.sources, parts.channels, parts.unconfirmed)
         self.gate = Gate() if parts.gate is None else parts.gate  # an empty gate is false
         self.ticker = Ticker()
         self.draining = False
@@ -121,6 +127,11 @@ class Node:
             channel.silent_longest().end(PeerError(Code.TOO_MANY_CONNECTIONS))
         channel.connections.append(connection)
         return channel, row.voucher
+
+    async def confirm(self, channel: LiveChannel, voucher: Signed) -> None:
+        """Makes sure of a channel before a voucher of it counts. Raises PeerError with the reason for a refusal."""
+        terms = Terms(self.profile, self._margin)
+        await channel.confirm(self.witness, voucher.amount, lambda state: self.admission.check(Tracked(state), terms))
 
     async def leave(self, connection: Connection, channel: LiveChannel) -> None:
         """A connection of a channel is gone; what is owed is stored."""

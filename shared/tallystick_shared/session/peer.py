@@ -208,4 +208,6 @@ class Peer:
         self._events.append(Closed(error))
 
 
-RETRYABLE = frozenset({Code.UNKNOWN_CHANNEL, Code.BUSY, Code.TOO_MANY_CONNECTIONS, Code.TIMED_OUT, Code.ENGINE_FAILED})
+RETRYABLE = frozenset(
+    {Code.UNKNOWN_CHANNEL, Code.UNCONFIRMED, Code.BUSY, Code.TOO_MANY_CONNECTIONS, Code.TIMED_OUT, Code.ENGINE_FAILED}
+)
