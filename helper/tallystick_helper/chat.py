@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -37,6 +38,7 @@ from tallystick_shared.user import User
 
 from .chain.sender import Receipt, Sender
 from .dial import NativeHost
+from .guest import NativeGuest
 from .store import UserStore
 
 LEAST_LIFE = 3 * 3600
@@ -72,6 +74,7 @@ class Account:
         self._sender = Sender(rpc, key, where.chain_id, poll=poll)
         self._channels = Channels(crypto, where.channels)
         self._market = Market(crypto, where.chain_id, where.registry)
+        self._guest = NativeGuest(crypto, where)
         self.address = self._sender.address
 
     async def choose(self, provider: bytes | None) -> Listing:
@@ -82,10 +85,12 @@ class Account:
             listing = await self._market.listing(self._rpc, provider)
             listing.usable()
             return listing
-        usable = [listing for listing in await self._market.listings(self._rpc) if listing.profile is not None]
-        if not usable:
-            raise LocalError(Code.NO_PROVIDERS)
-        return min(usable, key=lambda listing: min(offer.price.output for offer in listing.usable().offers))
+        view = await self._guest.market(self._rpc)
+        for cheapest in sorted(view, key=lambda one: _output_price(view.glance(one))):
+            listing = view.listing(cheapest)
+            if listing.profile is not None:
+                return listing
+        raise LocalError(Code.NO_PROVIDERS)
 
     async def state(self, deposit: Deposit) -> ChannelState:
         return await self._channels.state(self._rpc, deposit.channel_id(self._crypto))
@@ -133,6 +138,11 @@ class Account:
         receipt = await self._sender.transact(self._where.channels, self._channels.withdraw(deposit.channel_config()))
         self._store.forget(deposit)
         return receipt
+
+
+def _output_price(profile: Profile | None) -> float:
+    """Of its cheapest offer; those whose profile is missing come last."""
+    return min((offer.price.output for offer in profile.offers), default=math.inf) if profile else math.inf
 
 
 class Conversation:

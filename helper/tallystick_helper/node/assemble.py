@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass
 
 import structlog
@@ -14,6 +15,8 @@ from tallystick_shared.session import ProviderIdentity
 
 from ..announcement import Announcement
 from ..chain.follower import Follower
+from ..chain.market_index import MarketIndex
+from ..chain.opened import OpenedIndex
 from ..chain.rpc import HttpRpc
 from ..chain.sender import Sender
 from ..chain.table import ChannelTable
@@ -22,6 +25,7 @@ from ..keys import KeyStore
 from ..ledger import Ledger
 from ..settings import Settings
 from .gate import Gate
+from .guests import Guests
 from .service import Node, NodeParts
 from .till import TillRules
 
@@ -57,13 +61,15 @@ class Running:
     node: Node
     ledger: Ledger
     follower: Follower
-    task: asyncio.Task[None]
+    market: MarketIndex
+    tasks: list[asyncio.Task[None]]
 
     async def stop(self) -> None:
         """Drains, then closes the ledger."""
         await self.node.drain()
-        self.task.cancel()
-        await asyncio.gather(self.task, return_exceptions=True)
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
         self.ledger.close()
 
 
@@ -79,6 +85,9 @@ async def start_node(
         channels = Channels(crypto, where.channels)
         chain = settings.chain
         follower = Follower(rpc, channels, ledger, ChannelTable(), start=where.block, interval=chain.interval)
+        market, opened = MarketIndex(crypto, rpc, where), OpenedIndex(ledger, where)
+        _connect_indices(follower, market, opened)
+        await opened.prepare()
         await follower.prepare()
         await follower.look()
         sender = Sender(
@@ -101,6 +110,7 @@ async def start_node(
                 money.unconfirmed,
                 listen.connections_per_channel,
                 gate,
+                Guests(market, opened, time.monotonic),
             )
         )
     except BaseException:
@@ -114,7 +124,18 @@ async def start_node(
             threshold=money.threshold,
         )
     node.start()
-    return Running(announced, node, ledger, follower, asyncio.create_task(follower.run()))
+    tasks = [asyncio.create_task(follower.run()), asyncio.create_task(market.run())]
+    return Running(announced, node, ledger, follower, market, tasks)
+
+
+def _connect_indices(follower: Follower, market: MarketIndex, opened: OpenedIndex) -> None:
+    """What the node keeps for guests follows the same heads and logs as its channels."""
+
+    async def new_block() -> None:
+        market.wake(follower.head)
+
+    follower.on_logs.append(opened.take)
+    follower.on_block.append(new_block)
 
 
 def renew(running: Running, announced: Announcement, crypto: Crypto, keys: KeyStore) -> None:

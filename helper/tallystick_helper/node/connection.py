@@ -14,6 +14,7 @@ from tallystick_shared.session.events import (
     AuthOffered,
     CloseAsked,
     Event,
+    GuestAsked,
     InputComplete,
     RequestOffered,
     RequestReady,
@@ -21,6 +22,7 @@ from tallystick_shared.session.events import (
     StreamDone,
     VoucherReceived,
 )
+from tallystick_shared.session.guest import PIECE
 from tallystick_shared.session.provider import ProviderSession
 from tallystick_shared.session.tables import ConnectionState
 
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
 AUTH_DEADLINE = 5.0
 SEND_QUEUE = 256 * 1024
+GUEST_QUEUE = 128 * 1024
 log = structlog.get_logger(__name__)
 
 
@@ -66,12 +69,14 @@ class Connection:
         self._patience = max(0.0, AUTH_DEADLINE - waited)
         self._queue: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._queued = 0
+        self._drained = asyncio.Event()
         self._jobs: dict[int, Job] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._writer: asyncio.Task[None] | None = None
         self._authing: asyncio.Task[None] | None = None
         self._handlers: dict[type[Event], Callable[[Any], object]] = {
             AuthOffered: self._auth_offered,
+            GuestAsked: lambda event: self._spawn(self._serve_guest(event)),
             RequestOffered: self._request_offered,
             InputComplete: lambda event: self._give(event.stream, lambda job: job.give_input(event.data)),
             RequestReady: lambda event: self._give(event.stream, lambda job: job.grant(event.units)),
@@ -128,6 +133,7 @@ class Connection:
         try:
             while (message := await self._queue.get()) is not None:
                 self._queued -= len(message)
+                self._drained.set()
                 await self._socket.send(message)
         except OSError:
             # What the peer sent before it went, vouchers above all, is read first; then `receive` tells the same.
@@ -164,16 +170,22 @@ class Connection:
         for message in self.session.outgoing():
             self._queued += len(message)
             self._queue.put_nowait(message)
-        if self._queued > SEND_QUEUE and self._writer is not None and not self._writer.done():
-            # The peer does not read: no goodbye would reach it either.
-            self._writer.cancel()
-            self.session.lost(PeerError(Code.TIMED_OUT))
-            self.pump()
-        elif self.session.closed:
+        if self._queued > SEND_QUEUE:
+            self._cut()
+        if self.session.closed:
             self.node.ticker.want(self, None)
             self._queue.put_nowait(None)
+            self._drained.set()
         else:
             self.node.ticker.want(self, self.session.next_deadline())
+
+    def _cut(self) -> None:
+        """Ends the connection without a goodbye: the peer does not read, so none would reach it."""
+        if self._writer is not None:
+            self._writer.cancel()
+        if not self.session.closed:
+            self.session.lost(PeerError(Code.TIMED_OUT))
+            self.pump()
 
     def refuse(self, error: TallystickError) -> None:
         """Ends the connection with an error that its client can read."""
@@ -234,6 +246,29 @@ class Connection:
         if not self.session.closed:
             self.session.accept_auth(self.channel.account, highest)
             self.pump()
+
+    async def _serve_guest(self, event: GuestAsked) -> None:
+        """The answer, no faster than it is read, within its service's time."""
+        guests = self.node.guests
+        if guests is None:
+            raise PeerError(Code.UNKNOWN_SERVICE)
+        data = await guests.answer(event.service, event.params, self._address)
+        if len(data) > event.most:
+            raise PeerError(Code.TOO_LARGE, limit=event.most)
+        deadline = asyncio.get_running_loop().call_later(guests.limits[event.service].seconds, self._cut)
+        try:
+            for at in range(0, len(data), PIECE):
+                while self._queued > GUEST_QUEUE and not self.session.closed:
+                    self._drained.clear()
+                    await self._drained.wait()
+                self.session.guest_data(data[at : at + PIECE])
+                self.pump()
+            self.session.guest_end()
+            self.pump()
+            if self._writer is not None:
+                await asyncio.wait([self._writer])
+        finally:
+            deadline.cancel()
 
     async def prove(self) -> None:
         """Before the first unit is served: a claim of the highest voucher pays. Raises PeerError UNCLAIMABLE."""

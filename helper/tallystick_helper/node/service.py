@@ -28,6 +28,7 @@ from .admission import Admission, Terms
 from .channel import LiveChannel
 from .connection import Connection, Socket
 from .gate import Gate
+from .guests import Guests
 from .ticker import Ticker
 from .till import Till, TillRules
 from .witness import Witness
@@ -56,6 +57,7 @@ class NodeParts:
     unconfirmed: int = 0
     per_channel: int = 4
     gate: Gate | None = None
+    guests: Guests | None = None
 
 
 class Node:
@@ -70,6 +72,7 @@ class Node:
         )
         self.witness = Witness(parts.sources, parts.channels, parts.unconfirmed)
         self.gate = Gate() if parts.gate is None else parts.gate  # an empty gate is false
+        self.guests = parts.guests
         self.ticker = Ticker()
         self.draining = False
         self._margin = parts.rules.margin

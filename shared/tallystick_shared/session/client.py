@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import struct
-
 from tallystick_shared.channel import channels_domain
 from tallystick_shared.crypto import Crypto
 from tallystick_shared.errors import Code, LocalError, PeerError, TallystickError, code_of
@@ -116,11 +114,7 @@ class ClientSession(Peer):
     def _greeting(self, kind: int, body: bytes) -> None:
         if self.state is not ConnectionState.HELLO or self._handshake is None:
             raise PeerError(Code.PROTOCOL, frame=kind)
-        if kind == Frame.REFUSED and len(body) == 2:
-            raise PeerError(code_of(struct.unpack(">H", body)[0]))
-        if kind != Frame.HANDSHAKE:
-            raise PeerError(Code.HANDSHAKE_FAILED, frame=kind)
-        info = read_answer(self._handshake, body)
+        info = read_answer(self._handshake, kind, body)
         self._start_transport(self._handshake)
         self.state = ConnectionState.KEYED
         self._events.append(Keyed(self.handshake_hash, info))

@@ -126,6 +126,17 @@ class AuthOffered(Event):
 
 
 @dataclass(frozen=True)
+class GuestAsked(Event):
+    """Somebody without a channel asks for one of the free services. Answer with `guest_data` and `guest_end`, or
+    `refuse`.
+    """
+
+    service: str
+    params: bytes
+    most: int
+
+
+@dataclass(frozen=True)
 class RequestOffered(Event):
     """A stream was opened. `digest` is BLAKE2s over OPEN's body, so that a repeated request id can be compared."""
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from tallystick_shared.channel import Config, channels_domain, leaf, root_of
 from tallystick_shared.crypto import Crypto, InvalidTag
-from tallystick_shared.errors import Code, LocalError, PeerError
+from tallystick_shared.errors import Code, LocalError, PeerError, code_of
 from tallystick_shared.messages import Auth, ServerInfo, decode, encode
 from tallystick_shared.noise import NK, HandshakeState
-from tallystick_shared.records import HELLO_SIZE, Hello
+from tallystick_shared.records import HELLO_SIZE, Frame, Hello
 from tallystick_shared.voucher import Payment, auth_digest, is_signed_by
 
 INFO_SIZE = 256
@@ -58,8 +58,14 @@ def write_hello(crypto: Crypto, hello: Hello, node_key: bytes) -> tuple[Handshak
         raise LocalError(Code.BAD_PROFILE, reason="node key") from None
 
 
-def read_answer(handshake: HandshakeState, body: bytes) -> ServerInfo:
-    """The provider's part. Raises PeerError HANDSHAKE_FAILED unless it holds the key that the chain names."""
+def read_answer(handshake: HandshakeState, kind: int, body: bytes) -> ServerInfo:
+    """The provider's part. Raises PeerError with the reason of its refusal; HANDSHAKE_FAILED unless it holds the key
+    that the chain names.
+    """
+    if kind == Frame.REFUSED and len(body) == 2:
+        raise PeerError(code_of(struct.unpack(">H", body)[0]))
+    if kind != Frame.HANDSHAKE:
+        raise PeerError(Code.HANDSHAKE_FAILED, frame=kind)
     try:
         payload = handshake.read_message(body)
     except (InvalidTag, ValueError):

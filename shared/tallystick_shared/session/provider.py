@@ -37,6 +37,7 @@ from tallystick_shared.voucher import NOTHING, Payment, Receipt, Signed
 from .events import (
     AuthOffered,
     CloseAsked,
+    GuestAsked,
     InputComplete,
     Keyed,
     RequestOffered,
@@ -46,6 +47,7 @@ from .events import (
     VoucherReceived,
 )
 from .greeting import ProviderIdentity, check_auth, read_hello, write_answer
+from .guest import GuestStream, check_open
 from .peer import Peer, forget_ended
 from .provider_stream import ProviderStream
 from .shape import LOW_LATENCY as FAST
@@ -64,7 +66,8 @@ class ProviderSession(Peer):
 
     The driver answers AuthOffered with `accept_auth` or `refuse`, InputComplete with `measure` or `fail`,
     RequestReady by running the engine into
-    `data` and `finish`, VoucherReceived with `voucher_durable`, CloseAsked with `close_ok` or `refuse`.
+    `data` and `finish`, VoucherReceived with `voucher_durable`, CloseAsked with `close_ok` or `refuse`, GuestAsked with
+    `guest_data` and `guest_end` or `refuse`.
     """
 
     connection_table = PROVIDER_CONNECTION
@@ -83,6 +86,7 @@ class ProviderSession(Peer):
         self._tail = 0
         self._put_off = 0
         self._alone = False
+        self._guest: GuestStream | None = None
 
     # -- handshake and AUTH
 
@@ -158,6 +162,8 @@ class ProviderSession(Peer):
             self._close(body)
         elif isinstance(body, Error):
             self._end(PeerError(code_of(body.code)))
+        elif self.state is ConnectionState.GUEST and isinstance(body, Open):
+            self._guest_open(stream, body)
         else:
             self._handle_stream(stream, body)
 
@@ -237,6 +243,25 @@ class ProviderSession(Peer):
         if final.amount < self.account.owed and final.amount < self.highest.amount:
             final = self.highest
         self._events.append(CloseAsked(final))
+
+    # -- a guest, instead of all that
+
+    def _guest_open(self, number: int, body: Open) -> None:
+        check_open(number, body)
+        self._guest = GuestStream(number, body)
+        self._post(Accept(0, 0, 0, False), number)
+        self._events.append(GuestAsked(body.service, body.params, body.max_units))
+
+    def guest_data(self, piece: bytes) -> None:
+        """A piece of the answer, at most `guest.PIECE` bytes. Raises PeerError TOO_LARGE where the guest takes less."""
+        if self._guest is not None and not self.closed:
+            self._post(self._guest.piece(piece), self._guest.number)
+
+    def guest_end(self) -> None:
+        """The answer is complete; the connection ends."""
+        if self._guest is not None and not self.closed:
+            self._post(self._guest.end(self.crypto, self.identity), self._guest.number)
+            self._end(None)
 
     # -- serving
 

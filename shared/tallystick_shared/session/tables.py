@@ -5,6 +5,10 @@ goodbye.
 
     NEW → HELLO → KEYED → AUTHING → READY → DRAINING → CLOSED
 
+or, without a channel, opens the one stream that a guest has (`guest`):
+
+    KEYED → GUEST → CLOSED
+
 A stream is one request: offered, its input brought, running (paused while the client owes a full window), and one
 of three ends.
 
@@ -31,6 +35,7 @@ class ConnectionState(Enum):
     NEW = auto()
     HELLO = auto()
     KEYED = auto()
+    GUEST = auto()
     AUTHING = auto()
     READY = auto()
     DRAINING = auto()
@@ -55,8 +60,9 @@ LIVE = frozenset({S.OFFERED, S.INPUT, S.RUNNING, S.PAUSED})
 ANY_TIME = (Type.PAD, Type.PING, Type.PONG)
 
 PROVIDER_CONNECTION: Mapping[tuple[ConnectionState, Type], ConnectionState] = {
-    **{(state, kind): state for state in (C.KEYED, C.READY, C.DRAINING) for kind in ANY_TIME},
+    **{(state, kind): state for state in (C.KEYED, C.GUEST, C.READY, C.DRAINING) for kind in ANY_TIME},
     (C.KEYED, Type.AUTH): C.AUTHING,
+    (C.KEYED, Type.OPEN): C.GUEST,
     (C.READY, Type.OPEN): C.READY,
     (C.READY, Type.INPUT): C.READY,
     (C.READY, Type.VOUCHER): C.READY,
@@ -64,12 +70,13 @@ PROVIDER_CONNECTION: Mapping[tuple[ConnectionState, Type], ConnectionState] = {
     (C.READY, Type.CLOSE): C.DRAINING,
     (C.DRAINING, Type.VOUCHER): C.DRAINING,
     (C.DRAINING, Type.CANCEL): C.DRAINING,
-    **{(state, Type.BYE): C.CLOSED for state in (C.KEYED, C.READY, C.DRAINING)},
-    **{(state, Type.ERROR): C.CLOSED for state in (C.KEYED, C.READY, C.DRAINING)},
+    **{(state, Type.BYE): C.CLOSED for state in (C.KEYED, C.GUEST, C.READY, C.DRAINING)},
+    **{(state, Type.ERROR): C.CLOSED for state in (C.KEYED, C.GUEST, C.READY, C.DRAINING)},
 }
 
 CLIENT_CONNECTION: Mapping[tuple[ConnectionState, Type], ConnectionState] = {
-    **{(state, kind): state for state in (C.KEYED, C.AUTHING, C.READY, C.DRAINING) for kind in ANY_TIME},
+    **{(state, kind): state for state in (C.KEYED, C.GUEST, C.AUTHING, C.READY, C.DRAINING) for kind in ANY_TIME},
+    **{(C.GUEST, kind): C.GUEST for kind in (Type.ACCEPT, Type.DATA, Type.END)},
     (C.AUTHING, Type.AUTH_OK): C.READY,
     **{
         (state, kind): state
@@ -77,8 +84,8 @@ CLIENT_CONNECTION: Mapping[tuple[ConnectionState, Type], ConnectionState] = {
         for kind in (Type.ACCEPT, Type.DATA, Type.END, Type.VOUCHER_OK, Type.PAY_FIRST)
     },
     (C.DRAINING, Type.CLOSE_OK): C.CLOSED,
-    **{(state, Type.BYE): C.CLOSED for state in (C.KEYED, C.AUTHING, C.READY, C.DRAINING)},
-    **{(state, Type.ERROR): state for state in (C.KEYED, C.AUTHING, C.READY, C.DRAINING)},
+    **{(state, Type.BYE): C.CLOSED for state in (C.KEYED, C.GUEST, C.AUTHING, C.READY, C.DRAINING)},
+    **{(state, Type.ERROR): state for state in (C.KEYED, C.GUEST, C.AUTHING, C.READY, C.DRAINING)},
 }
 
 PROVIDER_STREAM: Mapping[tuple[StreamState, Type], StreamState] = {

@@ -1,0 +1,103 @@
+"""What this node gives to guests: snapshots of the market, and who opened which channel. For nothing, so within
+limits: of bytes and seconds for each answer, and of answers for each address and in all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tallystick_shared import recovery, snapshot
+from tallystick_shared.errors import Code, PeerError
+from tallystick_shared.messages import decode
+from tallystick_shared.recovery import OpenedAsk
+from tallystick_shared.snapshot import SnapshotAsk
+
+from ..chain.market_index import MarketIndex
+from ..chain.opened import OpenedIndex
+from .gate import groups_of
+
+REMEMBERED = 4096
+
+
+@dataclass(frozen=True)
+class Rate:
+    """`burst` answers at once, then `per_second` of them."""
+
+    burst: float
+    per_second: float
+
+
+@dataclass(frozen=True)
+class GuestLimit:
+    """Of one service: bytes and seconds of an answer, answers for an address (IPv4, or /64) and in all."""
+
+    most: int
+    seconds: float
+    address: Rate
+    total: Rate
+
+
+LIMITS = {
+    snapshot.SERVICE: GuestLimit(snapshot.most_bytes(snapshot.MAX_ENTRIES), 60.0, Rate(20, 0.5), Rate(100, 20)),
+    recovery.SERVICE: GuestLimit(recovery.MAX_BYTES, 10.0, Rate(20, 0.5), Rate(200, 50)),
+}
+
+
+class Meter:
+    """Token buckets, one for each address that asked lately and one for all."""
+
+    def __init__(self, limit: GuestLimit, clock: Callable[[], float]) -> None:
+        self._limit, self._clock = limit, clock
+        self._buckets: dict[str, tuple[float, float]] = {}
+
+    def take(self, address: str) -> None:
+        """Counts one answer. Raises PeerError BUSY where there were too many; then it is not counted."""
+        group, now = groups_of(address)[0], self._clock()
+        wanted = ((group, self._limit.address), ("all", self._limit.total))
+        left = [(name, self._left(name, rate, now) - 1) for name, rate in wanted]
+        if min(tokens for _, tokens in left) < 0:
+            raise PeerError(Code.BUSY)
+        for name, tokens in left:
+            self._buckets.pop(name, None)
+            self._buckets[name] = (tokens, now)
+        while len(self._buckets) > REMEMBERED:
+            del self._buckets[next(iter(self._buckets))]
+
+    def _left(self, name: str, rate: Rate, now: float) -> float:
+        tokens, since = self._buckets.get(name, (rate.burst, now))
+        return min(rate.burst, tokens + (now - since) * rate.per_second)
+
+
+class Guests:
+    """The services, over the node's two indices."""
+
+    def __init__(
+        self,
+        market: MarketIndex,
+        opened: OpenedIndex,
+        clock: Callable[[], float],
+        limits: dict[str, GuestLimit] | None = None,
+    ) -> None:
+        """`clock`: seconds, never going back."""
+        self._market, self._opened = market, opened
+        self.limits = limits or LIMITS
+        self._meters = {service: Meter(limit, clock) for service, limit in self.limits.items()}
+
+    async def answer(self, service: str, params: bytes, address: str) -> bytes:
+        """Raises PeerError: UNKNOWN_SERVICE, BUSY, BAD_MESSAGE, TOO_LARGE."""
+        if service not in self._meters:
+            raise PeerError(Code.UNKNOWN_SERVICE)
+        self._meters[service].take(address)
+        if service == snapshot.SERVICE:
+            data = self._snapshot(decode(SnapshotAsk, params))
+        else:
+            data = await self._opened.answer(decode(OpenedAsk, params))
+        if len(data) > self.limits[service].most:
+            raise PeerError(Code.TOO_LARGE, limit=self.limits[service].most)
+        return data
+
+    def _snapshot(self, ask: SnapshotAsk) -> bytes:
+        if not self._market.ready:
+            raise PeerError(Code.BUSY)
+        return self._market.snapshot(ask)
