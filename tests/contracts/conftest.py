@@ -75,3 +75,10 @@ def pyevm(pyevm_deployed: World) -> Iterator[World]:
     """A world on py-evm alone, for what would take long on both."""
     with pyevm_deployed.machine.anchored():
         yield pyevm_deployed
+
+
+@pytest.fixture
+def chain_world(chain: anvil.Anvil) -> Iterator[World]:
+    """A world on anvil alone."""
+    with chain.anchored():
+        yield World(chain)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 
+import pytest
 from eth_utils.crypto import keccak
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.contracts.world import NO_SALT, Leaf, Tree, World, grow
+from tests.contracts.world import DAY, NO_SALT, ZERO, Leaf, Tree, World, grow, node
 
 
 def salt(number: int) -> bytes:
@@ -62,15 +63,82 @@ def test_a_top_up_raises_every_cap(world: World) -> None:
 
 
 def test_eight_levels(world: World) -> None:
-    first, *rest = leaves(world, 9)
-    tree: Tree = first
-    for each in rest:
-        tree = (tree, each)
-    root, grown = grow(tree)
+    root, grown = grow(chained(leaves(world, 9)))
     config = world.open(world.config(root=root), deposit=2560)
     deepest = grown[0]
     assert len(deepest.proof) == 8
     assert world.claim(world.record(config, 2560, deepest), leaf=deepest) == 10
+
+
+@pytest.mark.parametrize("deposit", [1, 255, 256])
+def test_a_cap_of_nothing(world: World, deposit: int) -> None:
+    """Eight levels down, a deposit below 256 units is worth nothing: skipped, not fatal."""
+    root, grown = grow(chained(leaves(world, 9)))
+    config = world.open(world.config(root=root), deposit=deposit)
+    assert world.claim(world.record(config, 2**200, grown[0]), leaf=grown[0]) == deposit >> 8
+
+
+def test_nine_levels_are_no_claim(world: World) -> None:
+    """The ninth level of a deeper tree cannot be encoded, and no shorter proof leads there."""
+    root, grown = grow(chained(leaves(world, 10)))
+    config = world.open(world.config(root=root), deposit=2**20, life=2 * DAY)
+    deepest, higher = grown[0], grown[2]
+    assert (len(deepest.proof), len(higher.proof)) == (9, 8)
+    record = world.record(config, 1, deepest)
+    arguments = (deepest.payee, deepest.closer, ZERO, [record])
+    assert world.channels.refusal("claim", *arguments, sender=world.stranger) == ""
+    assert world.claim(record._replace(proof=deepest.proof[:8]), leaf=deepest) == 0
+    assert world.claim(record._replace(proof=deepest.proof[1:]), leaf=deepest) == 0
+    assert world.claim(world.record(config, 2**20, higher), leaf=higher) == 2**12
+    world.machine.travel(world.state(config).expiry)
+    world.channels.send("withdraw", config, sender=world.stranger)
+    assert world.held() == 0
+
+
+def test_a_shared_subtree_is_one(world: World) -> None:
+    """A tree that hangs the same branch at both sides, and once more below: each payee still has one cap."""
+    one, two = leaves(world, 2)
+    branch = (one, two)
+    root, grown = grow(((branch, branch), (branch, (branch, branch))))
+    config = world.open(world.config(root=root), deposit=1000)
+    paid = {leaf.payee: 0 for leaf in grown}
+    for leaf in sorted(grown, key=lambda each: len(each.proof), reverse=True):
+        paid[leaf.payee] += world.claim(world.record(config, 10**6, leaf), leaf=leaf)
+    assert list(paid.values()) == [125, 125]
+    assert world.state(config).claimed == 250
+
+
+def test_a_leaf_beside_itself(world: World) -> None:
+    """Both children are the same: depth counts, not how often it stands there."""
+    [one] = leaves(world, 1)
+    root, grown = grow((one, one))
+    config = world.open(world.config(root=root), deposit=1000)
+    assert [world.claim(world.record(config, 10**6, leaf), leaf=leaf) for leaf in grown] == [500, 0]
+
+
+def test_a_leaf_that_poses_as_a_node(world: World) -> None:
+    """The payer takes two hashes for its leaf's place, or a leaf's hash for a sibling: nobody's cap grows by it."""
+    one, two, three = leaves(world, 3)
+    root, (first, second) = grow((one, two))
+    above = node(root, three.hash)
+    config = world.open(world.config(root=above), deposit=1000)
+    short = world.record(config, 10**6, first)
+    assert world.claim(short, leaf=first) == 0  # the proof ends below the root
+    longer = (*first.proof, three.hash)
+    assert world.claim(short._replace(proof=longer), leaf=first) == 250
+    assert world.claim(short._replace(proof=(*first.proof, three.hash, bytes(32))), leaf=first) == 0
+    # the whole of a node read as a leaf: payee and closer out of its first 40 bytes, the salt out of what is left
+    pair = min(first.hash, second.hash) + max(first.hash, second.hash)
+    posing = Leaf("0x" + pair[:20].hex(), "0x" + pair[20:40].hex(), pair[32:])
+    assert world.claim(world.record(config, 10**6, posing)._replace(proof=(three.hash,)), leaf=posing) == 0
+
+
+def chained(leaves: list[Leaf]) -> Tree:
+    """A tree that goes down on one side: the first two leaves are the deepest."""
+    tree: Tree = leaves[0]
+    for each in leaves[1:]:
+        tree = (tree, each)
+    return tree
 
 
 def test_a_proof_of_another_place_or_order_is_skipped(world: World) -> None:
