@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,7 @@ from tallystick_shared.chains import Deployment
 from tallystick_shared.channel import ChannelState
 from tallystick_shared.chat import SERVICE, ChatParams, chat_input
 from tallystick_shared.crypto import Crypto
-from tallystick_shared.deposit import Deposit, Terms, plan
+from tallystick_shared.deposit import Deposit, Terms
 from tallystick_shared.errors import Code, LocalError, PeerError
 from tallystick_shared.evm.channels import Channels
 from tallystick_shared.evm.rpc import Rpc
@@ -34,6 +34,7 @@ from tallystick_shared.session.events import (
     Refused,
     VoucherDurable,
 )
+from tallystick_shared.several import plan_several
 from tallystick_shared.user import User
 
 from .chain.sender import Receipt, Sender
@@ -111,13 +112,25 @@ class Account:
 
     async def open(self, listing: Listing, terms: Terms) -> tuple[Deposit, Receipt]:
         """One transaction. The session key is kept before it leaves. Raises LocalError and PeerError."""
-        deposit = plan(self._crypto, self._where, listing, self.address, terms, int(time.time()))
-        self._store.save_deposit(deposit)
-        data = self._channels.open(deposit.channel_config(), deposit.expiry, deposit.cap)
-        receipt = await self._sender.transact(self._where.channels, data, deposit.cap)
-        deposit = msgspec.structs.replace(deposit, transaction="0x" + receipt.transaction.hex())
-        self._store.save_deposit(deposit)
+        (deposit,), receipt = await self.open_several([listing], terms)
         return deposit, receipt
+
+    async def open_several(
+        self, listings: Sequence[Listing], terms: Terms, weights: Sequence[int] = ()
+    ) -> tuple[list[Deposit], Receipt]:
+        """One transaction for a deposit with several providers, each up to its cap (`plan_several`)."""
+        now = int(time.time())
+        deposits = plan_several(self._crypto, self._where, listings, self.address, terms, now, weights)
+        for deposit in deposits:
+            self._store.save_deposit(deposit)
+        first, amount = deposits[0], int(deposits[0].amount)
+        data = self._channels.open(first.channel_config(), first.expiry, amount)
+        receipt = await self._sender.transact(self._where.channels, data, amount)
+        transaction = "0x" + receipt.transaction.hex()
+        deposits = [msgspec.structs.replace(deposit, transaction=transaction) for deposit in deposits]
+        for deposit in deposits:
+            self._store.save_deposit(deposit)
+        return deposits, receipt
 
     async def request_close(self, deposit: Deposit) -> Receipt:
         """Without the provider: the end comes after the delay."""
@@ -136,7 +149,9 @@ class Account:
     async def withdraw(self, deposit: Deposit) -> Receipt:
         """Takes back the rest once the deposit has expired."""
         receipt = await self._sender.transact(self._where.channels, self._channels.withdraw(deposit.channel_config()))
-        self._store.forget(deposit)
+        for kept in self._store.deposits():
+            if kept.channel_id(self._crypto) == deposit.channel_id(self._crypto):
+                self._store.forget(kept)
         return receipt
 
 

@@ -59,20 +59,20 @@ class UserStore:
         self._locks: dict[bytes, int] = {}
         self._saving = asyncio.Lock()
 
-    async def load(self, channel_id: bytes) -> Resume | None:
+    async def load(self, account_id: bytes) -> Resume | None:
         """Raises LocalError STORE_UNREADABLE."""
-        path = self._folder / f"{channel_id.hex()}.signed"
+        path = self._folder / f"{account_id.hex()}.signed"
         if not path.exists():
             return None
         kept = self._read(path, _Kept)
         return Resume(int(kept.signed), int(kept.owed), kept.in_flight, int(kept.waiting), int(kept.unseen))
 
-    async def save(self, channel_id: bytes, resume: Resume) -> None:
+    async def save(self, account_id: bytes, resume: Resume) -> None:
         """Saves that meet wait for each other, in the order of their calls: the last one stays."""
         amounts = (str(resume.waiting), str(resume.unseen))
         kept = _Kept(str(resume.signed), str(resume.owed), resume.in_flight, *amounts)
         async with self._saving:
-            await asyncio.to_thread(write_durably, self._folder / f"{channel_id.hex()}.signed", encode(kept))
+            await asyncio.to_thread(write_durably, self._folder / f"{account_id.hex()}.signed", encode(kept))
 
     def _read(self, path: Path, kind: type[_Kept]) -> _Kept:
         try:
@@ -82,7 +82,7 @@ class UserStore:
 
     def save_deposit(self, deposit: Deposit) -> None:
         """Before the transaction that opens it leaves, and again with its hash."""
-        write_durably(self._folder / f"{deposit.channel_id(self._crypto).hex()}.deposit", encode(deposit))
+        write_durably(self._folder / f"{deposit.account_id(self._crypto).hex()}.deposit", encode(deposit))
 
     def deposits(self) -> list[Deposit]:
         """All that can be read, newest first."""
@@ -97,22 +97,22 @@ class UserStore:
 
     def forget(self, deposit: Deposit) -> None:
         """It is over and the money is back."""
-        name = deposit.channel_id(self._crypto).hex()
+        name = deposit.account_id(self._crypto).hex()
         for end in ("deposit", "signed"):
             (self._folder / f"{name}.{end}").unlink(missing_ok=True)
 
     def hold(self, deposit: Deposit) -> None:
         """Keeps other processes off this deposit until `release`. Raises LocalError IN_USE_ELSEWHERE."""
-        channel_id = deposit.channel_id(self._crypto)
-        descriptor = os.open(self._folder / f"{channel_id.hex()}.lock", os.O_CREAT | os.O_RDWR, 0o600)
+        account_id = deposit.account_id(self._crypto)
+        descriptor = os.open(self._folder / f"{account_id.hex()}.lock", os.O_CREAT | os.O_RDWR, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             os.close(descriptor)
             raise LocalError(Code.IN_USE_ELSEWHERE) from None
-        self._locks[channel_id] = descriptor
+        self._locks[account_id] = descriptor
 
     def release(self, deposit: Deposit) -> None:
-        descriptor = self._locks.pop(deposit.channel_id(self._crypto), None)
+        descriptor = self._locks.pop(deposit.account_id(self._crypto), None)
         if descriptor is not None:
             os.close(descriptor)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from .chains import Deployment
-from .channel import NATIVE, Config, channels_domain, leaf
+from .channel import MAX_DEPTH, NATIVE, Config, channels_domain, leaf
 from .crypto import Crypto
 from .errors import Code, LocalError, PeerError
 from .evm.channels import Channels
@@ -30,6 +32,13 @@ class Agreed(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
     epoch: U63
 
 
+class Place(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Where a payee sits in the tree of a channel with several: its leaf's salt, and the siblings up to the root."""
+
+    salt: Bytes32
+    path: Annotated[tuple[Bytes32, ...], Meta(min_length=1, max_length=MAX_DEPTH)]
+
+
 class Deposit(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """Everything needed to use, close or recover a deposit. `key` is the session key (32): keep the encoded form
     encrypted.
@@ -49,21 +58,33 @@ class Deposit(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_field
     expiry: U32
     transaction: str = ""
     agreed: Agreed | None = None
+    place: Place | None = None
+
+    @property
+    def depth(self) -> int:
+        """Of this payee in the channel's tree; 0 where it is the only one."""
+        return len(self.place.path) if self.place else 0
 
     @property
     def cap(self) -> int:
-        """The most its one payee can be paid, in the token's smallest unit."""
-        return int(self.amount)
+        """The most this payee can be paid, in the token's smallest unit."""
+        return int(self.amount) >> self.depth
 
     def channel_config(self) -> Config:
         return Config.from_body(self.config)
 
     def proof(self) -> Proof:
         """What proves it to its provider."""
-        return Proof(self.channels, self.channel_config(), self.key, self.payee, self.closer)
+        proof = Proof(self.channels, self.channel_config(), self.key, self.payee, self.closer)
+        return replace(proof, leaf_salt=self.place.salt, path=self.place.path) if self.place else proof
 
     def channel_id(self, crypto: Crypto) -> bytes:
         return self.channel_config().channel_id(crypto, channels_domain(self.chain_id, self.channels))
+
+    def account_id(self, crypto: Crypto) -> bytes:
+        """Under which is kept what was signed to this payee (32 bytes): the channel's id, where it has no other."""
+        channel_id = self.channel_id(crypto)
+        return crypto.keccak256(channel_id + self.payee) if self.place else channel_id
 
 
 @dataclass(frozen=True)
@@ -111,5 +132,6 @@ def plan(crypto: Crypto, where: Deployment, listing: Listing, payer: bytes, term
 
 def opening_call(crypto: Crypto, deposit: Deposit) -> dict[str, str]:
     """`to`, `data` and `value` of the one transaction that opens it; the wallet adds sender and fees."""
-    data = Channels(crypto, deposit.channels).open(deposit.channel_config(), deposit.expiry, deposit.cap)
-    return {"to": "0x" + deposit.channels.hex(), "data": "0x" + data.hex(), "value": hex(deposit.cap)}
+    amount = int(deposit.amount)
+    data = Channels(crypto, deposit.channels).open(deposit.channel_config(), deposit.expiry, amount)
+    return {"to": "0x" + deposit.channels.hex(), "data": "0x" + data.hex(), "value": hex(amount)}

@@ -62,11 +62,13 @@ class Host(Protocol):
 
 
 class Store(Protocol):
-    """What survives a reload, by channel id. `save` returns only when it is durable."""
+    """What survives a reload, by the deposit's account id (a channel's id where it has one payee). `save` returns only
+    when it is durable.
+    """
 
-    async def load(self, channel_id: bytes) -> Resume | None: ...
+    async def load(self, account_id: bytes) -> Resume | None: ...
 
-    async def save(self, channel_id: bytes, resume: Resume) -> None: ...
+    async def save(self, account_id: bytes, resume: Resume) -> None: ...
 
 
 def limits_at(price: Price) -> ClientLimits:
@@ -101,7 +103,7 @@ class User:
         hello = Hello(deposit.chain_id, deposit.registry, deposit.provider, flags=flags)
         self._crypto, self._host, self._store, self._emit = crypto, host, store, emit
         self._deposit, self._profile = deposit, profile
-        self._channel_id = deposit.channel_id(crypto)
+        self._account_id = deposit.account_id(crypto)
         self._resume = Resume()
         self._socket: Socket | None = None
         self._flushing = False
@@ -119,7 +121,7 @@ class User:
         """Connects and serves the connection until it ends. The last event is always Closed; nothing is raised for
         the peer's faults.
         """
-        self._resume = await self._store.load(self._channel_id) or Resume()
+        self._resume = await self._store.load(self._account_id) or Resume()
         self._kept = self._resume.signed
         try:
             self._socket = await self._dial()
@@ -251,7 +253,7 @@ class User:
         waiting = purse.waiting + sum(request.most_input for request in self._asking)
         in_flight = self.session.live or bool(self._asking)
         await self._store.save(
-            self._channel_id, Resume(self._kept, purse.account.owed, in_flight, waiting, purse.unseen)
+            self._account_id, Resume(self._kept, purse.account.owed, in_flight, waiting, purse.unseen)
         )
 
     async def _maybe_close(self) -> None:

@@ -83,9 +83,9 @@ def test_what_the_provider_asked_is_kept_with_the_deposit(crypto, listing):
 
 
 def test_a_record_of_an_earlier_version_is_read(crypto, listing):
-    """It holds no agreement: the array ends before it."""
+    """It holds neither agreement nor place: the array ends before them."""
     deposit = plan(crypto, WHERE, listing, PAYER, Terms(1), WALL)
-    older = msgspec.msgpack.encode(msgspec.msgpack.decode(encode(deposit))[:-1])
+    older = msgspec.msgpack.encode(msgspec.msgpack.decode(encode(deposit))[:-2])
     assert decode(Deposit, older) == msgspec.structs.replace(deposit, agreed=None)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-from tallystick_shared.channel import Config, channels_domain, leaf, root_of
+from tallystick_shared.channel import NO_SALT, Config, channels_domain, leaf, root_of
 from tallystick_shared.crypto import Crypto, InvalidTag
 from tallystick_shared.errors import Code, LocalError, PeerError, code_of
 from tallystick_shared.messages import Auth, ServerInfo, decode, encode
@@ -35,7 +35,7 @@ class ProviderIdentity:
 @dataclass(frozen=True)
 class Proof:
     """A channel that this client may spend from, for AUTH at one provider: contract 20 bytes, session key 32, and
-    the provider's payee and operator, 20 each. Depth 0: the tree's root is this provider's leaf.
+    the provider's payee and operator, 20 each. Where it is the only payee the root is its leaf: no salt, no path.
     """
 
     contract: bytes
@@ -43,6 +43,8 @@ class Proof:
     key: bytes
     payee: bytes
     operator: bytes
+    leaf_salt: bytes = NO_SALT
+    path: tuple[bytes, ...] = ()
 
 
 # -- the client's
@@ -81,7 +83,7 @@ def make_auth(crypto: Crypto, hello: Hello, handshake_hash: bytes, proof: Proof,
     expiry = wall + AUTH_LIFETIME
     digest = auth_digest(crypto, domain, handshake_hash, channel_id, hello.provider, expiry)
     signature = crypto.secp256k1_sign(proof.key, digest)
-    auth = Auth(proof.contract, proof.config.body(), bytes(32), (), signature, expiry)
+    auth = Auth(proof.contract, proof.config.body(), proof.leaf_salt, proof.path, signature, expiry)
     return auth, Payment(domain, channel_id, proof.payee, proof.config.signer)
 
 
