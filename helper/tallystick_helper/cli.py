@@ -17,6 +17,7 @@ from .terminal import (
     DataDir,
     DryRunFlag,
     KeyFile,
+    OnChain,
     Registry,
     RpcUrls,
     Yes,
@@ -51,6 +52,7 @@ def tell_up(urls: dict[str, Any], as_json: bool) -> None:
     if urls["endpoint"]:
         lines += [f"Listening {urls['endpoint']}", f"Model     {urls['model']}"]
         lines.append(f"Provider  {urls['provider'] or 'not announced yet: run `tallystick provide`'}")
+        lines += [f"On {name}  {provider or 'not serving yet'}" for name, provider in urls["chains"].items()]
     say(as_json, urls, "\n".join(lines))
 
 
@@ -118,6 +120,7 @@ def provide(
     engine: Annotated[str | None, typer.Option("--engine", help="gguf or echo.")] = None,
     yes: Yes = False,
     dry_run: DryRunFlag = False,
+    chain: OnChain = None,
     as_json: AsJson = False,
 ) -> None:
     """Become a provider: put this node's profile on chain, or change it.
@@ -132,7 +135,7 @@ def provide(
         "offer": {"price_in": price_in, "price_out": price_out},
         "engine": {"kind": engine},
     }
-    settings = load_settings(config, flags, as_json)
+    settings = load_settings(config, flags, as_json, chain)
     key = read_key(key_file, as_json)
     from .commands import provide_now
 
@@ -166,6 +169,7 @@ def deploy(
     ] = Evm.auto,
     yes: Yes = False,
     dry_run: DryRunFlag = False,
+    chain: OnChain = None,
     as_json: AsJson = False,
 ) -> None:
     """Put the two contracts on a chain, at the same addresses as everywhere where the chain allows it.
@@ -174,7 +178,7 @@ def deploy(
 
     JSON: chain_id, registry, channels, block, evm, how (create2, create), transactions (their number), file, cost.
     """
-    settings = load_settings(config, {"data_dir": data_dir, "chain": {"rpc": rpc or None}}, as_json)
+    settings = load_settings(config, {"data_dir": data_dir, "chain": {"rpc": rpc or None}}, as_json, chain)
     key = read_key(key_file, as_json)
     from .commands import deploy_now
 
@@ -207,11 +211,12 @@ def chat(
         bool, typer.Option("--low-latency", help="Faster, with a less steady shape on the wire.")
     ] = False,
     close: Annotated[bool, typer.Option("--close", help="Close the deposit at the end; the rest comes back.")] = False,
+    chain: OnChain = None,
     as_json: AsJson = False,
 ) -> None:
     """Talk to a provider, paying from a deposit."""
     flags = {"data_dir": data_dir, "chain": chain_flags(rpc, registry, channels)}
-    settings = load_settings(config, flags, as_json)
+    settings = load_settings(config, flags, as_json, chain)
     key = read_key(key_file, as_json)
     from .commands import ChatWishes, chat_now
 

@@ -38,6 +38,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one line of JSON.")]
 RpcUrls = Annotated[
     list[str] | None, typer.Option("--rpc", help="The chain's RPC address; several are tried in order.")
 ]
+OnChain = Annotated[
+    str | None, typer.Option("--chain", help="One of the further chains in the settings, by its name there.")
+]
 KeyFile = Annotated[Path, typer.Option("--key-file", help="A file with one private key: 64 hex digits, or a keystore.")]
 Registry = Annotated[
     str | None, typer.Option("--registry", help="The registry's address, where it is not a known one.")
@@ -74,10 +77,14 @@ def say(as_json: bool, values: dict[str, Any], text: str = "") -> None:
         out.print(text)
 
 
-def load_settings(config: Path | None, flags: dict[str, Any], as_json: bool) -> Settings:
-    """The settings in force, with logging set up."""
+def load_settings(config: Path | None, flags: dict[str, Any], as_json: bool, chain: str | None = None) -> Settings:
+    """The settings in force, with logging set up. `chain` names one of several: then what the flags say of the chain is
+    said of that one, and the settings are those that count there.
+    """
+    if chain:
+        flags = {**flags, "chains": {chain: flags.get("chain", {})}, "chain": {}}
     try:
-        loaded = settings_module.load(config, flags)
+        loaded = settings_module.load(config, flags).on(chain or "")
     except LocalError as error:
         fail(error, as_json)
         raise

@@ -15,7 +15,7 @@ import pytest
 from tallystick_helper.commands import parse_amount, show_amount
 from tallystick_shared.errors import Code, LocalError
 
-from .world import World
+from .world import World, new_world
 
 ROOT = Path(__file__).parents[2]
 
@@ -116,3 +116,28 @@ def test_amounts_are_read_and_shown_exactly() -> None:
         with pytest.raises(LocalError) as caught:
             parse_amount(wrong)
         assert caught.value.code is Code.BAD_SETTINGS
+
+
+async def test_a_further_chain_goes_by_its_name(world: World, keys: tuple[str, str]) -> None:
+    owner, user = keys
+    async with new_world(world.folder / "other", 8453) as other:
+        config = world.folder / "two.toml"
+        config.write_text(f'[chains.other]\nrpc = ["{other.url}"]\ninterval = 0.05\n')
+        common = ("--config", str(config), "--data-dir", str(world.folder / "node"), "--engine", "echo")
+        up = await start(world, "up", "--rpc", world.url, *common, "--page", "0", "--listen", "0", "--json")
+        assert up.stdout is not None
+        urls = json.loads(await up.stdout.readline())
+        assert urls["chains"] == {"other": None}
+        reached = ("--endpoint", urls["endpoint"], "--key-file", owner)
+        (provided,) = await run("provide", "--chain", "other", *common, *reached)
+        assert provided["chain_id"] == 8453
+        assert (world.folder / "node" / "announced-other.json").exists()
+        talk = ("--chain", "other", "--config", str(config), "--data-dir", str(world.folder / "user"))
+        short = ("--max-units", "12", "one two")
+        lines = await run("chat", *talk, "--key-file", user, "--deposit", "1000000000000wei", *short)
+        assert lines[-1]["answer"]["output_units"] == 12
+        (error,) = await run("provide", "--chain", "nowhere", *common, *reached, code=1)
+        assert (error["error"], error["known"]) == ("BAD_SETTINGS", "other")
+        up.send_signal(signal.SIGTERM)
+        assert await up.wait() == 0
+        await up.communicate()

@@ -72,3 +72,30 @@ def test_the_window_is_two_seconds_of_output() -> None:
 
 def test_secrets_are_not_in_the_defaults() -> None:
     assert Settings().demo_key is None
+
+
+def test_a_further_chain_is_a_section_with_what_differs_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(
+        '[chain]\nrpc = ["http://a"]\n[offer]\nprice_in = 7\nprice_out = 8\n'
+        "[chains.base]\nid = 8453\n[chains.base.offer]\nprice_out = 9\n[chains.quiet]\nid = 5\n"
+    )
+    monkeypatch.setenv("TALLYSTICK_CHAINS__BASE__RPC", '["http://b", "http://c"]')
+    settings = load(path, {"chains": {"base": {"interval": 0.5}}})
+    base = settings.on("base")
+    assert (base.chain.rpc, base.chain.id, base.chain.interval) == (["http://b", "http://c"], 8453, 0.5)
+    assert (base.offer.price_in, base.offer.price_out) == (7, 9)
+    assert settings.offer.price_out == 8
+    # Without an RPC address there is nothing to work on; the first chain has no name.
+    assert [one.place for one in settings.places()] == ["", "base"]
+    assert settings.on("") is settings
+    with pytest.raises(LocalError) as caught:
+        settings.on("nowhere")
+    assert caught.value.code is Code.BAD_SETTINGS
+
+
+@pytest.mark.parametrize("chains", [{"Base": {"id": 1}}, {"../x": {"id": 1}}, {"": {"id": 1}}, {"base": {"price": 1}}])
+def test_a_wrong_further_chain_is_named(tmp_path: Path, chains: dict[str, object]) -> None:
+    with pytest.raises(LocalError) as caught:
+        load(None, {"data_dir": tmp_path, "chains": chains})
+    assert caught.value.code is Code.BAD_SETTINGS
