@@ -5,17 +5,22 @@ from __future__ import annotations
 import pytest
 from eth_account import Account
 from eth_account.messages import encode_typed_data
-from eth_utils.address import to_canonical_address
+from eth_utils.address import to_canonical_address, to_checksum_address
 from eth_utils.crypto import keccak
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contracts.machine import signature_hash
+from contracts.build import artefact as compiled
+from contracts.machine import Contract, signature_hash
 from tallystick_helper.crypto import NativeCrypto
 from tallystick_shared import channel as shared
 from tallystick_shared.evm.abi import artefact
 from tallystick_shared.voucher import VOUCHER, Payment
-from tests.contracts.world import ZERO, Leaf, World, grow
+from tests.contracts.coins import coin, source
+from tests.contracts.pyevm import PyEvm
+from tests.contracts.world import DAY, ZERO, Config, Leaf, Record, World, grow, pack
+from tests.shared.channel_samples import CHAIN_ID, CONTRACT, SAMPLES, SIGNER, Sample
+from tests.shared.channel_samples import KEY as SAMPLE_KEY
 
 CRYPTO = NativeCrypto()
 KEY = bytes(keccak(text="tests: shared session key"))
@@ -86,6 +91,50 @@ def test_leaves(payee: bytes, closer: bytes, salt: bytes) -> None:
     root, (left, right) = grow((ours, Leaf(ours.closer, ours.payee, salt)))
     for leaf in (left, right):
         assert shared.root_of(CRYPTO, leaf.hash, leaf.proof) == root
+
+
+@pytest.fixture(scope="module")
+def first() -> World:
+    """A fresh chain on which Channels stands at the address of the samples."""
+    world = World(PyEvm())
+    assert (here(world), world.chain_id) == (CONTRACT, CHAIN_ID)
+    return world
+
+
+def opened_sample(world: World, sample: Sample) -> Config:
+    """The sample's channel, opened with its deposit in its token."""
+    texts = {name: to_checksum_address(getattr(sample, name)) for name in ("payer", "token", "payee", "closer")}
+    signer = to_checksum_address(SIGNER)
+    config = Config(texts["payer"], signer, sample.root, texts["token"], sample.delay, sample.salt)
+    world.machine.give(config.payer, sample.deposit)
+    if config.token != ZERO:
+        model = coin(world)
+        world.machine.etch(config.token, world.machine.code(model.address))
+        token = Contract(world.machine, config.token, compiled(source("Coin"), "Coin")["abi"], model.receipt)
+        token.send("mint", config.payer, sample.deposit, sender=config.payer)
+        token.send("approve", world.channels.address, sample.deposit, sender=config.payer)
+    return world.open(config, sample.deposit, life=90 * DAY)
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_the_known_answers_are_the_contracts_and_eth_accounts(first: World, name: str) -> None:
+    """The shared code is held to them on CPython and inside Pyodide, by tests/shared/test_channel.py."""
+    sample, account = SAMPLES[name], Account.from_key(SAMPLE_KEY)
+    payee, closer = to_checksum_address(sample.payee), to_checksum_address(sample.closer)
+    with first.machine.anchored():
+        config = opened_sample(first, sample)
+        assert first.id(config) == first.channels.call("idOf", config) == sample.channel_id
+        assert first.digest(config, payee, sample.total) == sample.digest
+        assert account.unsafe_sign_hash(sample.digest).signature == sample.signature
+        assert first.sign(config, payee, sample.total, account) == sample.signature
+        place = Leaf(payee, closer, sample.leaf_salt, sample.proof)
+        record = Record(config, sample.total, sample.leaf_salt, sample.proof, sample.signature)
+        due = min(sample.total, sample.deposit >> len(sample.proof))
+        with first.machine.anchored():
+            assert first.claim(record, leaf=place, token=config.token) == due
+        if sample.packed is not None:
+            assert pack(record) == sample.packed
+            assert first.claim_packed(sample.packed, leaf=place, token=config.token) == due
 
 
 FROZEN = {

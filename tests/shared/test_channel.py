@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from tallystick_shared.channel import MAX_DEPTH, NATIVE, ChannelState, Config, leaf, root_of
+from tallystick_shared.channel import MAX_DEPTH, NATIVE, ChannelState, Config, channels_domain, leaf, root_of
 from tallystick_shared.messages import decode, encode
+from tallystick_shared.voucher import Payment, Signed
+from tests.shared.channel_samples import CHAIN_ID, CONTRACT, KEY, SAMPLES, SIGNER
 from tests.shared.signed_samples import CHANNELS
 
 CONFIG = Config(b"\x01" * 20, b"\x02" * 20, b"\x03" * 32, NATIVE, 86400, b"\x04" * 32)
@@ -90,3 +92,17 @@ def test_caps_of_a_full_tree_fit_the_deposit():
     state = ChannelState(10**18 + 7, 0, 2)
     for depth in range(MAX_DEPTH + 1):
         assert state.cap(depth) * 2**depth <= state.deposit < (state.cap(depth) + 1) * 2**depth
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_the_contracts_known_answers(crypto, name):
+    """Root, id, digest and signature as the contract and eth-account have them."""
+    sample = SAMPLES[name]
+    root = root_of(crypto, leaf(crypto, sample.payee, sample.closer, sample.leaf_salt), sample.proof)
+    config = Config(sample.payer, SIGNER, root, sample.token, sample.delay, sample.salt)
+    channel_id = config.channel_id(crypto, channels_domain(CHAIN_ID, CONTRACT))
+    payment = Payment.on(CHAIN_ID, CONTRACT, channel_id, sample.payee, crypto.secp256k1_address(KEY))
+    assert (root, channel_id, payment.signer) == (sample.root, sample.channel_id, SIGNER)
+    assert payment.digest(crypto, sample.total) == sample.digest
+    assert payment.sign(crypto, KEY, sample.total).signature == sample.signature
+    payment.verify(crypto, Signed(sample.total, sample.signature))
