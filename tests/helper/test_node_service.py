@@ -490,7 +490,7 @@ async def test_a_request_that_is_refused_for_want_of_room_costs_nothing(world: W
 
     class Counting(EchoEngine):
         async def count(self, task: Task) -> int:
-            self.taken = self.run(replace(task, max_units=1000))
+            self.taken = self.run(replace(task, max_units=30))
             return await super().count(task)
 
     async with serving(world) as provider:
