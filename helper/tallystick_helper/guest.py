@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tallystick_shared.chains import Deployment
 from tallystick_shared.crypto import Crypto
@@ -41,7 +41,9 @@ class NativeGuest:
         """What a provider's node knows of a payer's channels. Raises PeerError."""
         return await fetch_opened(self._crypto, self._host, self._where, source, payer)
 
-    async def market(self, rpc: Rpc, rules: Rules | None = None, known: Sequence[Listing] = ()) -> MarketView:
+    async def market(
+        self, rpc: Rpc, rules: Rules | None = None, known: Mapping[bytes, bytes] | None = None
+    ) -> MarketView:
         """The market, from the chain and two of its providers. Raises RpcError, LocalError RPC_UNREACHABLE."""
         market = Market(self._crypto, self._where.chain_id, self._where.registry)
         return await read_market(market, rpc, self, rules, known)

@@ -22,6 +22,7 @@ from .routes.page import Page, page_folder
 from .server import Listener
 from .settings import Settings
 
+KNOWN = 4
 log = structlog.get_logger(__name__)
 
 
@@ -116,6 +117,10 @@ class Up:
             "channels": "0x" + where.channels.hex(),
             "block": where.block,
         }
+        if self.running is not None:
+            # Whom the page may ask for snapshots, though its chain's node has forgotten old logs. It checks them.
+            known = self.running.market.some(KNOWN)
+            found["known"] = {"0x" + provider.hex(): "0x" + blob.hex() for provider, blob in known.items()}
         if self.settings.demo_key:
             found["demo"] = {"key": self.settings.demo_key}
         return found

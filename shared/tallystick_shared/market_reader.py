@@ -8,7 +8,7 @@ at random; what one lacks is filled from the other, and what both lack by the lo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -174,17 +174,22 @@ class MarketView:
 
 
 async def read_market(
-    market: Market, rpc: Rpc, host: SnapshotHost, rules: Rules | None = None, known: Iterable[Listing] = ()
+    market: Market,
+    rpc: Rpc,
+    host: SnapshotHost,
+    rules: Rules | None = None,
+    known: Mapping[bytes, bytes] | None = None,
 ) -> MarketView:
     """The market: two calls for up to 1,000 providers, two snapshots, and the logs of two blocks to find those who
-    give them. `known` are listings from an earlier look: they are asked first, and need no log. What a chain's node
-    refuses of its logs is missing in the view; other errors of it are raised: RpcError, LocalError RPC_UNREACHABLE.
+    give them. `known` are profiles from an earlier look or from anybody, by provider (`MarketView.blob`): those still
+    announced are asked first, and need no log. What a chain's node refuses of its logs is missing in the view; other
+    errors of it are raised: RpcError, LocalError RPC_UNREACHABLE.
     """
     rules = rules or Rules()
     count, slots = await market.slots(rpc, rules.start, rules.providers)
     view = MarketView(market, rules, count, slots)
     reader = _Reader(market, rpc, host, rules, view)
-    reader.remember(known)
+    reader.remember(known or {})
     if len(slots) > 1:
         await reader.ask_sources()
     await reader.look_into_blocks()
@@ -196,13 +201,11 @@ class _Reader:
 
     def __init__(self, market: Market, rpc: Rpc, host: SnapshotHost, rules: Rules, view: MarketView) -> None:
         self._market, self._rpc, self._host, self._rules, self._view = market, rpc, host, rules, view
-        self._known: dict[bytes, Listing] = {}
+        self._known: list[bytes] = []
 
-    def remember(self, known: Iterable[Listing]) -> None:
+    def remember(self, known: Mapping[bytes, bytes]) -> None:
         """Of what was known before, what is still announced."""
-        for one in known:
-            if one.profile is not None and self._view.offer(one.provider, one.profile.encode()):
-                self._known[one.provider] = one
+        self._known = [provider for provider, blob in known.items() if self._view.offer(provider, blob)]
 
     # -- snapshots
 
@@ -216,8 +219,8 @@ class _Reader:
 
     def _candidates(self) -> list[bytes]:
         """Whom to ask, at random; half of them known from before, where there are such."""
-        others = [provider for provider in self._view if provider not in self._known]
         known = self._pick(list(self._known), self._rules.attempts // 2)
+        others = [provider for provider in self._view if provider not in known]
         return known + self._pick(others, self._rules.attempts - len(known))
 
     def _pick(self, some: list[bytes], count: int) -> list[bytes]:
@@ -229,16 +232,10 @@ class _Reader:
 
     async def _source(self, provider: bytes) -> Listing | None:
         """The checked listing of somebody to ask; None where it cannot be had."""
-        known = self._known.get(provider)
-        if known is not None:
-            return known
-        try:
-            listing = await self._market.fetch(self._rpc, self._view.slots[provider])
-        except RpcError:
-            return None
-        if listing.profile is not None:
-            self._view.by_logs += self._view.offer(provider, listing.profile.encode())
-        return listing if listing.profile else None
+        if self._view.blob(provider) is None:
+            await self._look_into([self._view.slots[provider]])
+        listing = self._view.listing(provider) if self._view.blob(provider) is not None else None
+        return listing if listing is not None and listing.profile is not None else None
 
     async def _ask(self, sources: list[Listing]) -> int:
         """Takes what these give. Returns how many gave a snapshot."""

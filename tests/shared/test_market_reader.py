@@ -69,7 +69,7 @@ class Town:
             given.append(self.answers.get(turn) or self.snapshot(entries, ask))
         return given
 
-    def read(self, rules: Rules | None = None, known: Sequence[Listing] = ()) -> MarketView:
+    def read(self, rules: Rules | None = None, known: dict[bytes, bytes] | None = None) -> MarketView:
         return drive(read_market(self.market, self.chain, self, rules, known), 10**5)
 
     def calls(self, method: str) -> int:
@@ -117,19 +117,27 @@ def test_an_empty_market_and_one_provider(crypto):
     assert town.read().complete and town.asked == [] and town.calls("eth_getLogs") == 1
 
 
-def test_listings_from_before_are_asked_without_a_log(town):
+def test_profiles_from_before_are_asked_without_a_log(town):
     before = town.read()
+    known = {provider: before.blob(provider) for provider in list(before)[4:7]}
     town.chain.asked.clear()
+    town.asked.clear()
     town.refuse_logs()
-    view = town.read(known=before.listings())
-    assert view.complete and town.calls("eth_getLogs") == 0
+    view = town.read(known=known)
+    assert view.complete and town.calls("eth_getLogs") == 0 and set(town.asked) <= set(known)
 
 
-def test_a_listing_from_before_that_was_replaced_is_not_believed(town):
-    before = town.read().listings()
+def test_a_profile_from_before_that_was_replaced_is_not_believed(town):
+    before = dict(town.blobs)
     changed = town.announce(4, epoch=2, block=99)
-    view = town.read(known=before)
+    view = town.read(known={**before, b"\x99" * 20: b"nobody"})
     assert view.listing(changed).usable().epoch == 2
+
+
+def test_a_forged_owner_from_before_is_not_asked(town):
+    thief = town.announce(20, epoch=1, block=50, signer=21)
+    view = town.read(known={thief: town.blobs[thief]})
+    assert thief not in town.asked and view.complete
 
 
 def test_sources_are_chosen_at_random(crypto):
@@ -152,6 +160,7 @@ def test_nobody_answers_and_the_logs_bring_all(town):
     town.answers = dict.fromkeys(range(20), PeerError(Code.PROVIDER_GONE))
     view = town.read()
     assert view.complete and len(town.asked) == Rules().attempts and view.by_logs == 12
+    assert town.calls("eth_getLogs") == 12
 
 
 def test_the_logs_are_bounded(town):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import time
 
 import structlog
@@ -192,6 +193,11 @@ class MarketIndex:
         self._parts.clear()
 
     # -- serving
+
+    def some(self, count: int) -> dict[bytes, bytes]:
+        """So many announced profiles, by provider, at random: whom somebody new may ask first."""
+        known = [slot for slot in self._slots.values() if self._blobs.get(slot.profile_hash)]
+        return {slot.provider: self._blobs[slot.profile_hash] for slot in random.sample(known, min(count, len(known)))}
 
     def snapshot(self, ask: SnapshotAsk) -> bytes:
         """The bytes of `market.snapshot`, kept until the next block."""
