@@ -38,6 +38,7 @@ class Place:
         self.name = settings.place
         self.rpc = HttpRpc(settings.chain.rpc, chain_id=settings.chain.id, rest=settings.chain.rest)
         self.running: Running | None = None
+        self.announced: Announcement | None = None
         self.serving = asyncio.Event()
         self.chain_id = settings.chain.id
         self._where: Deployment | None = None
@@ -80,7 +81,7 @@ class Place:
         changed = self._announcement_time()
         if changed is None or changed == self._announced_at:
             return
-        announced = Announcement.load(self.settings.data_dir, self.name)
+        announced = self.announced = Announcement.load(self.settings.data_dir, self.name)
         assert announced is not None
         await self._check(announced)
         if self.running and self._same_place(self.running.announced, announced):

@@ -16,7 +16,7 @@ from .engines import Engine, open_engine
 from .node.assemble import Running
 from .node.gate import Gate
 from .node.service import Node
-from .node.switchboard import Switchboard
+from .node.switchboard import Name, Switchboard
 from .place import Place
 from .routes.page import Page, page_folder
 from .server import Listener
@@ -38,7 +38,7 @@ class Up:
         listen = settings.listen
         self._gate = Gate(listen.unauthenticated_per_address, listen.unauthenticated)
         self.places = [Place(one, self.crypto, self._gate, self._free) for one in settings.places()]
-        self._switchboard = Switchboard(lambda: self.nodes, self._gate)
+        self._switchboard = Switchboard(lambda: self.nodes, self._absent, self._gate)
         self._supervisors: list[asyncio.Task[None]] = []
 
     @property
@@ -59,6 +59,11 @@ class Up:
     def serving(self) -> asyncio.Event:
         """Set once the first chain's node serves."""
         return self.places[0].serving if self.places else asyncio.Event()
+
+    def _absent(self) -> list[Name]:
+        """Who was announced, but cannot be served yet: its chain does not answer, say."""
+        there = [place.announced for place in self.places if place.announced and not place.running]
+        return [(one.where.chain_id, one.where.registry, one.provider) for one in there]
 
     def _free(self, asking: Place) -> bool:
         """Is no earlier section on the same chain, and no other served there? Two would send with one key's nonces."""

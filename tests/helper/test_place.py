@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import struct
 from pathlib import Path
 
 import pytest
+from websockets.asyncio.client import connect
 
 from tallystick_helper.chat import Answer, Conversation
 from tallystick_helper.up import Up
 from tallystick_shared.deposit import Deposit
-from tallystick_shared.errors import TallystickError
+from tallystick_shared.errors import Code, TallystickError
 from tallystick_shared.evm.channels import Channels
+from tallystick_shared.records import Frame, Hello
 
 from .two_chains import Pair, section
 from .world import ETHER, Serving, new_world, until
@@ -89,6 +92,12 @@ async def test_a_chain_that_is_down_at_the_start_is_joined_later(pair: Pair) -> 
     try:
         await up.start()
         assert [place.running is not None for place in up.places] == [True, False]
+        assert up.public is not None
+        async with connect(f"ws://127.0.0.1:{up.public.port}", compression=None, proxy=None) as websocket:
+            where = pair.second.world.where
+            hello = Hello(where.chain_id, where.registry, pair.second.provider).encode()
+            await websocket.send(bytes([Frame.HELLO]) + hello)
+            assert await websocket.recv() == bytes([Frame.REFUSED]) + struct.pack(">H", Code.DRAINING)
         pair.second_rpc.dead = False
         await until(lambda: len(up.nodes) == 2)
         assert up.urls()["chains"] == {"other": "0x" + pair.second.provider.hex()}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import struct
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 
-from tallystick_shared.errors import TallystickError
+from tallystick_shared.errors import Code, TallystickError
 from tallystick_shared.records import HELLO_SIZE, Frame, Hello
 
 from . import connection
@@ -14,12 +16,16 @@ from .connection import Socket
 from .gate import Gate
 from .service import Node
 
+Name = tuple[int, bytes, bytes]
+"""Chain id, registry and provider, as a HELLO names them."""
+
 
 class Switchboard:
     """Fills the place of one node before the listener; `nodes` gives those that serve now, the first one first."""
 
-    def __init__(self, nodes: Callable[[], Sequence[Node]], gate: Gate) -> None:
-        self._nodes, self._gate = nodes, gate
+    def __init__(self, nodes: Callable[[], Sequence[Node]], absent: Callable[[], Collection[Name]], gate: Gate) -> None:
+        """`absent` names those that were announced but do not serve yet."""
+        self._nodes, self._absent, self._gate = nodes, absent, gate
 
     @property
     def draining(self) -> bool:
@@ -27,15 +33,19 @@ class Switchboard:
         return all(node.draining for node in self._nodes())
 
     async def serve(self, socket: Socket, address: str) -> None:
-        """One connection, until it ends. With one node there is nothing to choose, and nothing is read before it."""
+        """One connection, until it ends. With one chain there is nothing to choose, and nothing is read before it."""
         nodes = self._nodes()
-        if len(nodes) == 1:
+        if len(nodes) == 1 and not self._absent():
             await nodes[0].serve(socket, address)
             return
         began = time.monotonic()
         first = await self._first_message(socket, address)
         nodes = self._nodes()
-        if first is None or not nodes:
+        if first is not None and (not nodes or named(first) in self._absent()):
+            with suppress(OSError):
+                await socket.send(bytes([Frame.REFUSED]) + struct.pack(">H", Code.DRAINING))
+            first = None
+        if first is None:
             await socket.close()
             return
         waited = time.monotonic() - began
@@ -79,12 +89,13 @@ def wanted(nodes: Sequence[Node], first: bytes) -> Node:
     """The node that a HELLO names. Where there is none, the first one says so, as it would alone."""
     for node in nodes:
         me = node.identity
-        if _named(first) == (me.chain_id, me.registry, me.provider):
+        if named(first) == (me.chain_id, me.registry, me.provider):
             return node
     return nodes[0]
 
 
-def _named(first: bytes) -> tuple[int, bytes, bytes] | None:
+def named(first: bytes) -> Name | None:
+    """Whom a first message wants; None where it is no HELLO."""
     if first[:1] != bytes([Frame.HELLO]):
         return None
     try:
