@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from .cli_channel import app as channel_app
+from .cli_registry import app as registry_app
 from .terminal import (
     AsJson,
     ChannelsAt,
@@ -35,6 +37,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.add_typer(channel_app)
+app.add_typer(registry_app)
 
 
 def signalled() -> asyncio.Event:

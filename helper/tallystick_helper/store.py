@@ -10,14 +10,18 @@ import asyncio
 import fcntl
 import os
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
+from tallystick_shared.channel import Config, channels_domain
 from tallystick_shared.crypto import Crypto
 from tallystick_shared.deposit import Deposit
 from tallystick_shared.errors import Code, LocalError, PeerError
-from tallystick_shared.messages import decode, encode
+from tallystick_shared.messages import U32, U63, Bytes20, ConfigBody, decode, encode
 from tallystick_shared.session import Resume
+
+T = TypeVar("T")
 
 
 class _Kept(msgspec.Struct, frozen=True):
@@ -28,6 +32,24 @@ class _Kept(msgspec.Struct, frozen=True):
     in_flight: bool
     waiting: str = "0"
     unseen: str = "0"
+
+
+class Found(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A deposit that was found again on chain after its session key was lost: enough to ask for its end and to take
+    the rest back. `expiry` as it was opened (Unix seconds).
+    """
+
+    chain_id: U63
+    channels: Bytes20
+    config: ConfigBody
+    expiry: U32
+    transaction: str
+
+    def channel_config(self) -> Config:
+        return Config.from_body(self.config)
+
+    def channel_id(self, crypto: Crypto) -> bytes:
+        return self.channel_config().channel_id(crypto, channels_domain(self.chain_id, self.channels))
 
 
 def write_durably(path: Path, data: bytes) -> None:
@@ -86,19 +108,33 @@ class UserStore:
 
     def deposits(self) -> list[Deposit]:
         """All that can be read, newest first."""
-        found = sorted(self._folder.glob("*.deposit"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+        return self._all("deposit", Deposit)
+
+    def save_found(self, found: Found) -> None:
+        write_durably(self._folder / f"{found.channel_id(self._crypto).hex()}.found", encode(found))
+
+    def found(self) -> list[Found]:
+        """What was found again, newest first."""
+        return self._all("found", Found)
+
+    def kept(self) -> list[Deposit | Found]:
+        """Both, those with their key first."""
+        return [*self.deposits(), *self.found()]
+
+    def _all(self, end: str, kind: type[T]) -> list[T]:
+        paths = sorted(self._folder.glob(f"*.{end}"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
         kept = []
-        for path in found:
+        for path in paths:
             try:
-                kept.append(decode(Deposit, path.read_bytes()))
+                kept.append(decode(kind, path.read_bytes()))
             except PeerError:
                 continue
         return kept
 
-    def forget(self, deposit: Deposit) -> None:
+    def forget(self, deposit: Deposit | Found) -> None:
         """It is over and the money is back."""
-        name = deposit.account_id(self._crypto).hex()
-        for end in ("deposit", "signed"):
+        name = (deposit.account_id if isinstance(deposit, Deposit) else deposit.channel_id)(self._crypto).hex()
+        for end in ("deposit", "signed", "found"):
             (self._folder / f"{name}.{end}").unlink(missing_ok=True)
 
     def hold(self, deposit: Deposit) -> None:

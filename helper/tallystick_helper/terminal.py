@@ -140,6 +140,14 @@ class Consent:
         quote.check()
         await self.ask("Go on?")
 
+    async def alone(self, fault: TallystickError) -> bool:
+        """After the provider could not close a deposit: shall its end be asked for without it? Never by itself."""
+        err.print(f"{escape(fault.says)} {escape(fault.next_step)}")
+        if not self.can_ask:
+            return False
+        err.print("Ask for the end without it, and take the rest back after the notice? [y/N] ", end="", markup=False)
+        return (await _line()).strip().lower() in ("y", "yes")
+
     @property
     def can_ask(self) -> bool:
         return sys.stdin.isatty() and sys.stderr.isatty()

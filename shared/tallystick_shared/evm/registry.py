@@ -87,6 +87,11 @@ class Registry:
         answer = await eth_call(rpc, self.address, self._contract.call("count"), block=block)
         return int(self._contract.result("count", answer)[0])
 
+    async def unlock_at(self, rpc: Rpc, provider: bytes) -> int:
+        """From when (Unix seconds) a provider that asked to leave may take its stake; 0 where it did not ask."""
+        answer = await eth_call(rpc, self.address, self._contract.call("unlockAt", provider))
+        return int(self._contract.result("unlockAt", answer)[0])
+
     async def page(self, rpc: Rpc, start: int = 0, size: int = PAGE, block: int | None = None) -> list[Entry]:
         """Up to 1,000 providers from place `start` of the list. Several pages belong together at one block only."""
         answer = await eth_call(rpc, self.address, self._contract.call("page", start, size), block=block)

@@ -1,0 +1,286 @@
+"""`tallystick channel`: the deposits kept here, and how each comes to its end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tallystick_shared.errors import Code, LocalError, TallystickError
+from tallystick_shared.evm.rpc import to_bytes, to_hex
+
+from .keys import Secret
+from .settings import Settings
+from .shown import parse_amount, print_sheet, print_table, show_amount, show_date, show_span
+from .terminal import (
+    AsJson,
+    ChannelsAt,
+    ConfigFile,
+    Consent,
+    DataDir,
+    DryRunFlag,
+    KeyFile,
+    Registry,
+    RpcUrls,
+    Yes,
+    chain_flags,
+    fail,
+    load_settings,
+    out,
+    read_key,
+    run,
+    say,
+)
+
+if TYPE_CHECKING:
+    from .deposits import View
+
+app = typer.Typer(
+    name="channel", help="Your deposits: what is in them, and how the rest comes back.", no_args_is_help=True
+)
+DAY = 86400
+Id = Annotated[str, typer.Argument(help="The deposit's id, or so much of it as only one has.", metavar="ID")]
+Payer = Annotated[str | None, typer.Option("--payer", help="An address; only its deposits.")]
+
+
+def settings_of(
+    config: Path | None,
+    data_dir: Path | None,
+    rpc: list[str] | None,
+    registry: str | None,
+    channels: str | None,
+    as_json: bool,
+) -> Settings:
+    flags = {"data_dir": data_dir, "chain": chain_flags(rpc, registry, channels)}
+    return load_settings(config, flags, as_json)
+
+
+def address_of(text: str, as_json: bool) -> bytes:
+    """20 bytes of a hex address; another text ends the command."""
+    try:
+        address = to_bytes(text)
+        if len(address) == 20:
+            return address
+    except ValueError:
+        pass
+    fail(LocalError(Code.BAD_SETTINGS, address=text), as_json)
+    raise AssertionError
+
+
+def ended(done: dict[str, Any], symbol: str, as_json: bool) -> None:
+    """Says how a deposit ended, or when it will."""
+    if "expiry" in done:
+        text = (
+            f"Asked. From {show_date(done['expiry'])} on it can be taken back:\n"
+            f"tallystick channel withdraw {done['id']}"
+        )
+    else:
+        paid = f"{show_amount(int(done['paid']), symbol)} paid, " if "paid" in done else ""
+        text = f"Over: {paid}{show_amount(int(done['refund']), symbol)} back."
+    say(as_json, done, text)
+
+
+@app.command("list")
+def list_(
+    rpc: RpcUrls = None,
+    config: ConfigFile = None,
+    data_dir: DataDir = None,
+    registry: Registry = None,
+    channels: ChannelsAt = None,
+    payer: Payer = None,
+    every: Annotated[bool, typer.Option("--all", help="Also those that are over.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the deposits kept here with their state on chain.
+
+    JSON: channels, a list of what `channel show --json` prints.
+    """
+    settings = settings_of(config, data_dir, rpc, registry, channels, as_json)
+    from .channel_commands import list_now
+
+    views = run(list_now(settings, address_of(payer, as_json) if payer else None, every=every), as_json)
+    if as_json:
+        say(True, {"channels": [view.values() for view in views]})
+    elif not views:
+        say(False, {}, "No deposit is kept here. `tallystick channel recover` looks for lost ones.")
+    else:
+        heads = ("id", "deposit", "claimed", "owed", "rest", "state", "providers")
+        print_table(out, heads, [_row(view, settings.chain.symbol) for view in views])
+
+
+def _row(view: View, symbol: str) -> list[str]:
+    parties = view.held.parties
+    amounts = (view.state.deposit, view.state.claimed, view.held.owed, view.rest)
+    return [
+        to_hex(view.held.channel_id),
+        *(view.amount(amount, symbol) for amount in amounts),
+        view.words() if parties else f"{view.words()}; its session key is lost",
+        " ".join(to_hex(party.deposit.provider) for party in parties),
+    ]
+
+
+@app.command()
+def show(
+    name: Id,
+    rpc: RpcUrls = None,
+    config: ConfigFile = None,
+    data_dir: DataDir = None,
+    registry: Registry = None,
+    channels: ChannelsAt = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show one deposit.
+
+    JSON: id; state (absent, sent, open, closing, expired, over); deposit, claimed, promised (by vouchers), owed (as
+    counted here), rest, each in smallest units as decimal text; expiry (Unix seconds, or null); delay (seconds);
+    payer, signer, token; providers, a list of provider, payee, cap, promised, owed; key (kept, lost); transaction
+    (that opened it, or null).
+    """
+    settings = settings_of(config, data_dir, rpc, registry, channels, as_json)
+    from .channel_commands import show_now
+
+    view = run(show_now(settings, name), as_json)
+    if as_json:
+        say(True, view.values())
+    else:
+        print_sheet(out, _sheet(view, settings.chain.symbol))
+
+
+def _sheet(view: View, symbol: str) -> list[tuple[str, str]]:
+    held, config = view.held, view.held.config
+    return [
+        ("id", to_hex(held.channel_id)),
+        ("state", view.words()),
+        ("deposit", view.amount(view.state.deposit, symbol)),
+        ("claimed", view.amount(view.state.claimed, symbol)),
+        ("promised", view.amount(held.promised, symbol)),
+        ("owed", view.amount(held.owed, symbol)),
+        ("rest", view.amount(view.rest, symbol)),
+        ("notice", show_span(config.delay)),
+        ("payer", to_hex(config.payer)),
+        *(("provider", to_hex(party.deposit.provider)) for party in held.parties),
+        ("session key", "kept here" if held.parties else "lost: it can be ended and taken back, not spent"),
+        ("opened by", held.transaction or "not known"),
+    ]
+
+
+@app.command()
+def close(
+    name: Id,
+    rpc: RpcUrls = None,
+    config: ConfigFile = None,
+    data_dir: DataDir = None,
+    registry: Registry = None,
+    channels: ChannelsAt = None,
+    key_file: Annotated[
+        Path | None, typer.Option("--key-file", help="The payer's key, for where the provider does not close.")
+    ] = None,
+    or_request: Annotated[
+        bool, typer.Option("--or-request", help="Where the provider does not close, ask alone without being asked.")
+    ] = False,
+    yes: Yes = False,
+    dry_run: DryRunFlag = False,
+    as_json: AsJson = False,
+) -> None:
+    """End a deposit with its provider: it is paid, the rest comes back at once, and it sends the transaction.
+
+    Where it cannot be reached, the end can be asked for alone: `--or-request`, or `channel request-close`.
+
+    JSON: id, closed (transaction), paid, refund; or what `request-close` or `withdraw` prints.
+    """
+    settings = settings_of(config, data_dir, rpc, registry, channels, as_json)
+    key = _key(key_file, as_json)
+    consent = Consent(yes, as_json, dry_run)
+    from .channel_commands import close_now
+
+    async def alone(fault: TallystickError) -> bool:
+        return or_request or (key is not None and await consent.alone(fault))
+
+    ended(run(close_now(settings, name, key, consent, alone), as_json), settings.chain.symbol, as_json)
+
+
+def _key(path: Path | None, as_json: bool) -> Secret | None:
+    return read_key(path, as_json) if path else None
+
+
+@app.command("request-close")
+def request_close(
+    name: Id,
+    key_file: KeyFile,
+    rpc: RpcUrls = None,
+    config: ConfigFile = None,
+    data_dir: DataDir = None,
+    registry: Registry = None,
+    channels: ChannelsAt = None,
+    yes: Yes = False,
+    dry_run: DryRunFlag = False,
+    as_json: AsJson = False,
+) -> None:
+    """Ask for the end of a deposit without its provider; after the notice the rest can be taken back.
+
+    JSON: id, requested (transaction), expiry (Unix seconds from which `withdraw` works), gas, cost.
+    """
+    settings = settings_of(config, data_dir, rpc, registry, channels, as_json)
+    key = read_key(key_file, as_json)
+    from .channel_commands import request_now
+
+    done = run(request_now(settings, name, key, Consent(yes, as_json, dry_run)), as_json)
+    ended(done, settings.chain.symbol, as_json)
+
+
+@app.command()
+def withdraw(
+    name: Id,
+    key_file: KeyFile,
+    rpc: RpcUrls = None,
+    config: ConfigFile = None,
+    data_dir: DataDir = None,
+    registry: Registry = None,
+    channels: ChannelsAt = None,
+    yes: Yes = False,
+    dry_run: DryRunFlag = False,
+    as_json: AsJson = False,
+) -> None:
+    """Take back the rest of a deposit that has expired. Any key may send it; the money goes to the payer.
+
+    JSON: id, withdrawn (transaction), refund, gas, cost.
+    """
+    settings = settings_of(config, data_dir, rpc, registry, channels, as_json)
+    key = read_key(key_file, as_json)
+    from .channel_commands import withdraw_now
+
+    done = run(withdraw_now(settings, name, key, Consent(yes, as_json, dry_run)), as_json)
+    ended(done, settings.chain.symbol, as_json)
+
+
+@app.command("top-up")
+def top_up(
+    name: Id,
+    amount: Annotated[str, typer.Argument(help="How much more: 0.01, or 5000wei.")],
+    key_file: KeyFile,
+    rpc: RpcUrls = None,
+    config: ConfigFile = None,
+    data_dir: DataDir = None,
+    registry: Registry = None,
+    channels: ChannelsAt = None,
+    days: Annotated[int | None, typer.Option("--days", help="Let it live so many days from now.", min=1)] = None,
+    yes: Yes = False,
+    dry_run: DryRunFlag = False,
+    as_json: AsJson = False,
+) -> None:
+    """Put more into a deposit, and let it live longer.
+
+    JSON: id, topped_up (transaction), deposit (the new total), expiry, gas, cost.
+    """
+    settings = settings_of(config, data_dir, rpc, registry, channels, as_json)
+    key = read_key(key_file, as_json)
+    from .channel_commands import top_up_now
+
+    async def work() -> dict[str, Any]:
+        life = None if days is None else days * DAY
+        return await top_up_now(settings, name, key, parse_amount(amount), life, Consent(yes, as_json, dry_run))
+
+    done = run(work(), as_json)
+    total = show_amount(int(done["deposit"]), settings.chain.symbol)
+    say(as_json, done, f"{total} in it, until {show_date(done['expiry'])}.")

@@ -1,0 +1,105 @@
+"""`tallystick registry`: who is registered, and what each offers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tallystick_shared.evm.rpc import to_hex
+from tallystick_shared.messages import amount_int
+
+from .cli_channel import address_of, settings_of
+from .shown import print_sheet, print_table, show_amount, show_date, show_moment, show_span
+from .terminal import AsJson, ChannelsAt, ConfigFile, DataDir, Registry, RpcUrls, out, run, say
+
+if TYPE_CHECKING:
+    from .registry_commands import Row
+
+app = typer.Typer(name="registry", help="The providers of a chain.", no_args_is_help=True)
+
+
+@app.callback()
+def group() -> None:
+    """The providers of a chain."""
+
+
+@app.command()
+def show(
+    provider: Annotated[str | None, typer.Argument(help="One provider's address, for all that it announced.")] = None,
+    rpc: RpcUrls = None,
+    config: ConfigFile = None,
+    data_dir: DataDir = None,
+    registry: Registry = None,
+    channels: ChannelsAt = None,
+    limit: Annotated[int, typer.Option("--limit", help="At most so many providers.", min=1)] = 100,
+    as_json: AsJson = False,
+) -> None:
+    """List the providers with stake, offers, endpoint, age and faults; or show one.
+
+    A provider whose entry is not valid is listed with its fault: nothing is hidden.
+
+    JSON: count, providers: a list of provider, stake, block, announced (Unix seconds, or null), leaves (Unix seconds
+    from which its stake is free, or null), fault (or null), profile (or null): endpoints, node_key, operator, payee,
+    tokens, minimum_cap, minimum_delay (seconds), first_voucher, window, epoch, offers: model, kind, price_in and
+    price_out (per 1,000,000 units), unit, context. Amounts are in smallest units as decimal text.
+    """
+    settings = settings_of(config, data_dir, rpc, registry, channels, as_json)
+    from .registry_commands import registry_now
+
+    wanted = address_of(provider, as_json) if provider else None
+    count, rows = run(registry_now(settings, wanted, limit), as_json)
+    symbol = settings.chain.symbol
+    if as_json:
+        say(True, {"count": count, "providers": [row.values() for row in rows]})
+    elif wanted is not None:
+        print_sheet(out, _sheet(rows[0], symbol))
+    else:
+        heads = ("provider", "stake", "offers", "endpoint", "age", "fault")
+        print_table(out, heads, [_line(row, symbol) for row in rows])
+        if count > len(rows) and out.is_terminal:
+            out.print(f"[dim]{count - len(rows)} more: --limit {count}[/dim]")
+
+
+def _line(row: Row, symbol: str) -> list[str]:
+    profile = row.listing.profile
+    return [
+        to_hex(row.listing.provider),
+        show_amount(row.stake, symbol),
+        ", ".join(offer.model for offer in profile.offers) if profile else "",
+        profile.endpoints[0] if profile else "",
+        "" if row.announced is None else show_span(row.now - row.announced),
+        row.fault or (f"leaves from {show_date(row.leaves)}" if row.leaves else ""),
+    ]
+
+
+def _sheet(row: Row, symbol: str) -> list[tuple[str, str]]:
+    profile = row.listing.profile
+    announced = f"block {row.listing.block}"
+    if row.announced is not None:
+        announced = f"{show_moment(row.announced, row.now)}, {announced}"
+    rows = [
+        ("provider", to_hex(row.listing.provider)),
+        ("stake", show_amount(row.stake, symbol)),
+        ("announced", announced),
+        ("leaving", show_moment(row.leaves, row.now) if row.leaves else "no"),
+        ("fault", row.fault or "none"),
+    ]
+    if profile is None:
+        return rows
+    rows += [("endpoint", endpoint) for endpoint in profile.endpoints]
+    rows += [
+        ("payee", to_hex(profile.payee)),
+        ("operator", to_hex(profile.operator)),
+        ("node key", to_hex(profile.node_key)),
+        ("tokens", ", ".join(symbol if token == bytes(20) else to_hex(token) for token in profile.tokens)),
+        ("smallest deposit", show_amount(amount_int(profile.minimum_cap), symbol)),
+        ("shortest notice", show_span(profile.minimum_delay)),
+        ("credit window", show_amount(amount_int(profile.window), symbol)),
+        ("epoch", str(profile.epoch)),
+    ]
+    for offer in profile.offers:
+        price = offer.price
+        prices = f"{show_amount(price.input, symbol)} in, {show_amount(price.output, symbol)} out"
+        rows.append(("offer", f"{offer.model} ({offer.kind}): {prices} per 1,000,000 {offer.unit}s"))
+    return rows
