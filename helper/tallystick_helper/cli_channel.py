@@ -25,6 +25,7 @@ from .terminal import (
     RpcUrls,
     Yes,
     chain_flags,
+    err,
     fail,
     load_settings,
     out,
@@ -284,3 +285,53 @@ def top_up(
     done = run(work(), as_json)
     total = show_amount(int(done["deposit"]), settings.chain.symbol)
     say(as_json, done, f"{total} in it, until {show_date(done['expiry'])}.")
+
+
+@app.command()
+def recover(
+    rpc: RpcUrls = None,
+    config: ConfigFile = None,
+    data_dir: DataDir = None,
+    registry: Registry = None,
+    channels: ChannelsAt = None,
+    key_file: Annotated[Path | None, typer.Option("--key-file", help="The payer's key; --payer does as well.")] = None,
+    payer: Annotated[str | None, typer.Option("--payer", help="The address that opened the deposits.")] = None,
+    from_nodes: Annotated[
+        bool, typer.Option("--from-nodes", help="Ask other nodes, also where the chain gives its logs.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Find deposits again after what kept them was wiped. Sends no transaction.
+
+    Looks into the chain's logs; where the RPC refuses them, asks up to three nodes, which learn the address. What is
+    found has lost its session key: it can be ended (`request-close`) and taken back (`withdraw`), not spent.
+
+    JSON: payer; source (logs, nodes); nodes (how many answered); over (how many are over); channels, a list of what
+    `channel show --json` prints.
+    """
+    settings = settings_of(config, data_dir, rpc, registry, channels, as_json)
+    from .recover_command import recover_now
+
+    who = _payer(key_file, payer, as_json)
+    done = run(recover_now(settings, who, from_nodes=from_nodes), as_json)
+    if as_json:
+        say(True, done.values())
+    elif done.views:
+        heads = ("id", "deposit", "claimed", "owed", "rest", "state", "providers")
+        print_table(out, heads, [_row(view, settings.chain.symbol) for view in done.views])
+        err.print("What lost its session key: `tallystick channel request-close`, then `withdraw`.")
+    else:
+        more = "" if done.asked else " The RPC may have pruned old logs: --from-nodes asks others."
+        say(False, {}, f"No live deposit of {to_hex(who)} was found.{more}")
+
+
+def _payer(key_file: Path | None, payer: str | None, as_json: bool) -> bytes:
+    if payer is not None:
+        return address_of(payer, as_json)
+    key = _key(key_file, as_json)
+    if key is None:
+        fail(LocalError(Code.BAD_SETTINGS, payer="give --payer or --key-file"), as_json)
+        raise AssertionError
+    from .crypto import NativeCrypto
+
+    return NativeCrypto().secp256k1_address(key.reveal())

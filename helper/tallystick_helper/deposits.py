@@ -152,9 +152,7 @@ class Deposits:
             if payer not in (None, kept.config.payer):
                 continue
             channel_id = kept.channel_id(self.crypto)
-            known = found.get(channel_id) or Held(
-                channel_id, kept.channel_config(), kept.expiry, kept.transaction, ()
-            )
+            known = found.get(channel_id) or Held(channel_id, kept.channel_config(), kept.expiry, kept.transaction, ())
             if isinstance(kept, Deposit):
                 resume = await self.store.load(kept.account_id(self.crypto)) or Resume()
                 known = replace(known, parties=(*known.parties, Party(kept, resume)))
