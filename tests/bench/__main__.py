@@ -14,6 +14,7 @@ from rich.table import Table
 from tests.bench.gas import gas_1000_prompts, provider_gas
 from tests.bench.page_ready import page_ready
 from tests.bench.row import Row
+from tests.bench.sessions import tx_100_sessions
 from tests.bench.start import demo_second_start
 from tests.bench.streams import streams
 
@@ -22,6 +23,7 @@ MEASUREMENTS: dict[Callable[[], list[Row]], tuple[str, ...]] = {
     streams: ("tokens_1", "first_token_shaped"),
     gas_1000_prompts: ("gas_1000_prompts",),
     provider_gas: ("gas_go_live", "gas_reprice"),
+    tx_100_sessions: ("tx_100_sessions",),
     demo_second_start: ("demo_second_start",),
 }
 
