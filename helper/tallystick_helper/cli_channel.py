@@ -21,6 +21,7 @@ from .terminal import (
     DataDir,
     DryRunFlag,
     KeyFile,
+    OnChain,
     Registry,
     RpcUrls,
     Yes,
@@ -46,15 +47,9 @@ Payer = Annotated[str | None, typer.Option("--payer", help="An address; only its
 
 
 def settings_of(
-    config: Path | None,
-    data_dir: Path | None,
-    rpc: list[str] | None,
-    registry: str | None,
-    channels: str | None,
-    as_json: bool,
+    config: Path | None, data_dir: Path | None, flags: dict[str, Any], chain: str | None, as_json: bool
 ) -> Settings:
-    flags = {"data_dir": data_dir, "chain": chain_flags(rpc, registry, channels)}
-    return load_settings(config, flags, as_json)
+    return load_settings(config, {"data_dir": data_dir, "chain": flags}, as_json, chain)
 
 
 def address_of(text: str, as_json: bool) -> bytes:
@@ -89,6 +84,7 @@ def list_(
     data_dir: DataDir = None,
     registry: Registry = None,
     channels: ChannelsAt = None,
+    chain: OnChain = None,
     payer: Payer = None,
     every: Annotated[bool, typer.Option("--all", help="Also those that are over.")] = False,
     as_json: AsJson = False,
@@ -97,7 +93,7 @@ def list_(
 
     JSON: channels, a list of what `channel show --json` prints.
     """
-    settings = settings_of(config, data_dir, rpc, registry, channels, as_json)
+    settings = settings_of(config, data_dir, chain_flags(rpc, registry, channels), chain, as_json)
     from .channel_commands import list_now
 
     views = run(list_now(settings, address_of(payer, as_json) if payer else None, every=every), as_json)
@@ -129,6 +125,7 @@ def show(
     data_dir: DataDir = None,
     registry: Registry = None,
     channels: ChannelsAt = None,
+    chain: OnChain = None,
     as_json: AsJson = False,
 ) -> None:
     """Show one deposit.
@@ -138,7 +135,7 @@ def show(
     payer, signer, token; providers, a list of provider, payee, cap, promised, owed; key (kept, lost); transaction
     (that opened it, or null).
     """
-    settings = settings_of(config, data_dir, rpc, registry, channels, as_json)
+    settings = settings_of(config, data_dir, chain_flags(rpc, registry, channels), chain, as_json)
     from .channel_commands import show_now
 
     view = run(show_now(settings, name), as_json)
@@ -174,6 +171,7 @@ def close(
     data_dir: DataDir = None,
     registry: Registry = None,
     channels: ChannelsAt = None,
+    chain: OnChain = None,
     key_file: Annotated[
         Path | None, typer.Option("--key-file", help="The payer's key, for where the provider does not close.")
     ] = None,
@@ -190,7 +188,7 @@ def close(
 
     JSON: id, closed (transaction), paid, refund; or what `request-close` or `withdraw` prints.
     """
-    settings = settings_of(config, data_dir, rpc, registry, channels, as_json)
+    settings = settings_of(config, data_dir, chain_flags(rpc, registry, channels), chain, as_json)
     key = _key(key_file, as_json)
     consent = Consent(yes, as_json, dry_run)
     from .channel_commands import close_now
@@ -214,6 +212,7 @@ def request_close(
     data_dir: DataDir = None,
     registry: Registry = None,
     channels: ChannelsAt = None,
+    chain: OnChain = None,
     yes: Yes = False,
     dry_run: DryRunFlag = False,
     as_json: AsJson = False,
@@ -222,7 +221,7 @@ def request_close(
 
     JSON: id, requested (transaction), expiry (Unix seconds from which `withdraw` works), gas, cost.
     """
-    settings = settings_of(config, data_dir, rpc, registry, channels, as_json)
+    settings = settings_of(config, data_dir, chain_flags(rpc, registry, channels), chain, as_json)
     key = read_key(key_file, as_json)
     from .channel_commands import request_now
 
@@ -239,6 +238,7 @@ def withdraw(
     data_dir: DataDir = None,
     registry: Registry = None,
     channels: ChannelsAt = None,
+    chain: OnChain = None,
     yes: Yes = False,
     dry_run: DryRunFlag = False,
     as_json: AsJson = False,
@@ -247,7 +247,7 @@ def withdraw(
 
     JSON: id, withdrawn (transaction), refund, gas, cost.
     """
-    settings = settings_of(config, data_dir, rpc, registry, channels, as_json)
+    settings = settings_of(config, data_dir, chain_flags(rpc, registry, channels), chain, as_json)
     key = read_key(key_file, as_json)
     from .channel_commands import withdraw_now
 
@@ -265,6 +265,7 @@ def top_up(
     data_dir: DataDir = None,
     registry: Registry = None,
     channels: ChannelsAt = None,
+    chain: OnChain = None,
     days: Annotated[int | None, typer.Option("--days", help="Let it live so many days from now.", min=1)] = None,
     yes: Yes = False,
     dry_run: DryRunFlag = False,
@@ -274,7 +275,7 @@ def top_up(
 
     JSON: id, topped_up (transaction), deposit (the new total), expiry, gas, cost.
     """
-    settings = settings_of(config, data_dir, rpc, registry, channels, as_json)
+    settings = settings_of(config, data_dir, chain_flags(rpc, registry, channels), chain, as_json)
     key = read_key(key_file, as_json)
     from .channel_commands import top_up_now
 
@@ -294,6 +295,7 @@ def recover(
     data_dir: DataDir = None,
     registry: Registry = None,
     channels: ChannelsAt = None,
+    chain: OnChain = None,
     key_file: Annotated[Path | None, typer.Option("--key-file", help="The payer's key; --payer does as well.")] = None,
     payer: Annotated[str | None, typer.Option("--payer", help="The address that opened the deposits.")] = None,
     from_nodes: Annotated[
@@ -309,7 +311,7 @@ def recover(
     JSON: payer; source (logs, nodes); nodes (how many answered); over (how many are over); channels, a list of what
     `channel show --json` prints.
     """
-    settings = settings_of(config, data_dir, rpc, registry, channels, as_json)
+    settings = settings_of(config, data_dir, chain_flags(rpc, registry, channels), chain, as_json)
     from .recover_command import recover_now
 
     who = _payer(key_file, payer, as_json)

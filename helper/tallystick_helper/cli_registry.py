@@ -11,7 +11,7 @@ from tallystick_shared.messages import amount_int
 
 from .cli_channel import address_of, settings_of
 from .shown import print_sheet, print_table, show_amount, show_date, show_moment, show_span
-from .terminal import AsJson, ChannelsAt, ConfigFile, DataDir, Registry, RpcUrls, out, run, say
+from .terminal import AsJson, ChannelsAt, ConfigFile, DataDir, OnChain, Registry, RpcUrls, chain_flags, out, run, say
 
 if TYPE_CHECKING:
     from .registry_commands import Row
@@ -32,6 +32,7 @@ def show(
     data_dir: DataDir = None,
     registry: Registry = None,
     channels: ChannelsAt = None,
+    chain: OnChain = None,
     limit: Annotated[int, typer.Option("--limit", help="At most so many providers.", min=1)] = 100,
     as_json: AsJson = False,
 ) -> None:
@@ -44,7 +45,7 @@ def show(
     tokens, minimum_cap, minimum_delay (seconds), first_voucher, window, epoch, offers: model, kind, price_in and
     price_out (per 1,000,000 units), unit, context. Amounts are in smallest units as decimal text.
     """
-    settings = settings_of(config, data_dir, rpc, registry, channels, as_json)
+    settings = settings_of(config, data_dir, chain_flags(rpc, registry, channels), chain, as_json)
     from .registry_commands import registry_now
 
     wanted = address_of(provider, as_json) if provider else None

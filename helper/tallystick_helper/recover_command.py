@@ -85,7 +85,7 @@ async def _ask(at: Desk, payer: bytes) -> tuple[int, list[OpenedRecord]]:
     answered, records = 0, list[OpenedRecord]()
     for entry in random.SystemRandom().sample(entries, min(CANDIDATES, len(entries))):
         try:
-            records += await guest.opened(await market.fetch(rpc, entry), payer)
+            records += await guest.opened(await market.listing(rpc, entry.provider), payer)
         except (TallystickError, RpcError) as error:
             log.info("node_does_not_tell", provider=to_hex(entry.provider), error=str(error))
             continue

@@ -6,15 +6,16 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
-from tallystick_shared.errors import Code, PeerError
 from tallystick_shared.evm.rpc import Rpc, RpcError, to_hex, to_int
 from tallystick_shared.market import Listing, Market
+from tallystick_shared.market_reader import Rules
 from tallystick_shared.messages import amount_int
 from tallystick_shared.profile import Offer, Profile
 
 from .commands import chain_of
 from .crypto import NativeCrypto
 from .deployments import locate
+from .guest import NativeGuest
 from .settings import Settings
 
 GWEI = 10**9
@@ -88,28 +89,38 @@ def _offer(offer: Offer) -> dict[str, Any]:
 
 
 async def registry_now(settings: Settings, provider: bytes | None, limit: int) -> tuple[int, list[Row]]:
-    """How many providers there are, and at most `limit` of them, or the one that was named. Raises PeerError
-    NOT_REGISTERED.
+    """How many providers there are, and at most `limit` of them, or the one that was named. Profiles come from two of
+    the nodes, and from the logs of single blocks, each checked. Raises PeerError NOT_REGISTERED.
     """
     crypto = NativeCrypto()
     async with chain_of(settings) as (rpc, chain):
         where = await locate(settings, chain, rpc, crypto, with_block=False)
         market = Market(crypto, chain, where.registry)
-        count, entries = await market.slots(rpc, 0, limit if provider is None else 0)
-        if provider is not None:
-            entries = await market.registry.entries(rpc, [provider])
-            if not entries[0].registered:
-                raise PeerError(Code.NOT_REGISTERED, provider=to_hex(provider))
-        gate = asyncio.Semaphore(AT_ONCE)
+        if provider is None:
+            view = await NativeGuest(crypto, where).market(rpc, Rules(providers=limit, blocks=limit))
+            count, listings = view.count, view.listings()
+        else:
+            count, listings = await market.registry.count(rpc), [await market.listing(rpc, provider)]
         now = to_int((await rpc.request("eth_getBlockByNumber", ["latest", False]))["timestamp"])
+        times = await _times(rpc, {listing.block for listing in listings})
+        gate = asyncio.Semaphore(AT_ONCE)
 
-        async def row(at: int) -> Row:
+        async def row(listing: Listing) -> Row:
             async with gate:
-                listing = await market.fetch(rpc, entries[at])
                 leaves = await market.registry.unlock_at(rpc, listing.provider)
-                return Row(listing, await _time_of(rpc, listing.block), leaves, now)
+                return Row(listing, times[listing.block], leaves, now)
 
-        return count, list(await asyncio.gather(*(row(at) for at in range(len(entries)))))
+        return count, list(await asyncio.gather(*map(row, listings)))
+
+
+async def _times(rpc: Rpc, blocks: set[int]) -> dict[int, int | None]:
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def one(block: int) -> int | None:
+        async with gate:
+            return await _time_of(rpc, block)
+
+    return dict(zip(blocks, await asyncio.gather(*map(one, blocks)), strict=True))
 
 
 async def _time_of(rpc: Rpc, block: int) -> int | None:
