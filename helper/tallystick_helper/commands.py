@@ -39,10 +39,7 @@ async def chain_of(settings: Settings) -> AsyncIterator[tuple[HttpRpc, int]]:
     """The chain in the settings and its id. Raises LocalError BAD_SETTINGS, RPC_UNREACHABLE or WRONG_CHAIN."""
     rpc = HttpRpc(settings.chain.rpc, chain_id=settings.chain.id, rest=settings.chain.rest)
     try:
-        found = await chain_id(rpc)
-        if settings.chain.id not in (None, found):
-            raise LocalError(Code.WRONG_CHAIN, wanted=settings.chain.id, found=found)
-        yield rpc, found
+        yield rpc, await chain_id(rpc)
     finally:
         await rpc.aclose()
 
