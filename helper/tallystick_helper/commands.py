@@ -12,7 +12,7 @@ from typing import Any
 
 from tallystick_shared.chains import SALT, Deployment
 from tallystick_shared.deposit import DEFAULT_DELAY, Deposit, Terms
-from tallystick_shared.errors import Code, LocalError, PeerError
+from tallystick_shared.errors import Code, PeerError
 from tallystick_shared.evm.rpc import to_bytes, to_hex, to_int
 from tallystick_shared.market import Listing
 
