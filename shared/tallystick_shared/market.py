@@ -47,14 +47,14 @@ class Market:
         """Every provider (at most `limit`), in the registry's order. A bad profile is listed with its fault, never
         hidden.
         """
-        return [await self._listing(rpc, entry) for entry in await self.registry.page(rpc, 0, limit)]
+        return [await self.fetch(rpc, entry) for entry in await self.registry.page(rpc, 0, limit)]
 
     async def listing(self, rpc: Rpc, provider: bytes) -> Listing:
         """One provider. Raises PeerError NOT_REGISTERED."""
         entry = (await self.registry.entries(rpc, [provider]))[0]
         if not entry.registered:
             raise PeerError(Code.NOT_REGISTERED, provider=provider.hex())
-        return await self._listing(rpc, entry)
+        return await self.fetch(rpc, entry)
 
     async def slots(self, rpc: Rpc, start: int, limit: int) -> tuple[int, list[Entry]]:
         """What `count()` says, and the slots of at most `limit` providers from place `start` on: two calls for up to
@@ -71,7 +71,7 @@ class Market:
             entries += page
         return count, entries
 
-    async def _listing(self, rpc: Rpc, entry: Entry) -> Listing:
+    async def fetch(self, rpc: Rpc, entry: Entry) -> Listing:
         """The provider of a slot, by the log of the one block that it names; with its fault where that is bad."""
         try:
             profile = self.check(entry, await self.registry.profile(rpc, entry))

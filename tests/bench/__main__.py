@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.bench.gas import gas_1000_prompts, provider_gas
+from tests.bench.market import market_1000
 from tests.bench.page_ready import page_ready
 from tests.bench.row import Row
 from tests.bench.sessions import tx_100_sessions
@@ -25,6 +26,7 @@ MEASUREMENTS: dict[Callable[[], list[Row]], tuple[str, ...]] = {
     provider_gas: ("gas_go_live", "gas_reprice"),
     tx_100_sessions: ("tx_100_sessions",),
     demo_second_start: ("demo_second_start",),
+    market_1000: ("market_1000",),
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from eth_abi.abi import encode
 
 from tallystick_shared.evm.eip712 import DOMAIN_TYPE, Domain, fields_of, hash_struct
 from tallystick_shared.voucher import VOUCHER
@@ -43,6 +44,26 @@ def test_struct_by_hand(crypto):
     )
     assert hash_struct(crypto, kind, values) == struct
     assert domain.digest(crypto, kind, values) == crypto.keccak256(b"\x19\x01" + domain.separator(crypto) + struct)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [("uint256", 2**256 - 1), ("uint256", 0), ("uint64", 5), ("uint8", 255), ("bytes32", bytes(range(32))),
+     ("bytes16", bytes(range(16))), ("bytes4", b"abcd"), ("address", b"\x0a" * 20), ("address", "0x" + "0b" * 20)],
+)  # fmt: skip
+def test_words_are_those_of_the_abi(crypto, kind, value):
+    by_abi = encode(["bytes32", kind], [crypto.keccak256(f"A({kind} x)".encode()), value])
+    assert hash_struct(crypto, f"A({kind} x)", {"x": value}) == crypto.keccak256(by_abi)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [("uint256", 2**256), ("uint64", 2**64), ("uint8", -1), ("bytes32", bytes(31)), ("bytes16", bytes(17)),
+     ("address", bytes(19)), ("address", "0x0b"), ("bool", True), ("int256", 1)],
+)  # fmt: skip
+def test_values_that_do_not_fit_their_type(crypto, kind, value):
+    with pytest.raises(ValueError):
+        hash_struct(crypto, f"A({kind} x)", {"x": value})
 
 
 @samples
