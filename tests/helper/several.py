@@ -27,12 +27,12 @@ class Standing:
 
 
 @contextlib.asynccontextmanager
-async def providers(world: World, count: int) -> AsyncIterator[list[Standing]]:
-    """Each with its own owner, payee, node key, operator, ledger and socket."""
+async def providers(world: World, count: int, **money: int) -> AsyncIterator[list[Standing]]:
+    """Each with its own owner, payee, node key, operator, ledger and socket; `money` are settings of that section."""
     async with contextlib.AsyncExitStack() as held:
         found = []
         for number in range(count):
-            settings = world.settings(f"provider-{number}", money={"interval": 0.1, "expiry_margin": MARGIN})
+            settings = world.settings(f"provider-{number}", money={"interval": 0.1, "expiry_margin": MARGIN, **money})
             up = Up(settings)
             held.push_async_callback(up.stop)
             await up.start()

@@ -69,6 +69,8 @@ def test_below_the_root_the_channels_sum_says_nothing() -> None:
     known = Tracked(ChannelState(10_000, 9_999, EXPIRY))
     assert till().is_due(deep, known, EXPIRY - HOUR)
     assert not till().is_due(deep, known, 0)
+    assert till().is_due(deep, known, EXPIRY - HOUR, 399)
+    assert not till().is_due(deep, known, EXPIRY - HOUR, 400)
 
 
 async def test_one_claim_serves_many_channels(provider: Serving) -> None:

@@ -11,6 +11,9 @@ from tests.helper.several import MARGIN, Standing, providers, session, transacti
 from tests.helper.world import ETHER, World
 from tests.shared.tools import refused
 
+ONE_PROMPT = 22_000_000
+"""Wei, at the prices of the tests' world: nine units of input and two of output, or so."""
+
 
 @pytest.fixture
 async def three(world: World):
@@ -63,3 +66,20 @@ async def test_a_deposit_is_found_again_for_each_of_them(world: World, three: li
     listings = [await account.choose(one.address) for one in three]
     deposits, _ = await account.open_several(listings, Terms(ETHER // 100))
     assert [await account.find(listing) for listing in listings] == deposits
+
+
+async def test_a_threshold_counts_what_this_payee_was_paid(world: World) -> None:
+    """The channel's word tells the sum of all payees only; a node that took its vouchers for unpaid would claim every
+    later trifle by itself.
+    """
+    async with providers(world, 2, threshold=5 * ONE_PROMPT) as standing:
+        account = world.account()
+        listings = [await account.choose(one.address) for one in standing]
+        deposits, _ = await account.open_several(listings, Terms(ETHER // 100))
+        first = await session(world, deposits[0], listings[0], 5)
+        await until_claimed(account, deposits[0], first)
+        since = int(await world.rpc.request("eth_blockNumber", []), 16)
+        assert await session(world, deposits[0], listings[0], 1) == first // 5
+        running = standing[0].up.running
+        assert running is not None and await running.node.till.look() == 0
+        assert await transactions(world, since) == []

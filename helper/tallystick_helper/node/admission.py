@@ -110,12 +110,16 @@ class Admission:
         """
         auth = offered.auth
         claim = self._channels.claim_tuple(offered.config, voucher, auth.leaf_salt, auth.proof)
-        pays, state = await asyncio.gather(
+        pays, claimed = await asyncio.gather(
             self._channels.would_pay(self._rpc, payee, closer, offered.config.token, [claim]),
-            self._backfill.state(offered.channel_id),
+            self._claimed(offered, payee),
         )
-        # Below the root other payees claim from the same channel, so there the sum claimed says nothing of our part.
-        promised = voucher.amount - (state.claimed if offered.depth == 0 else 0)
-        good = pays == max(0, promised) if offered.depth == 0 else 0 < pays <= promised
-        if not good:
+        promised = voucher.amount - claimed
+        if pays != max(0, promised):
             raise PeerError(Code.UNCLAIMABLE, pays=pays, promised=promised)
+
+    async def _claimed(self, offered: AuthOffered, payee: bytes) -> int:
+        """What this payee was paid from the channel. The word tells it where there is no other payee."""
+        if offered.depth:
+            return await self._channels.claimed_by(self._rpc, offered.channel_id, payee)
+        return (await self._backfill.state(offered.channel_id)).claimed

@@ -230,7 +230,7 @@ class Till:
                 continue
             if known.state.ended:
                 await self._ledger.end_channel(row.channel_id)
-            elif self.is_due(row, known, now):
+            elif self.is_due(row, known, now) and await self._unpaid(row, known, now):
                 due[row.config.token].append(row)
         paid = 0
         for token, rows in due.items():
@@ -238,11 +238,17 @@ class Till:
                 paid += await self.claim(token, rows[at : at + MAX_CLAIMS])
         return paid
 
-    def is_due(self, row: ChannelRow, known: Tracked, now: int) -> bool:
-        """Is it time to claim this channel's voucher?"""
-        unclaimed = min(row.voucher.amount, known.state.cap(len(row.proof)))
+    async def _unpaid(self, row: ChannelRow, known: Tracked, now: int) -> bool:
+        """The same for a channel of several payees, whose word does not tell what this one was paid: so it is read."""
         if not row.proof:
-            unclaimed -= known.state.claimed
+            return True
+        paid = await self._channels.claimed_by(self._rpc, row.channel_id, self._payee)
+        return self.is_due(row, known, now, paid)
+
+    def is_due(self, row: ChannelRow, known: Tracked, now: int, paid: int = 0) -> bool:
+        """Is it time to claim this channel's voucher? `paid` is what its payee got, where it is one of several."""
+        unclaimed = min(row.voucher.amount, known.state.cap(len(row.proof)))
+        unclaimed -= paid if row.proof else known.state.claimed
         if unclaimed <= 0:
             return False
         half = known.closing and now >= known.state.expiry - row.config.delay // 2

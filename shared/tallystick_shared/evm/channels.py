@@ -84,6 +84,11 @@ class Channels:
         answer = await eth_call(rpc, self.address, self._contract.call("channelsOf", ids))
         return [ChannelState.from_word(word) for word in self._contract.result("channelsOf", answer)[0]]
 
+    async def claimed_by(self, rpc: Rpc, channel_id: bytes, payee: bytes) -> int:
+        """What a payee of a channel with several was paid; 0 for one that is the only payee."""
+        answer = await eth_call(rpc, self.address, self._contract.call("claimedBy", channel_id, payee))
+        return int(self._contract.result("claimedBy", answer)[0])
+
     def log_filter(self, first: int, last: int | str, **topics: bytes) -> dict[str, Any]:
         """An eth_getLogs filter over the contract's events; `channel_id=` or `payer=` (20 bytes) narrow it."""
         wanted: list[Any] = [list(self._topics)]
