@@ -43,6 +43,7 @@ from .guest import NativeGuest
 from .store import UserStore
 
 LEAST_LIFE = 3 * 3600
+ARRIVAL = 120.0
 SETTLE_TIMEOUT = 5.0
 CLOSE_TIMEOUT = 30.0
 
@@ -72,6 +73,7 @@ class Account:
         self, crypto: Crypto, rpc: Rpc, where: Deployment, key: bytes, store: UserStore, poll: float = 0.25
     ) -> None:
         self._crypto, self._rpc, self._where, self._store = crypto, rpc, where, store
+        self._poll = poll
         self._sender = Sender(rpc, key, where.chain_id, poll=poll)
         self._channels = Channels(crypto, where.channels)
         self._market = Market(crypto, where.chain_id, where.registry)
@@ -105,10 +107,26 @@ class Account:
                 continue
             if (deposit.payee, deposit.closer) != (profile.payee, profile.operator):
                 continue
-            state = await self.state(deposit)
+            state = await self._arrived(deposit)
             if state.known and not state.ended and state.expiry - time.time() > LEAST_LIFE:
                 return msgspec.structs.replace(deposit, amount=str(state.deposit))
         return None
+
+    async def _arrived(self, deposit: Deposit) -> ChannelState:
+        """Its state; one that an earlier run sent and that is still on its way is waited for, or there would be two.
+        Raises LocalError TRANSACTION_PENDING.
+        """
+        end = time.monotonic() + ARRIVAL
+        while True:
+            state = await self.state(deposit)
+            known = deposit.transaction and await self._rpc.request("eth_getTransactionByHash", [deposit.transaction])
+            if state.known or not known:
+                return state
+            if known["blockNumber"] is not None:  # in a block since: open, or it failed
+                return await self.state(deposit)
+            if time.monotonic() > end:
+                raise LocalError(Code.TRANSACTION_PENDING, transaction=deposit.transaction)
+            await asyncio.sleep(self._poll)
 
     async def open(self, listing: Listing, terms: Terms) -> tuple[Deposit, Receipt]:
         """One transaction. The session key is kept before it leaves. Raises LocalError and PeerError."""
@@ -125,12 +143,19 @@ class Account:
             self._store.save_deposit(deposit)
         first, amount = deposits[0], int(deposits[0].amount)
         data = self._channels.open(first.channel_config(), first.expiry, amount)
-        receipt = await self._sender.transact(self._where.channels, data, amount)
-        transaction = "0x" + receipt.transaction.hex()
-        deposits = [msgspec.structs.replace(deposit, transaction=transaction) for deposit in deposits]
-        for deposit in deposits:
+
+        async def sent(transaction: bytes) -> None:
+            self._sent(deposits, transaction)
+
+        receipt = await self._sender.transact(self._where.channels, data, amount, on_sent=sent)
+        return self._sent(deposits, receipt.transaction), receipt
+
+    def _sent(self, deposits: Sequence[Deposit], transaction: bytes) -> list[Deposit]:
+        """Keeps with each the hash of what opens it, so that a later run knows that it is on its way."""
+        noted = [msgspec.structs.replace(deposit, transaction="0x" + transaction.hex()) for deposit in deposits]
+        for deposit in noted:
             self._store.save_deposit(deposit)
-        return deposits, receipt
+        return noted
 
     async def request_close(self, deposit: Deposit) -> Receipt:
         """Without the provider: the end comes after the delay."""

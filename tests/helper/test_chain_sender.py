@@ -267,6 +267,17 @@ async def test_what_the_holder_put_in_its_place_is_not_outbid(world: World) -> N
     assert caught.value.values["by"] == other
 
 
+async def test_another_that_does_the_same_is_as_good(world: World) -> None:
+    waiting = Waiting(world, sender(world))
+    await waiting.start(value=5)
+    wanted = Transaction(CHAIN_ID, 0, TO, 5, b"", 30_000, Fees(100 * GWEI, 50 * GWEI))
+    raw, transaction = wanted.sign(world.crypto, world.user_key)
+    await world.rpc.request("eth_sendRawTransaction", ["0x" + raw.hex()])
+    await waiting.mine()
+    assert (await waiting.ended()).transaction == transaction
+    assert await world.balance(TO) == 5
+
+
 async def test_where_the_other_is_not_found_its_hash_is_empty(world: World) -> None:
     waiting = Waiting(world, sender(world))
     await waiting.start()

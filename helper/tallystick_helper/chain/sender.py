@@ -1,7 +1,8 @@
 """Sending transactions with a key of our own, each until it has an end.
 
     mined       the receipt, of whichever version was mined
-    replaced    another transaction bears its nonce: told as soon as that one is mined, with its hash where it is found
+    replaced    another transaction bears its nonce: told as soon as that one is mined, with its hash where it is found;
+                one that does the same counts as this one
     dropped     nobody knows it and its nonce is free: sent again as it was
     stuck       not mined in time: sent again at a higher price under the same nonce, until the limit is reached
     unmined     a reorganisation took it back: sent again as it was, before anything new
@@ -21,6 +22,7 @@ from enum import Enum, auto
 import structlog
 
 from tallystick_shared.errors import Code, LocalError
+from tallystick_shared.evm.replaced import does_the_same, mined_under
 from tallystick_shared.evm.rpc import Rpc, RpcError, to_bytes, to_hex, to_int
 
 from ..crypto import NativeCrypto
@@ -31,7 +33,6 @@ from .transaction import Transaction
 LAUNCHES = 8
 LOOKS = 3  # a nonce that is used without a receipt of ours: so often before we believe it
 DEPTH = 12  # blocks after which a transaction is not looked at again
-HISTORY = 127  # blocks of which every node still knows the state
 log = structlog.get_logger(__name__)
 OnSent = Callable[[bytes], Awaitable[None]]
 
@@ -252,12 +253,13 @@ class Sender:
         while True:
             try:
                 if await self._used() > intent.nonce:
-                    if (receipt := await self._find(intent)) is not None:
+                    receipt = await self._find(intent)
+                    unseen += receipt is None
+                    if unseen >= LOOKS:
+                        receipt = await self._elsewhere(intent)
+                    if receipt is not None:
                         self._settled[intent.nonce] = (intent, receipt)
                         return receipt
-                    unseen += 1
-                    if unseen >= LOOKS:
-                        raise LocalError(Code.TRANSACTION_REPLACED, reason="replaced", by=await self._usurper(intent))
                 else:
                     unseen = 0
                     if await self._bring_back(intent) or time.monotonic() >= raise_at:
@@ -317,22 +319,16 @@ class Sender:
                 await on_sent(intent.newest.transaction)
         return True
 
-    async def _usurper(self, intent: Intent) -> str:
-        """The hash of the transaction that was mined under our nonce; empty where the chain's node does not tell."""
-        try:
-            high = to_int(await self._rpc.request("eth_blockNumber", []))
-            low = max(0, high - HISTORY)
-            while low < high:
-                middle = (low + high) // 2
-                count = await self._rpc.request("eth_getTransactionCount", [to_hex(self.address), hex(middle)])
-                low, high = (low, middle) if to_int(count) > intent.nonce else (middle + 1, high)
-            block = await self._rpc.request("eth_getBlockByNumber", [hex(low), True])
-            for one in block["transactions"]:
-                if to_bytes(one["from"]) == self.address and to_int(one["nonce"]) == intent.nonce:
-                    return str(one["hash"])
-        except (LocalError, RpcError, KeyError, TypeError):
-            pass
-        return ""
+    async def _elsewhere(self, intent: Intent) -> Receipt | None:
+        """Of the transaction that was mined under our nonce and is not ours. One that does the same, sent by another
+        process of this key say, is as good; LocalError TRANSACTION_REPLACED tells of one that does not.
+        """
+        one, wanted = await mined_under(self._rpc, self.address, intent.nonce), intent.wanted
+        found = str(one["hash"]) if one else ""
+        if one and does_the_same(one, wanted.to, wanted.value, wanted.data):
+            log.info("done_by_another", transaction=found)
+            return await self.receipt(to_bytes(found))
+        raise LocalError(Code.TRANSACTION_REPLACED, reason="replaced", by=found)
 
 
 def _pending(intent: Intent) -> LocalError:
