@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,7 @@ from contracts import anvil
 from contracts.machine import Machine
 from tests.contracts import ethereumjs
 from tests.contracts.pyevm import PyEvm
+from tests.contracts.stateful.runs import SUMMARY
 from tests.contracts.world import World
 
 
@@ -17,6 +19,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "tests/contracts" in item.path.as_posix():
             item.add_marker(pytest.mark.contracts)
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """What the random runs did, in counts."""
+    if lines := config.stash.get(SUMMARY, []):
+        terminalreporter.section("contracts: what was done and held")
+        for line in lines:
+            terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")
