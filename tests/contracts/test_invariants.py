@@ -1,7 +1,7 @@
 """The twelve invariants of the contracts, held by random lives of several channels at once (see ``stateful``).
 
 A run in which calls only failed proves nothing: successes are counted, and each kind must have happened. The short form
-reaches in its few steps what `SHORT` names; the full form does each kind `MANY` times or more.
+asserts what every life begins and ends with; the full form that each kind succeeded `MANY` times or more.
 """
 
 from __future__ import annotations
@@ -14,27 +14,20 @@ from tests.contracts.stateful.ends import Lives
 from tests.contracts.stateful.runs import STEPS, live, tell
 from tests.contracts.world import World
 
-LIVES = {"py_evm": (4, 210), "chain": (12, 210), "node": (0, 60)}
+LIVES = {"py_evm": (5, 210), "chain": (12, 210), "node": (0, 60)}
 """How many, by the EVM's fixture: in the short form, in the full one. `chain` and `node` have P-256, py-evm has not."""
 
 MANY = 20
-SHORT = {
-    "open native",
-    "open for P-256",
-    "claim of nothing",
-    "forgery",
-    "gift",
-    "calls back",
-    "exit of a payer",
-    "exit of a payee",
-    "exit of a closer",
-}
+SHORT = {"open native", "open for P-256", "calls back", "exit of a payer", "exit of a payee", "exit of a closer"}
 FULL = SHORT | {
     "open approved",
     "open permit",
     "open authorized",
     "top up by the payer",
     "top up by a stranger",
+    "claim of nothing",
+    "forgery",
+    "gift",
     "open used permit",
     "extend",
     "claim",
@@ -74,4 +67,4 @@ def test_money_invariants(where: tuple[str, Machine], full: bool, pytestconfig: 
     least, kinds = (MANY, FULL) if full else (1, SHORT)
     rare = {kind: done[kind] for kind in kinds if done[kind] < least}
     assert not rare, f"too seldom: {rare}"
-    assert (done["claim with P-256"] >= least) == machine.has_p256
+    assert bool(done["claim with P-256"]) == machine.has_p256
