@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import pytest
 
 from tallystick_helper.chain.follower import Head
 from tallystick_helper.chain.market_index import MarketIndex
+from tallystick_shared.errors import Code, PeerError, TallystickError
 from tallystick_shared.evm.rpc import RpcError
-from tallystick_shared.snapshot import MAX_ENTRIES, Snapshot, SnapshotAsk, most_bytes, read_snapshot
+from tallystick_shared.market import Listing
+from tallystick_shared.snapshot import MAX_ENTRIES, Snapshot, SnapshotAsk, make_snapshot, most_bytes, read_snapshot
 
 from .crowd import Crowd
 from .world import CHAIN_ID, World, until
@@ -186,6 +190,56 @@ async def test_profiles_that_the_chain_does_not_give_are_left_out(desk: Desk) ->
     desk.rpc.refuse.clear()
     await desk.crowd.announce(0, 2)
     assert [bool(entry.profile) for entry in (await desk.look()).entries] == [True, False]
+
+
+class Others:
+    """Other nodes: whoever is asked gives what `given` says. Fills the SnapshotHost seat."""
+
+    def __init__(self, given: bytes | TallystickError) -> None:
+        self.given, self.asked = given, list[bytes]()
+
+    async def snapshots(
+        self, sources: Sequence[Listing], ask: SnapshotAsk, most: int
+    ) -> Sequence[bytes | TallystickError]:
+        self.asked += [source.provider for source in sources]
+        return [self.given for _ in sources]
+
+
+async def pruned(desk: Desk, given: bytes | TallystickError) -> Others:
+    """An index that finds the logs of its last blocks only, and asks others for the rest."""
+    others = Others(given)
+    me = desk.crowd.address(2)
+    desk.index = MarketIndex(desk.world.crypto, desk.rpc, desk.world.where, others, me)
+    await desk.index.look(await desk.head())
+    desk.rpc.refuse.add("eth_getLogs")
+    await desk.index.fill()
+    await desk.index.ask_others()
+    await desk.index.ask_others()
+    desk.rpc.refuse.clear()
+    return others
+
+
+async def test_profiles_that_the_chain_forgot_come_from_others(desk: Desk) -> None:
+    await desk.crowd.register(0, 1)
+    await desk.crowd.mine(20)
+    await desk.crowd.register(2, 3)
+    await desk.look()
+    others = await pruned(desk, desk.index.snapshot(SnapshotAsk()))
+    assert others.asked == [desk.crowd.address(3)]  # never itself, and once
+    assert {entry.provider: entry.profile for entry in desk.snapshot().entries} == desk.crowd.blobs
+
+
+async def test_what_others_forge_is_not_taken(desk: Desk) -> None:
+    await desk.crowd.register(0, 1)
+    await desk.crowd.mine(20)
+    await desk.crowd.register(2, 3)
+    honest = (await desk.look()).entries
+    forged = [msgspec.structs.replace(entry, profile=honest[0].profile[:-1] + b"x") for entry in honest]
+    data = make_snapshot(CHAIN_ID, desk.world.where.registry, 5, bytes(32), forged, SnapshotAsk())
+    for given in (data, b"nonsense", PeerError(Code.PROVIDER_GONE)):
+        others = await pruned(desk, given)
+        assert len(others.asked) == 1
+        assert [bool(entry.profile) for entry in desk.snapshot().entries] == [False, False, True, True]
 
 
 async def test_what_is_announced_need_not_be_a_profile(desk: Desk) -> None:

@@ -49,7 +49,7 @@ async def informed(nodes: tuple[Serving, ...], count: int) -> dict[bytes, bytes]
     """Once all nodes know the whole market: their own profiles."""
     for node in nodes:
         market = node.up.running.market
-        await until(lambda market=market: len(market) == count and not market.missing)
+        await until(lambda market=market: len(market) == count and not market.missing, 120)
     mine = {node.provider for node in nodes}
     known = nodes[0].up.running.market.some(count)
     return {provider: blob for provider, blob in known.items() if provider in mine}

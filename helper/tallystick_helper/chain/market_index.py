@@ -3,7 +3,8 @@
 With every new head the logs of announcements and exits are read; they say who came, changed and went, in the
 contract's own order. What they touched is asked of the contract at that head, and so is the count: where that does
 not fit, or a log vanished in a reorganisation, the pages are read again. Profiles are kept by their hash, so one that
-is not the announced one is never served. Stakes change without an event: pages are read again every ten minutes.
+is not the announced one is never served; those whose logs the chain's node has forgotten come from other nodes'
+snapshots. Stakes change without an event: pages are read again every ten minutes.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ import structlog
 from tallystick_shared.chains import Deployment
 from tallystick_shared.crypto import Crypto
 from tallystick_shared.errors import PeerError, TallystickError
-from tallystick_shared.evm.registry import PAGE, Entry, Registry, RegistryLog
+from tallystick_shared.evm.registry import PAGE, Entry, RegistryLog
 from tallystick_shared.evm.rpc import Rpc, RpcError, to_bytes
+from tallystick_shared.market import Listing, Market
+from tallystick_shared.market_reader import SnapshotHost
 from tallystick_shared.profile import MAX_PROFILE, profile_hash
-from tallystick_shared.snapshot import SnapshotAsk, SnapshotEntry, make_snapshot
+from tallystick_shared.snapshot import MAX_ENTRIES, SnapshotAsk, SnapshotEntry, make_snapshot, most_bytes, read_snapshot
 
 from .follower import Head
 from .ranges import Change, Key, LogRange
@@ -30,6 +33,7 @@ ASKED = 500
 REFRESH = 600.0
 RETRY = 5.0
 PARTS = 16
+SOURCES = 2
 log = structlog.get_logger(__name__)
 
 
@@ -40,16 +44,30 @@ def _key(entry: RegistryLog) -> Key:
 class MarketIndex:
     """The index of one registry. `run` keeps it up; `wake` tells it of a new head."""
 
-    def __init__(self, crypto: Crypto, rpc: Rpc, where: Deployment, *, refresh: float = REFRESH) -> None:
-        """`refresh`: seconds after which the pages are read again."""
+    def __init__(
+        self,
+        crypto: Crypto,
+        rpc: Rpc,
+        where: Deployment,
+        others: SnapshotHost | None = None,
+        me: bytes = b"",
+        *,
+        refresh: float = REFRESH,
+    ) -> None:
+        """`others` fetches snapshots from providers other than `me` (20 bytes); `refresh`: seconds after which the
+        pages are read again.
+        """
         self._crypto, self._rpc, self._where = crypto, rpc, where
-        self._registry = registry = Registry(crypto, where.registry)
+        self._others, self._me = others, me
+        self._market = Market(crypto, where.chain_id, where.registry)
+        self._registry = registry = self._market.registry
         self._range = LogRange(lambda first, last: registry.logs(rpc, first, last), _key, start=where.block)
         self._refresh = refresh
         self._order: list[bytes] = []
         self._slots: dict[bytes, Entry] = {}
         self._blobs: dict[int, bytes] = {}
         self._hopeless: set[int] = set()
+        self._asked: set[int] = set()
         self._paged_at: float | None = None
         self._parts: dict[SnapshotAsk, bytes] = {}
         self._newest: Head | None = None
@@ -91,6 +109,7 @@ class MarketIndex:
             if self._newest is not None:
                 await self.look(self._newest)
                 await self.fill()
+                await self.ask_others()
         except (TallystickError, RpcError) as error:
             log.warning("registry_unreadable", error=str(error))
             return False
@@ -157,6 +176,7 @@ class MarketIndex:
         self._slots = {slot.provider: slot for slot in slots}
         self._paged_at = time.monotonic()
         self._hopeless.clear()
+        self._asked.clear()
 
     # -- profiles
 
@@ -192,11 +212,46 @@ class MarketIndex:
         self._hopeless |= wanted - set(found)
         self._parts.clear()
 
+    async def ask_others(self) -> None:
+        """Takes profiles that no log gave from two other nodes' snapshots; the same ones once for each reading of the
+        pages.
+        """
+        wanted = {slot.profile_hash for slot in self.missing} - self._asked
+        sources = self._sources() if self._others is not None and wanted else []
+        if self._others is None or not sources:
+            return
+        self._asked |= wanted
+        size = min(len(self._order), MAX_ENTRIES)
+        for answer in await self._others.snapshots(sources, SnapshotAsk(0, size), most_bytes(size)):
+            try:
+                self._take_snapshot(answer, most_bytes(size), wanted)
+            except TallystickError as error:
+                log.info("snapshot_unusable", error=str(error))
+
+    def _sources(self) -> list[Listing]:
+        listings = []
+        for provider, blob in self.some(SOURCES, besides=self._me).items():
+            slot = self._slots[provider]
+            with contextlib.suppress(PeerError):
+                profile = self._market.check(slot, blob)
+                listings.append(Listing(provider, slot.stake_gwei, slot.block, profile))
+        return listings
+
+    def _take_snapshot(self, answer: bytes | TallystickError, most: int, wanted: set[int]) -> None:
+        if isinstance(answer, TallystickError):
+            raise answer
+        for entry in read_snapshot(answer, self._where.chain_id, self._where.registry, most).entries:
+            if entry.slot.profile_hash in wanted and profile_hash(self._crypto, entry.profile) in wanted:
+                self._blobs[profile_hash(self._crypto, entry.profile)] = entry.profile
+        self._parts.clear()
+
     # -- serving
 
-    def some(self, count: int) -> dict[bytes, bytes]:
+    def some(self, count: int, *, besides: bytes = b"") -> dict[bytes, bytes]:
         """So many announced profiles, by provider, at random: whom somebody new may ask first."""
-        known = [slot for slot in self._slots.values() if self._blobs.get(slot.profile_hash)]
+        known = [
+            slot for slot in self._slots.values() if self._blobs.get(slot.profile_hash) and slot.provider != besides
+        ]
         return {slot.provider: self._blobs[slot.profile_hash] for slot in random.sample(known, min(count, len(known)))}
 
     def snapshot(self, ask: SnapshotAsk) -> bytes:

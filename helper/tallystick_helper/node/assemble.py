@@ -21,6 +21,7 @@ from ..chain.rpc import HttpRpc
 from ..chain.sender import Sender
 from ..chain.table import ChannelTable
 from ..engines import Engine
+from ..guest import NativeGuest
 from ..keys import KeyStore
 from ..ledger import Ledger
 from ..settings import Settings
@@ -85,7 +86,8 @@ async def start_node(
         channels = Channels(crypto, where.channels)
         chain = settings.chain
         follower = Follower(rpc, channels, ledger, ChannelTable(), start=where.block, interval=chain.interval)
-        market, opened = MarketIndex(crypto, rpc, where), OpenedIndex(ledger, where)
+        market = MarketIndex(crypto, rpc, where, NativeGuest(crypto, where), announced.provider)
+        opened = OpenedIndex(ledger, where)
         _connect_indices(follower, market, opened)
         await opened.prepare()
         await follower.prepare()
