@@ -17,10 +17,10 @@ from tallystick_shared.chains import Deployment
 from tallystick_shared.channel import ChannelState
 from tallystick_shared.chat import SERVICE, ChatParams, chat_input
 from tallystick_shared.crypto import Crypto
-from tallystick_shared.deposit import Deposit, Terms
+from tallystick_shared.deposit import Deposit, Terms, opening_call
 from tallystick_shared.errors import Code, LocalError, PeerError
 from tallystick_shared.evm.channels import Channels
-from tallystick_shared.evm.rpc import Rpc
+from tallystick_shared.evm.rpc import Rpc, to_bytes, to_int
 from tallystick_shared.market import Listing, Market
 from tallystick_shared.messages import encode
 from tallystick_shared.profile import Profile
@@ -37,6 +37,7 @@ from tallystick_shared.session.events import (
 from tallystick_shared.several import plan_several
 from tallystick_shared.user import User
 
+from .allowance import allow
 from .chain.sender import Receipt, Sender
 from .dial import NativeHost
 from .guest import NativeGuest
@@ -72,7 +73,7 @@ class Account:
     def __init__(
         self, crypto: Crypto, rpc: Rpc, where: Deployment, key: bytes, store: UserStore, poll: float = 0.25
     ) -> None:
-        self._crypto, self._rpc, self._where, self._store = crypto, rpc, where, store
+        self._crypto, self._rpc, self._where, self._store, self._key = crypto, rpc, where, store, key
         self._poll = poll
         self._sender = Sender(rpc, key, where.chain_id, poll=poll)
         self._channels = Channels(crypto, where.channels)
@@ -139,15 +140,16 @@ class Account:
         """One transaction for a deposit with several providers, each up to its cap (`plan_several`)."""
         now = int(time.time())
         deposits = plan_several(self._crypto, self._where, listings, self.address, terms, now, weights)
+        permit = await allow(self._crypto, self._rpc, self._sender, self._key, deposits[0])
         for deposit in deposits:
             self._store.save_deposit(deposit)
-        first, amount = deposits[0], int(deposits[0].amount)
-        data = self._channels.open(first.channel_config(), first.expiry, amount)
+        call = opening_call(self._crypto, deposits[0], permit)
+        data, value = to_bytes(call["data"]), to_int(call["value"])
 
         async def sent(transaction: bytes) -> None:
             self._sent(deposits, transaction)
 
-        receipt = await self._sender.transact(self._where.channels, data, amount, on_sent=sent)
+        receipt = await self._sender.transact(self._where.channels, data, value, on_sent=sent)
         return self._sent(deposits, receipt.transaction), receipt
 
     def _sent(self, deposits: Sequence[Deposit], transaction: bytes) -> list[Deposit]:

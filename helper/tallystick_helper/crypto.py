@@ -1,5 +1,5 @@
 """The native filling of the crypto seat: libsodium through PyNaCl, libsecp256k1 through coincurve, Keccak by
-pycryptodome.
+pycryptodome, P-256 by cryptography.
 """
 
 from __future__ import annotations
@@ -8,6 +8,9 @@ import os
 
 from coincurve import PrivateKey, PublicKey
 from Crypto.Hash import keccak
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec, utils
+from cryptography.hazmat.primitives.hashes import SHA256
 from nacl import bindings
 from nacl.exceptions import CryptoError
 
@@ -80,6 +83,17 @@ class NativeCrypto:
         except Exception as error:  # coincurve raises bare Exception
             raise ValueError("not a signature") from error
         return self._address(public)
+
+    def p256_verify(self, public: bytes, message: bytes, signature: bytes) -> bool:
+        if len(public) != 64 or len(signature) != 64:
+            return False
+        r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
+        try:
+            key = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), b"\x04" + public)
+            key.verify(utils.encode_dss_signature(r, s), message, ec.ECDSA(SHA256()))
+        except (InvalidSignature, ValueError):
+            return False
+        return True
 
     def _address(self, public: PublicKey) -> bytes:
         return self.keccak256(public.format(compressed=False)[1:])[-20:]

@@ -90,7 +90,11 @@ class OfferSettings(Section):
 
     price_in: Amount = 20_000 * GWEI
     price_out: Amount = 60_000 * GWEI
-    tokens: list[Address] = [NATIVE]
+    tokens: list[Address] = Field(
+        [NATIVE],
+        description="what deposits may be in; zero is the coin. All amounts here are in the smallest unit of each, so"
+        " name only tokens of one worth and with as many decimals",
+    )
     window: Amount | None = Field(
         None, description="credit beyond the last voucher; two seconds of output where not set"
     )
@@ -110,6 +114,9 @@ class MoneySettings(Section):
     """When the node claims by itself."""
 
     threshold: Amount = Field(10**17, description="claim once so much is unclaimed")
+    thresholds: dict[Address, Amount] = Field(
+        default_factory=dict, description="the same for channels in a token, by the token's address"
+    )
     unconfirmed: Amount = Field(
         10**16, description="vouchers beyond the window, over all channels, while only one of several RPCs answers"
     )

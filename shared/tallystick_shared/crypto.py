@@ -4,7 +4,7 @@
 through PyNaCl, coincurve
 and pycryptodome; the page with libsodium.js and @noble. One conformance suite
 (`tests/shared/crypto_conformance.py`) holds both to
-RFC 7748, RFC 8439, Keccak-256 and SEC 1 / EIP-2 known answers.
+RFC 7748, RFC 8439, Keccak-256, SEC 1 / EIP-2 and RFC 6979 known answers.
 """
 
 from __future__ import annotations
@@ -48,3 +48,8 @@ class Crypto(Protocol):
 
     def secp256k1_recover(self, digest: bytes, signature: bytes) -> bytes:
         """The address (20) that signed. Raises ValueError on a malformed or high-s signature."""
+
+    def p256_verify(self, public: bytes, message: bytes, signature: bytes) -> bool:
+        """ECDSA on P-256 over SHA-256 of `message`, as WebCrypto signs: public key x ‖ y, 64 bytes, signature r ‖ s, 64
+        bytes, s high or low. False for whatever is malformed.
+        """

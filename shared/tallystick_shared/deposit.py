@@ -13,6 +13,7 @@ from .channel import MAX_DEPTH, NATIVE, Config, channels_domain, leaf
 from .crypto import Crypto
 from .errors import Code, LocalError, PeerError
 from .evm.channels import Channels
+from .evm.token import Permission
 from .market import Listing
 from .messages import U32, U63, Amount, Bytes20, Bytes32, ConfigBody, amount_bytes, amount_int
 from .session.greeting import Proof
@@ -89,14 +90,15 @@ class Deposit(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_field
 
 @dataclass(frozen=True)
 class Terms:
-    """What a person chooses: an amount of the native coin, how long it may live, the notice before it can be taken
-    back, and the longest notice that a provider may ask for instead (seconds).
+    """What a person chooses: an amount of the native coin or of a token (20 bytes), how long it may live, the notice
+    before it can be taken back, and the longest notice that a provider may ask for instead (seconds).
     """
 
     amount: int
     life: int = DEFAULT_LIFE
     delay: int = DEFAULT_DELAY
     longest_delay: int = LONGEST_DELAY
+    token: bytes = NATIVE
 
 
 def plan(crypto: Crypto, where: Deployment, listing: Listing, payer: bytes, terms: Terms, now: int) -> Deposit:
@@ -106,7 +108,7 @@ def plan(crypto: Crypto, where: Deployment, listing: Listing, payer: bytes, term
     profile = listing.usable()
     if terms.amount < amount_int(profile.minimum_cap):
         raise LocalError(Code.DEPOSIT_TOO_SMALL, minimum=amount_int(profile.minimum_cap))
-    if NATIVE not in profile.tokens:
+    if terms.token not in profile.tokens:
         raise PeerError(Code.WRONG_TOKEN)
     delay = max(terms.delay, profile.minimum_delay)
     if delay > max(terms.delay, terms.longest_delay):
@@ -114,7 +116,7 @@ def plan(crypto: Crypto, where: Deployment, listing: Listing, payer: bytes, term
     key = crypto.random(32)
     dearest = profile.dearest
     root = leaf(crypto, profile.payee, profile.operator)
-    config = Config(payer, crypto.secp256k1_address(key), root, NATIVE, delay, crypto.random(32))
+    config = Config(payer, crypto.secp256k1_address(key), root, terms.token, delay, crypto.random(32))
     return Deposit(
         where.chain_id,
         where.registry,
@@ -130,8 +132,14 @@ def plan(crypto: Crypto, where: Deployment, listing: Listing, payer: bytes, term
     )
 
 
-def opening_call(crypto: Crypto, deposit: Deposit) -> dict[str, str]:
-    """`to`, `data` and `value` of the one transaction that opens it; the wallet adds sender and fees."""
-    amount = int(deposit.amount)
-    data = Channels(crypto, deposit.channels).open(deposit.channel_config(), deposit.expiry, amount)
-    return {"to": "0x" + deposit.channels.hex(), "data": "0x" + data.hex(), "value": hex(amount)}
+def opening_call(crypto: Crypto, deposit: Deposit, permit: Permission | None = None) -> dict[str, str]:
+    """`to`, `data` and `value` of the one transaction that opens it; the wallet adds sender and fees. One in a token
+    needs an approval for the contract, or the payer's `permit` for it.
+    """
+    channels, config, amount = Channels(crypto, deposit.channels), deposit.channel_config(), int(deposit.amount)
+    if permit is not None:
+        data = channels.open_permit(config, deposit.expiry, amount, permit)
+    else:
+        data = channels.open(config, deposit.expiry, amount)
+    value = amount if config.token == NATIVE else 0
+    return {"to": "0x" + deposit.channels.hex(), "data": "0x" + data.hex(), "value": hex(value)}

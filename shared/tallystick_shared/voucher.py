@@ -24,6 +24,7 @@ class Signed:
     signature: bytes
 
 
+P256_SIGNATURE = 128
 NOTHING = Signed(0, b"")
 
 
@@ -50,7 +51,7 @@ class Payment:
 
     def verify(self, crypto: Crypto, voucher: Signed) -> None:
         """Raises PeerError BAD_VOUCHER unless the channel's signer signed exactly this."""
-        if not is_signed_by(crypto, self.digest(crypto, voucher.amount), voucher.signature, self.signer):
+        if not is_signed_by_session(crypto, self.digest(crypto, voucher.amount), voucher.signature, self.signer):
             raise PeerError(Code.BAD_VOUCHER, amount=voucher.amount)
 
 
@@ -60,6 +61,16 @@ def is_signed_by(crypto: Crypto, digest: bytes, signature: bytes, address: bytes
         return len(signature) == 65 and crypto.secp256k1_recover(digest, signature) == address
     except ValueError:
         return False
+
+
+def is_signed_by_session(crypto: Crypto, digest: bytes, signature: bytes, signer: bytes) -> bool:
+    """The same for a channel's `signer`, which may also be a P-256 key: r ‖ s ‖ x ‖ y over SHA-256 of the digest, 128
+    bytes, `signer` being the last 20 of keccak256(x ‖ y). Each kind has a length of its own, as in the contract.
+    """
+    if len(signature) != P256_SIGNATURE:
+        return is_signed_by(crypto, digest, signature, signer)
+    pair, public = signature[:64], signature[64:]
+    return crypto.keccak256(public)[12:] == signer and crypto.p256_verify(public, digest, pair)
 
 
 def auth_digest(

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from tallystick_helper.node.admission import Admission, Backfill, Terms
+from tallystick_helper.node.claims import Batch
 from tallystick_shared.channel import Config, channels_domain
 from tallystick_shared.errors import Code, LocalError, PeerError
 from tallystick_shared.messages import Auth, amount_bytes
@@ -93,7 +94,7 @@ async def test_what_was_claimed_already_is_not_asked_for_again(bench: Bench) -> 
     await node.ledger.store_channel(bench.channel_id, bench.config, bytes(32), ())
     await node.ledger.store_voucher(bench.channel_id, first)
     rows = await node.ledger.live_channels()
-    assert await node.till.claim(bytes(20), rows) == 500
+    assert await node.till.claim(Batch(bytes(20), rows, packed=False)) == 500
     await bench.prove(first)
     await bench.prove(bench.payment().sign(crypto, bench.key, 800))
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tallystick_helper.chain.table import Tracked
 from tallystick_helper.ledger import ChannelRow, SentRow
+from tallystick_helper.node.claims import Batch, batches
 from tallystick_helper.node.till import Till, TillRules
 from tallystick_helper.up import Up
 from tallystick_shared.channel import ChannelState, Config
@@ -44,6 +46,16 @@ def due(amount: int, now: int, *, claimed: int = 0, closing: bool = False, depos
 )
 def test_enough_is_unclaimed(amount: int, claimed: int, expected: bool) -> None:
     assert due(amount, 0, claimed=claimed) is expected
+
+
+def test_a_token_has_a_threshold_of_its_own() -> None:
+    rules = replace(RULES, thresholds={CONFIG.token: 10})
+    unused: Any = None
+    mine = Till(unused, unused, unused, unused, unused, b"", rules)
+    known = Tracked(ChannelState(10_000, 0, EXPIRY))
+    assert mine.is_due(row(10), known, 0)
+    assert not mine.is_due(row(9), known, 0)
+    assert not mine.is_due(replace(row(999), config=replace(CONFIG, token=b"\7" * 20)), known, 0)
 
 
 def test_half_of_the_delay_is_left_after_a_close_request() -> None:
@@ -87,9 +99,11 @@ async def test_one_claim_serves_many_channels(provider: Serving) -> None:
     await until(lambda: not provider.node._connections)
     rows = [one for one in await provider.node.ledger.live_channels() if one.channel_id in ids]
     before = await world.balance(provider.provider)
-    paid = await provider.node.till.claim(bytes(20), rows)
+    (batch,) = batches(bytes(20), rows)
+    assert batch.packed
+    paid = await provider.node.till.claim(batch)
     assert paid == sum(one.voucher.amount for one in rows) == await world.balance(provider.provider) - before
-    assert await provider.node.till.claim(bytes(20), rows) == 0
+    assert await provider.node.till.claim(batch) == 0
 
 
 class Left:
@@ -123,7 +137,7 @@ async def left(world: World) -> Left:
         await talk(provider, deposit)
         rows = await provider.node.ledger.live_channels()
         await world.rpc.request("evm_setAutomine", [False])
-        claiming = asyncio.create_task(provider.node.till.claim(bytes(20), rows))
+        claiming = asyncio.create_task(provider.node.till.claim(Batch(bytes(20), rows, packed=False)))
         found = Left(world, rows, provider.node.identity.operator)
         for _ in range(500):
             if await found.count():

@@ -86,9 +86,9 @@ class World:
 
 
 @contextlib.asynccontextmanager
-async def new_world(folder: Path, chain_id: int = CHAIN_ID) -> AsyncIterator[World]:
+async def new_world(folder: Path, chain_id: int = CHAIN_ID, hardfork: str = "osaka") -> AsyncIterator[World]:
     """A fresh chain with the contracts deployed and both keys funded."""
-    async with anvil(chain_id=chain_id) as url:
+    async with anvil(chain_id=chain_id, hardfork=hardfork) as url:
         rpc = HttpRpc([url])
         try:
             world = World(url, rpc, Deployment(chain_id, b"", b""), folder)

@@ -98,6 +98,25 @@ SIGNED = [
 ]
 
 
+# RFC 6979, A.2.5: P-256 with SHA-256: public key x ‖ y, then message and r ‖ s
+P256_PUBLIC = _h("60fed4ba255a9d31c961eb74c6356d68c049b8923b61fa6ce669622e60f29fb6") + _h(
+    "7903fe1008b8bc99a41ae9e95628bc64f2f1b20c2d7e9f5177a3c294d4462299"
+)
+P256_SIGNED = [
+    (
+        b"sample",
+        _h("efd48b2aacb6a8fd1140dd9cd45e81d69d2c877b56aaf991c34d0ea84eaf3716")
+        + _h("f7cb1c942d657c41d436c7a1b6e29f65f3e900dbb9aff4064dc4ab2f843acda8"),
+    ),
+    (
+        b"test",
+        _h("f1abb023518351cd71d881567b1ea663ed3efcf6c5132b354f28d3b0b7d38367")
+        + _h("019f4113742a2b14bd25926b49c649155f267e60d3814b4c0cc84250e46f0083"),
+    ),
+]
+P256_N = 0xFFFFFFFF_00000000_FFFFFFFF_FFFFFFFF_BCE6FAAD_A7179E84_F3B9CAC2_FC632551  # order (FIPS 186-4, D.1.2.3)
+
+
 def _flipped(data: bytes, at: int) -> bytes:
     changed = bytearray(data)
     changed[at] ^= 1
@@ -215,6 +234,27 @@ def secp256k1_other_digest_is_other_signer(crypto: Crypto) -> None:
         assert crypto.secp256k1_recover(_flipped(digest, 0), signature) != address
 
 
+def p256_known_answers(crypto: Crypto) -> None:
+    for message, signature in P256_SIGNED:
+        assert crypto.p256_verify(P256_PUBLIC, message, signature)
+        twin = signature[:32] + (P256_N - int.from_bytes(signature[32:])).to_bytes(32)
+        assert crypto.p256_verify(P256_PUBLIC, message, twin), "one of the two has a high s"
+
+
+def p256_refuses_all_else(crypto: Crypto) -> None:
+    (message, signature), (other, _) = P256_SIGNED
+    r, s = signature[:32], signature[32:]
+    zero, order, ones = bytes(32), P256_N.to_bytes(32), b"\xff" * 32
+    assert not crypto.p256_verify(P256_PUBLIC, other, signature)
+    for bad in (zero + s, r + zero, order + s, r + order, ones + s, r + ones, s + r, signature[:63], signature + b"\0"):
+        assert not crypto.p256_verify(P256_PUBLIC, message, bad)
+    for at in (0, 31, 32, 63):
+        assert not crypto.p256_verify(P256_PUBLIC, message, _flipped(signature, at))
+        assert not crypto.p256_verify(_flipped(P256_PUBLIC, at), message, signature), "not on the curve"
+    for public in (b"", bytes(64), P256_PUBLIC[:63], b"\4" + P256_PUBLIC, b"\xff" * 64):
+        assert not crypto.p256_verify(public, message, signature)
+
+
 CHECKS: list[Callable[[Crypto], None]] = [
     random_is_fresh,
     x25519_known_answers,
@@ -229,6 +269,8 @@ CHECKS: list[Callable[[Crypto], None]] = [
     secp256k1_signs_with_low_s,
     secp256k1_refuses_malformed,
     secp256k1_other_digest_is_other_signer,
+    p256_known_answers,
+    p256_refuses_all_else,
 ]
 
 

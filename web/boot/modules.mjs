@@ -1,4 +1,5 @@
-// JavaScript that Python uses: libsodium (X25519, ChaCha20-Poly1305), @noble (Keccak-256, secp256k1), marked + DOMPurify.
+// JavaScript that Python uses: libsodium (X25519, ChaCha20-Poly1305), @noble (Keccak-256, secp256k1, P-256), marked + DOMPurify.
+import { p256 } from "@noble/curves/nist.js";
 import { secp256k1 } from "@noble/curves/secp256k1.js";
 import { keccak_256 } from "@noble/hashes/sha3.js";
 import DOMPurify from "dompurify";
@@ -33,6 +34,17 @@ export const noble = {
     const parsed = secp256k1.Signature.fromBytes(recovered, "recovered");
     if (parsed.hasHighS()) throw new Error("signature with a high s");
     return addressOf(parsed.recoverPublicKey(digest).toBytes(false));
+  },
+  /** x ‖ y, message, r ‖ s: ECDSA over SHA-256 of the message, s high or low. False for whatever is malformed. */
+  p256: (key, message, signature) => {
+    const point = new Uint8Array(65);
+    point[0] = 4;
+    point.set(key, 1);
+    try {
+      return p256.verify(signature, message, point, { lowS: false });
+    } catch {
+      return false;
+    }
   },
 };
 

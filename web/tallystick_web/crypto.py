@@ -23,9 +23,9 @@ def _sized(name: str, value: bytes, size: int) -> bytes:
 class BrowserCrypto:
     """`tallystick_shared.crypto.Crypto` over JavaScript.
 
-    `sodium` is libsodium-wrappers, ready; `noble` has keccak256, address, sign, recover; `to_js` is pyodide.ffi.to_js
-    and turns bytes into a Uint8Array; `failure` is pyodide.ffi.JsException, what a throwing JavaScript function becomes
-    in Python.
+    `sodium` is libsodium-wrappers, ready; `noble` has keccak256, address, sign, recover, p256; `to_js` is
+    pyodide.ffi.to_js and turns bytes into a Uint8Array; `failure` is pyodide.ffi.JsException, what a throwing
+    JavaScript function becomes in Python.
     """
 
     def __init__(self, sodium: Any, noble: Any, to_js: Callable[[bytes], Any], failure: type[Exception]) -> None:
@@ -95,6 +95,11 @@ class BrowserCrypto:
             return self._take(self._noble.recover(*arguments))
         except self._failure as fault:
             raise ValueError("not a signature over this digest") from fault
+
+    def p256_verify(self, public: bytes, message: bytes, signature: bytes) -> bool:
+        if len(public) != 64 or len(signature) != 64:
+            return False
+        return bool(self._noble.p256(self._js(public), self._js(message), self._js(signature)))
 
     @staticmethod
     def _take(array: Any) -> bytes:

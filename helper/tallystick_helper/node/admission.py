@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from tallystick_shared.channel import ChannelState
 from tallystick_shared.errors import Code, PeerError
 from tallystick_shared.evm.channels import Channels
+from tallystick_shared.evm.p256 import has_p256
 from tallystick_shared.evm.rpc import Rpc
 from tallystick_shared.profile import Profile
 from tallystick_shared.session.events import AuthOffered
-from tallystick_shared.voucher import Signed
+from tallystick_shared.voucher import P256_SIGNATURE, Signed
 
 from ..chain.follower import Follower
 from ..chain.table import Tracked
@@ -71,6 +72,7 @@ class Admission:
     def __init__(self, rpc: Rpc, channels: Channels, follower: Follower) -> None:
         self._rpc, self._channels, self._follower = rpc, channels, follower
         self._backfill = Backfill(rpc, channels)
+        self._p256 = False
 
     async def find(self, channel_id: bytes) -> Tracked:
         """The channel, waiting at most 4 s for one that is not on chain yet. Raises PeerError UNKNOWN_CHANNEL."""
@@ -90,12 +92,19 @@ class Admission:
             raise PeerError(Code.WRONG_TOKEN)
         if offered.config.delay < terms.profile.minimum_delay:
             raise PeerError(Code.DELAY_TOO_SHORT, delay=offered.config.delay)
+        if len(offered.auth.signature) == P256_SIGNATURE and not await self._knows_p256():
+            raise PeerError(Code.UNCLAIMABLE, reason="this chain verifies no P-256")
         known = await self.find(offered.channel_id)
         self.check(known, terms)
         cap = known.state.cap(offered.depth)
         if cap == 0 or cap < int.from_bytes(terms.profile.minimum_cap, "big"):
             raise PeerError(Code.CAP_TOO_SMALL, cap=cap)
         return known
+
+    async def _knows_p256(self) -> bool:
+        """Asked until the answer is yes: a chain may learn it."""
+        self._p256 = self._p256 or await has_p256(self._rpc)
+        return self._p256
 
     def check(self, known: Tracked, terms: Terms) -> None:
         """May this channel be served (still)? Raises PeerError CHANNEL_ENDED or CHANNEL_EXPIRING."""

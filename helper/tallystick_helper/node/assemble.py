@@ -11,6 +11,7 @@ import structlog
 from tallystick_shared.crypto import Crypto
 from tallystick_shared.errors import Code, LocalError
 from tallystick_shared.evm.channels import Channels
+from tallystick_shared.evm.rpc import to_bytes
 from tallystick_shared.session import ProviderIdentity
 
 from ..announcement import Announcement
@@ -24,7 +25,7 @@ from ..engines import Engine
 from ..guest import NativeGuest
 from ..keys import KeyStore
 from ..ledger import Ledger
-from ..settings import Settings
+from ..settings import MoneySettings, Settings
 from .gate import Gate
 from .guests import Guests
 from .service import Node, NodeParts
@@ -52,6 +53,11 @@ def identity_of(announced: Announcement, keys: KeyStore, crypto: Crypto) -> Prov
         operator_key,
         profile.epoch,
     )
+
+
+def till_rules(money: MoneySettings) -> TillRules:
+    thresholds = {to_bytes(token): amount for token, amount in money.thresholds.items()}
+    return TillRules(money.threshold, money.expiry_margin, money.interval, thresholds)
 
 
 @dataclass
@@ -107,7 +113,7 @@ async def start_node(
                 channels,
                 follower,
                 sender,
-                TillRules(money.threshold, money.expiry_margin, money.interval),
+                till_rules(money),
                 rpc.each(),
                 money.unconfirmed,
                 listen.connections_per_channel,

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Coroutine
-from dataclasses import dataclass
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
@@ -25,19 +25,20 @@ from ..chain.sender import DEPTH, OnSent, Receipt, Sender
 from ..chain.table import Tracked
 from ..ledger import ChannelRow, Ledger
 from .channel import LiveChannel
+from .claims import Batch, batches, prepare
 from .errand import Errand, errands
 
-MAX_CLAIMS = 16
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
 class TillRules:
-    """When to claim: smallest units and seconds."""
+    """When to claim: smallest units and seconds. `thresholds` are those of single tokens (20 bytes)."""
 
     threshold: int
     margin: int
     interval: float
+    thresholds: Mapping[bytes, int] = field(default_factory=dict)
 
 
 class Till:
@@ -234,8 +235,8 @@ class Till:
                 due[row.config.token].append(row)
         paid = 0
         for token, rows in due.items():
-            for at in range(0, len(rows), MAX_CLAIMS):
-                paid += await self.claim(token, rows[at : at + MAX_CLAIMS])
+            for batch in batches(token, rows):
+                paid += await self.claim(batch)
         return paid
 
     async def _unpaid(self, row: ChannelRow, known: Tracked, now: int) -> bool:
@@ -252,16 +253,15 @@ class Till:
         if unclaimed <= 0:
             return False
         half = known.closing and now >= known.state.expiry - row.config.delay // 2
-        return unclaimed >= self._rules.threshold or half or now >= known.state.expiry - self._rules.margin
+        enough = unclaimed >= self._rules.thresholds.get(row.config.token, self._rules.threshold)
+        return enough or half or now >= known.state.expiry - self._rules.margin
 
-    async def claim(self, token: bytes, rows: list[ChannelRow]) -> int:
-        """Claims the vouchers of up to 16 channels of one token in one transaction; what pays nothing is not sent."""
-        closer = self._sender.address
-        claims = [self._channels.claim_tuple(row.config, row.voucher, row.leaf_salt, row.proof) for row in rows]
-        if not await self._channels.would_pay(self._rpc, self._payee, closer, token, claims):
+    async def claim(self, batch: Batch) -> int:
+        """Claims in one transaction; what would pay nothing is not sent. Returns what was paid."""
+        data, pays = await prepare(self._channels, self._rpc, self._payee, self._sender.address, batch)
+        if not pays:
             return 0
-        ids = [row.channel_id for row in rows]
-        data = self._channels.claim(self._payee, closer, token, claims)
+        ids = batch.ids
         self._busy.update(ids)
         try:
             receipt = await self._transact(Errand(self._ledger, "claim", ids), data)

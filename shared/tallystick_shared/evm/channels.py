@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from tallystick_shared.channel import ChannelState, Config
+from tallystick_shared.channel import NO_SALT, ChannelState, Config
 from tallystick_shared.crypto import Crypto
 from tallystick_shared.voucher import Signed
 
 from .abi import Contract, artefact
 from .rpc import Rpc, eth_call, to_bytes, to_hex, to_int
+from .token import Permission
 
 ABI = artefact("Channels")["abi"]  # read at import: in the page, files come after the memory snapshot
 
@@ -35,6 +36,27 @@ def config_from_abi(values: tuple[Any, ...]) -> Config:
     return Config(to_bytes(payer), to_bytes(signer), root, to_bytes(token), delay, salt)
 
 
+LOW_96 = 2**96 - 1
+
+
+def packed_record(
+    config: Config, voucher: Signed, leaf_salt: bytes = NO_SALT, proof: tuple[bytes, ...] = ()
+) -> tuple[int, ...] | None:
+    """A claim as the five words of `claimPacked`; None where only `claim` takes it: one of several payees, a leaf salt,
+    a P-256 session key, or a total beyond 112 bits.
+    """
+    if proof or leaf_salt != NO_SALT or len(voucher.signature) != 65 or voucher.amount >> 112:
+        return None
+    signature = voucher.signature
+    return (
+        int.from_bytes(config.salt, "big"),
+        int.from_bytes(config.payer, "big") << 96 | config.delay << 64 | voucher.amount >> 96,
+        int.from_bytes(config.signer, "big") << 96 | voucher.amount & LOW_96,
+        int.from_bytes(signature[:32], "big"),
+        (signature[64] - 27) << 255 | int.from_bytes(signature[32:64], "big"),
+    )
+
+
 class Channels:
     """The contract at one address, read and written through an Rpc seat."""
 
@@ -46,8 +68,19 @@ class Channels:
         self._topics = {to_hex(self._contract.topic(name)): name for name in self.EVENTS}
 
     def open(self, config: Config, expiry: int, amount: int) -> bytes:
-        """Call data; send `amount` with it for the native coin."""
+        """Call data; send `amount` with it for the native coin, nothing for a token, which must be approved before."""
         return self._contract.call("open", config.abi(), expiry, amount)
+
+    def open_permit(self, config: Config, expiry: int, amount: int, permit: Permission) -> bytes:
+        """Call data of an opening in a token, by the payer, with an EIP-2612 permit of `amount` for this contract."""
+        return self._contract.call("openPermit", config.abi(), expiry, amount, permit.until, *permit.vrs)
+
+    def open_authorized(self, config: Config, expiry: int, amount: int, authorization: Permission) -> bytes:
+        """Call data of an opening in a token, by anyone, with the payer's EIP-3009 authorisation to this contract; its
+        nonce is `token.opening_nonce`.
+        """
+        times = authorization.after, authorization.until
+        return self._contract.call("openAuthorized", config.abi(), expiry, amount, *times, *authorization.vrs)
 
     def top_up(self, config: Config, expiry: int, amount: int) -> bytes:
         return self._contract.call("topUp", config.abi(), expiry, amount)
@@ -65,6 +98,10 @@ class Channels:
     def claim(self, payee: bytes, closer: bytes, token: bytes, claims: list[tuple[Any, ...]]) -> bytes:
         return self._contract.call("claim", payee, closer, token, claims)
 
+    def claim_packed(self, payee: bytes, closer: bytes, token: bytes, records: list[tuple[int, ...]]) -> bytes:
+        """Call data; `records` by `packed_record`, at most 200."""
+        return self._contract.call("claimPacked", payee, closer, token, records)
+
     def close(self, payee: bytes, claim: tuple[Any, ...]) -> bytes:
         return self._contract.call("close", payee, claim)
 
@@ -74,6 +111,13 @@ class Channels:
         """What `claim` would pay right now, by `eth_call`."""
         answer = await eth_call(rpc, self.address, self.claim(payee, closer, token, claims), sender=closer)
         return int(self._contract.result("claim", answer)[0])
+
+    async def would_pay_packed(
+        self, rpc: Rpc, payee: bytes, closer: bytes, token: bytes, records: list[tuple[int, ...]]
+    ) -> int:
+        """What `claim_packed` would pay right now, by `eth_call`."""
+        answer = await eth_call(rpc, self.address, self.claim_packed(payee, closer, token, records), sender=closer)
+        return int(self._contract.result("claimPacked", answer)[0])
 
     async def state(self, rpc: Rpc, channel_id: bytes) -> ChannelState:
         answer = await eth_call(rpc, self.address, self._contract.call("channels", channel_id))

@@ -11,7 +11,7 @@ from tallystick_shared.errors import Code, LocalError, PeerError, code_of
 from tallystick_shared.messages import Auth, ServerInfo, decode, encode
 from tallystick_shared.noise import NK, HandshakeState
 from tallystick_shared.records import HELLO_SIZE, Frame, Hello
-from tallystick_shared.voucher import Payment, auth_digest, is_signed_by
+from tallystick_shared.voucher import Payment, auth_digest, is_signed_by_session
 
 INFO_SIZE = 256
 AUTH_LIFETIME = 120
@@ -130,6 +130,6 @@ def check_auth(
     domain = channels_domain(me.chain_id, me.channels)
     channel_id = config.channel_id(crypto, domain)
     digest = auth_digest(crypto, domain, handshake_hash, channel_id, me.provider, body.expiry)
-    if not is_signed_by(crypto, digest, body.signature, config.signer):
+    if not is_signed_by_session(crypto, digest, body.signature, config.signer):
         raise PeerError(Code.BAD_SIGNATURE)
     return config, Payment(domain, channel_id, me.payee, config.signer)
