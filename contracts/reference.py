@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from vyper import ast
@@ -63,6 +64,12 @@ def table(*rows: tuple[Any, ...]) -> str:
 def source(name: str) -> str:
     """A contract's text."""
     return (SOURCES / f"{name}.vy").read_text(encoding="utf-8")
+
+
+@lru_cache
+def analysed(name: str) -> CompilerData:
+    """A contract as the compiler understands it; not for its code, which depends on the EVM version."""
+    return compiled(source(name), name)
 
 
 def refusals_of(data: CompilerData) -> dict[str, list[str]]:
@@ -147,7 +154,7 @@ def fields_part(text: str, opening: str, fields: list[dict[str, Any]]) -> str:
 def contract_part(name: str) -> Iterator[str]:
     """One contract: what it is, structures, functions, events."""
     text = source(name)
-    data = compiled(text, name)
+    data = analysed(name)
     natspec, abi = data.natspec, artefact(text, name)["abi"]
     refused, getters = refusals_of(data), getters_of(text)
     yield f"\n## {name}\n\n{natspec.userdoc['notice']}\n\n{natspec.devdoc['details']}\n"
@@ -184,7 +191,7 @@ def refusals_part() -> str:
     """Every word, where it comes from, what it means and what to do."""
     where: dict[tuple[str, str], list[str]] = {}
     for name in CONTRACTS:
-        for function, words in refusals_of(compiled(source(name), name)).items():
+        for function, words in refusals_of(analysed(name)).items():
             for word in words:
                 where.setdefault((name, word), []).append(function)
     if missing := where.keys() ^ REFUSALS.keys():

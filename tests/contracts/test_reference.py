@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from contracts import gas, reference, words
-from contracts.build import CONTRACTS, artefact, compiled
+from contracts.build import CONTRACTS, artefact
 from contracts.machine import canonical
 
 
 def functions(name: str) -> Iterator[tuple[dict[str, Any], dict[str, Any], str]]:
     """Each function of a contract with its NatSpec: ABI entry, developer's part, notice."""
     text = reference.source(name)
-    natspec = compiled(text, name).natspec
+    natspec = reference.analysed(name).natspec
     for entry in artefact(text, name)["abi"]:
         if entry["type"] == "function":
             key = f"{entry['name']}({','.join(map(canonical, entry['inputs']))})"
@@ -27,7 +27,7 @@ def functions(name: str) -> Iterator[tuple[dict[str, Any], dict[str, Any], str]]
 @pytest.mark.parametrize("name", CONTRACTS)
 def test_natspec_is_complete(name: str) -> None:
     """Title, licence and notice of the contract; notice, every argument and every result of each function."""
-    natspec = compiled(reference.source(name), name).natspec
+    natspec = reference.analysed(name).natspec
     assert natspec.userdoc["notice"] and {"title", "license", "details"} <= natspec.devdoc.keys()
     getters = reference.getters_of(reference.source(name))
     seen = set()
@@ -47,7 +47,7 @@ def test_natspec_names_every_refusal(name: str) -> None:
     """`Reverts with: …` lists the words of the function and its helpers; a function that lists none has at most a
     token that will not move.
     """
-    refused = reference.refusals_of(compiled(reference.source(name), name))
+    refused = reference.refusals_of(reference.analysed(name))
     told = 0
     for entry, doc, _ in functions(name):
         words_of = set(refused.get(entry["name"], []))

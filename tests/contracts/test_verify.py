@@ -14,6 +14,7 @@ from contracts import verify
 from contracts.anvil import Anvil
 from contracts.build import CONTRACTS, EVM_VERSIONS
 from contracts.machine import Contract
+from tallystick_shared.chains import DEPLOYER, SALT
 
 FLIPS = 60
 """Bytes changed on the chain, for each contract; tests/shared/test_evm_code.py changes every one in memory."""
@@ -101,6 +102,19 @@ def test_code_of_another_address_or_chain_is_not_ours(chain: Anvil, deployed: di
         verify.deployed("Channels", good, chain.chain_id, where[::-1])
     with pytest.raises(verify.Failed, match="CHAIN_ID"):
         verify.deployed("Channels", good, 1, where)
+
+
+@pytest.mark.parametrize("evm", EVM_VERSIONS)
+def test_the_usual_addresses_need_not_be_named(chain: Anvil, evm: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert verify.main(["--rpc", chain.url]) == 1
+    assert "no deployment is known on chain 31337" in capsys.readouterr().out
+    with chain.anchored():
+        for name in CONTRACTS:
+            code = bytes.fromhex(verify.build_of(verify.from_source(name), evm)["bytecode"][2:])
+            assert chain.transact(chain.accounts[0], "0x" + DEPLOYER.hex(), SALT + code).ok
+        assert verify.main(["--rpc", chain.url]) == 0
+    told = capsys.readouterr().out
+    assert all(re.search(rf"{name} {evm:<6}  0x[0-9a-f]{{40}} on chain 31337", told) for name in CONTRACTS)
 
 
 def test_no_code_and_no_answer_are_told(chain: Anvil, capsys: pytest.CaptureFixture[str]) -> None:
