@@ -21,6 +21,8 @@ from eth_utils.crypto import keccak
 from contracts.anvil import Anvil
 from contracts.build import artefact
 from contracts.machine import ETHER, ROOT, Contract
+from tallystick_helper.crypto import NativeCrypto
+from tallystick_shared.tree import Seat, grow
 
 DAY = 86_400
 ZERO = "0x" + "00" * 20
@@ -69,6 +71,18 @@ def p256_signer() -> str:
     return "0x" + keccak(p256_public())[-20:].hex()
 
 
+class FixedCrypto(NativeCrypto):
+    """The node's cryptography, with random numbers that are the same in every run."""
+
+    def __init__(self) -> None:
+        self._drawn = 0
+
+    def random(self, size: int) -> bytes:
+        """At most 32 bytes."""
+        self._drawn += 1
+        return fixed(f"random {self._drawn}")[:size]
+
+
 @dataclass(frozen=True)
 class Place:
     """A payee's leaf, and its way up to the root: an empty proof where the payee is the only one."""
@@ -100,9 +114,15 @@ class Scene:
         self.payer, self.payee, self.operator, *self.others = chain.accounts[1:]
         self.holder = Account.from_key(fixed("holder"))
         self.only = Place(self.payee, self.operator)
-        siblings = tuple(fixed(f"sibling {level}") for level in range(4))
-        self.among_16 = Place(self.payee, self.operator, fixed("leaf salt"), siblings)
+        self.among_16 = self._among_16()
         self._salts = 0
+
+    def _among_16(self) -> Place:
+        """The payee's place in a tree with fifteen others."""
+        accounts = [(self.payee, self.operator), *((f"0x{number:040x}", ZERO) for number in range(1, 16))]
+        seats = [Seat(to_canonical_address(payee), to_canonical_address(closer), 4) for payee, closer in accounts]
+        _, (mine, *_) = grow(FixedCrypto(), seats)
+        return Place(self.payee, self.operator, mine.salt, mine.path)
 
     def _coin(self) -> Contract:
         """A well-behaved ERC-20 of six decimals, with permits and authorisations."""
