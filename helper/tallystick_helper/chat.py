@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from tallystick_shared.chains import Deployment
-from tallystick_shared.channel import ChannelState
+from tallystick_shared.channel import NATIVE, ChannelState
 from tallystick_shared.chat import SERVICE, ChatParams, chat_input
 from tallystick_shared.crypto import Crypto
 from tallystick_shared.deposit import Deposit, Terms, opening_call
@@ -99,14 +99,14 @@ class Account:
     async def state(self, deposit: Deposit) -> ChannelState:
         return await self._channels.state(self._rpc, deposit.channel_id(self._crypto))
 
-    async def find(self, listing: Listing) -> Deposit | None:
-        """A deposit of this key with this provider that is good for a while yet."""
+    async def find(self, listing: Listing, token: bytes = NATIVE) -> Deposit | None:
+        """A deposit of this key in that token with this provider that is good for a while yet."""
         profile = listing.usable()
         for deposit in self._store.deposits():
             mine = (deposit.chain_id, deposit.channels, deposit.provider, deposit.config.payer)
             if mine != (self._where.chain_id, self._where.channels, listing.provider, self.address):
                 continue
-            if (deposit.payee, deposit.closer) != (profile.payee, profile.operator):
+            if (deposit.payee, deposit.closer, deposit.config.token) != (profile.payee, profile.operator, token):
                 continue
             state = await self._arrived(deposit)
             if state.known and not state.ended and state.expiry - time.time() > LEAST_LIFE:

@@ -9,6 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
+from tallystick_shared.channel import NATIVE
+
+from .cli_channel import address_of
 from .cli_channel import app as channel_app
 from .cli_registry import app as registry_app
 from .terminal import (
@@ -215,6 +218,9 @@ def chat(
         bool, typer.Option("--low-latency", help="Faster, with a less steady shape on the wire.")
     ] = False,
     close: Annotated[bool, typer.Option("--close", help="Close the deposit at the end; the rest comes back.")] = False,
+    token: Annotated[
+        str | None, typer.Option("--token", help="Pay in this token, by its address, instead of the chain's coin.")
+    ] = None,
     chain: OnChain = None,
     as_json: AsJson = False,
 ) -> None:
@@ -224,7 +230,8 @@ def chat(
     key = read_key(key_file, as_json)
     from .commands import ChatWishes, chat_now
 
-    wishes = ChatWishes(prompt, provider, deposit, delay, max_units, low_latency, close)
+    who, coin = (address_of(text, as_json) if text else None for text in (provider, token))
+    wishes = ChatWishes(prompt, who, deposit, delay, max_units, low_latency, close, coin or NATIVE)
     run(chat_now(settings, key, wishes, lambda values, text: say(as_json, values, text), stream=not as_json), as_json)
 
 

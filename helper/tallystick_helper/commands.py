@@ -11,9 +11,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from tallystick_shared.chains import SALT, Deployment
+from tallystick_shared.channel import NATIVE
 from tallystick_shared.deposit import DEFAULT_DELAY, Deposit, Terms
 from tallystick_shared.errors import Code, PeerError
-from tallystick_shared.evm.rpc import to_bytes, to_hex, to_int
+from tallystick_shared.evm.rpc import to_hex, to_int
+from tallystick_shared.evm.token import Token
 from tallystick_shared.market import Listing
 
 from .chain.cost import market
@@ -28,7 +30,7 @@ from .keys import Secret
 from .provide import Provider, default_endpoint
 from .quote import Agree, Quote
 from .settings import Settings
-from .shown import parse_amount, plain_text, show_amount
+from .shown import Money, plain_text
 from .store import UserStore
 
 Say = Callable[[dict[str, Any], str], None]
@@ -104,34 +106,37 @@ async def provide_now(
 
 @dataclass(frozen=True)
 class ChatWishes:
-    """The flags of `tallystick chat`. `provider` is hex, `deposit` as `parse_amount` reads it, `delay` in seconds."""
+    """The flags of `tallystick chat`: addresses of 20 bytes, `deposit` for `Money.parse`, `delay` in seconds."""
 
     prompt: str | None
-    provider: str | None
+    provider: bytes | None
     deposit: str
     delay: int | None
     max_units: int
     low_latency: bool
     close: bool
+    token: bytes = NATIVE
 
 
 class _Chat:
     """One run of `tallystick chat`."""
 
-    def __init__(self, settings: Settings, wishes: ChatWishes, account: Account, say: Say, stream: bool) -> None:
+    def __init__(
+        self, settings: Settings, wishes: ChatWishes, account: Account, say: Say, stream: bool, money: Money
+    ) -> None:
         self._settings, self._wishes, self._account = settings, wishes, account
-        self._say, self._stream = say, stream
-        self._symbol = settings.chain.symbol
+        self._say, self._stream, self._money = say, stream, money
 
     async def deposit(self, listing: Listing) -> tuple[Deposit, bool]:
         """The deposit to use, and whether it is new."""
-        found = await self._account.find(listing)
+        found = await self._account.find(listing, self._wishes.token)
         if found is not None:
             return found, False
         delay = DEFAULT_DELAY if self._wishes.delay is None else self._wishes.delay
-        deposit, receipt = await self._account.open(listing, Terms(parse_amount(self._wishes.deposit), delay=delay))
+        terms = Terms(self._money.parse(self._wishes.deposit), delay=delay, token=self._wishes.token)
+        deposit, receipt = await self._account.open(listing, terms)
         say = {"opened": "0x" + receipt.transaction.hex(), "deposit": deposit.amount, "gas": receipt.gas_used}
-        self._say(say, f"[dim]Deposit of {show_amount(deposit.cap, self._symbol)} opened.[/dim]")
+        self._say(say, f"[dim]Deposit of {self._money.show(deposit.cap)} opened.[/dim]")
         return deposit, True
 
     async def talk(self, conversation: Conversation, model: str) -> list[Answer]:
@@ -164,7 +169,7 @@ class _Chat:
         if self._stream:
             sys.stdout.write("\n")
         values = {name: value for name, value in asdict(answer).items() if name != "arrivals"}
-        cost = show_amount(answer.amount, self._symbol)
+        cost = self._money.show(answer.amount)
         self._say(
             {"answer": {**values, "amount": str(answer.amount)}},
             f"[dim]{answer.input_units} in, {answer.output_units} out, {cost}, {answer.seconds:.1f} s[/dim]",
@@ -184,8 +189,16 @@ class _Chat:
         paid, refund = self._account.closing(receipt["logs"], deposit)
         self._say(
             {"closed": to_hex(transaction), "paid": str(paid), "refund": str(refund)},
-            f"[dim]Closed: {show_amount(paid, self._symbol)} paid, {show_amount(refund, self._symbol)} back.[/dim]",
+            f"[dim]Closed: {self._money.show(paid)} paid, {self._money.show(refund)} back.[/dim]",
         )
+
+
+async def _money(settings: Settings, wishes: ChatWishes, rpc: HttpRpc) -> Money:
+    """The coin, or the token that was asked for, as it calls itself."""
+    if wishes.token == NATIVE:
+        return Money(settings.chain.symbol)
+    token = Token(NativeCrypto(), wishes.token)
+    return Money(plain_text(await token.symbol(rpc)), await token.decimals(rpc))
 
 
 async def chat_now(settings: Settings, key: Secret, wishes: ChatWishes, say: Say, *, stream: bool) -> list[Answer]:
@@ -195,8 +208,8 @@ async def chat_now(settings: Settings, key: Secret, wishes: ChatWishes, say: Say
         where = await locate(settings, chain, rpc, crypto, with_block=False)
         store = UserStore(settings.data_dir, crypto)
         account = Account(crypto, rpc, where, key.reveal(), store, min(1.0, settings.chain.interval))
-        listing = await account.choose(to_bytes(wishes.provider) if wishes.provider else None)
-        run = _Chat(settings, wishes, account, say, stream)
+        listing = await account.choose(wishes.provider)
+        run = _Chat(settings, wishes, account, say, stream, await _money(settings, wishes, rpc))
         deposit, _ = await run.deposit(listing)
         profile = listing.usable()
         conversation = Conversation(crypto, store, deposit, profile, low_latency=wishes.low_latency)

@@ -5,6 +5,7 @@ tab-separated columns with a head, whole and uncoloured, for `cut` and `awk`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 
@@ -14,15 +15,16 @@ from rich.table import Table
 
 from tallystick_shared.errors import Code, LocalError
 
-COIN = 10**18
 GWEI = 10**9
 STEPS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
 
-def parse_amount(text: str) -> int:
-    """`0.01` of the coin, or `5000wei`. Raises LocalError BAD_SETTINGS."""
+def parse_amount(text: str, decimals: int = 18) -> int:
+    """`0.01` of the coin (or of a token with so many decimals), or `5000wei`: smallest units. Raises LocalError
+    BAD_SETTINGS.
+    """
     try:
-        amount = Decimal(text[:-3]) if text.endswith("wei") else Decimal(text) * COIN
+        amount = Decimal(text[:-3]) if text.endswith("wei") else Decimal(text) * 10**decimals
         if amount <= 0 or amount != int(amount):
             raise InvalidOperation
     except (InvalidOperation, OverflowError, ValueError):
@@ -30,9 +32,24 @@ def parse_amount(text: str) -> int:
     return int(amount)
 
 
-def show_amount(amount: int, symbol: str) -> str:
-    """An amount of smallest units for people: exact, in the coin."""
-    return f"{_trimmed(Decimal(amount) / COIN)} {symbol}"
+def show_amount(amount: int, symbol: str, decimals: int = 18) -> str:
+    """An amount of smallest units for people: exact, in the coin or in a token with so many decimals."""
+    return f"{_trimmed(Decimal(amount) / 10**decimals)} {symbol}"
+
+
+@dataclass(frozen=True)
+class Money:
+    """What amounts are in: a symbol, and how many decimals its smallest unit is below one."""
+
+    symbol: str
+    decimals: int = 18
+
+    def show(self, amount: int) -> str:
+        return show_amount(amount, self.symbol, self.decimals)
+
+    def parse(self, text: str) -> int:
+        """Raises LocalError BAD_SETTINGS."""
+        return parse_amount(text, self.decimals)
 
 
 def show_gwei(price: int) -> str:

@@ -13,7 +13,10 @@ from eth_abi.abi import encode
 
 from contracts.build import artefact
 from tallystick_helper.chain.sender import Sender
+from tallystick_helper.commands import ChatWishes, chat_now
 from tallystick_helper.crypto import NativeCrypto
+from tallystick_helper.keys import Secret
+from tallystick_helper.shown import Money
 from tallystick_shared.deposit import Deposit, Terms
 from tallystick_shared.errors import Code, LocalError, PeerError
 from tallystick_shared.evm.token import Token
@@ -63,6 +66,23 @@ async def talk(provider: Serving, deposit: Deposit) -> int:
     await provider.node.till.finish()
     await conversation.leave()
     return int(answer.amount)
+
+
+async def test_the_terminal_pays_in_a_token(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    token = await issue(world, "Coin", 6)
+    async with provider_of(world, token) as provider:
+        settings = world.settings("terminal")
+        wishes = ChatWishes("hello", provider.provider, "2.5", None, 20, False, True, token.address)
+        told: list[str] = []
+        key = Secret(world.user_key)
+        await chat_now(settings, key, wishes, lambda _, text: told.append(text), stream=False)
+        assert "Deposit of 2.5 COIN opened." in told[0]
+        paid = await token.balance(world.rpc, provider.provider)
+        assert 0 < paid == PURSE - await token.balance(world.rpc, world.crypto.secp256k1_address(world.user_key))
+        assert (
+            told[-1] == f"[dim]Closed: {Money('COIN', 6).show(paid)} paid, "
+            f"{Money('COIN', 6).show(2_500_000 - paid)} back.[/dim]"
+        )
 
 
 @pytest.mark.parametrize(("name", "constructor", "transactions"), [("Coin", (6,), 1), ("Odd", (), 2)])

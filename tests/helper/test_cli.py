@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tallystick_helper.commands import parse_amount, show_amount
+from tallystick_helper.shown import Money, parse_amount, show_amount
 from tallystick_shared.errors import Code, LocalError
 
 from .world import World, new_world
@@ -112,6 +112,8 @@ def test_amounts_are_read_and_shown_exactly() -> None:
     assert show_amount(1, "ETH") == "0.000000000000000001 ETH"
     assert show_amount(20 * 10**18, "ETH") == "20 ETH"
     assert show_amount(0, "ETH") == "0 ETH"
+    assert Money("USDC", 6).show(1_500_000) == "1.5 USDC"
+    assert Money("USDC", 6).parse("1.5") == 1_500_000
     for wrong in ("", "x", "-1", "0", "0.5wei", "1e-19"):
         with pytest.raises(LocalError) as caught:
             parse_amount(wrong)
