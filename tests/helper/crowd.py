@@ -5,7 +5,8 @@ their signatures on the transactions.
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+import contextlib
+from collections.abc import AsyncIterator
 
 from tallystick_shared.evm.registry import Registry
 from tallystick_shared.messages import amount_bytes
@@ -14,11 +15,13 @@ from tallystick_shared.profile import VERSION, Offer, Profile, registry_domain
 from .world import CHAIN_ID, ETHER, World
 
 STAKE = 10**15
+AT_ONCE = 20
+NOWHERE = "ws://127.0.0.1:9"
 OFFER = Offer("crowd", "text", amount_bytes(10**12), amount_bytes(10**12), "token", 16, 64, 8192, bytes(32))
 
 
 class Crowd:
-    """Providers by number. Their keys are made of it; nobody listens at their endpoints unless a test says where."""
+    """Providers by number. Their keys are made of it; nobody listens at their endpoint."""
 
     def __init__(self, world: World) -> None:
         self.world, self.registry = world, Registry(world.crypto, world.where.registry)
@@ -30,10 +33,10 @@ class Crowd:
     def address(self, number: int) -> bytes:
         return self.world.crypto.secp256k1_address(self.key(number))
 
-    def profile(self, number: int, epoch: int = 1, endpoint: str = "ws://127.0.0.1:9") -> Profile:
+    def profile(self, number: int, epoch: int = 1) -> Profile:
         crypto, owner = self.world.crypto, self.address(number)
         unsigned = Profile(
-            VERSION, (endpoint,), crypto.x25519_public(self.key(number)), owner, owner, (bytes(20),), amount_bytes(0),
+            VERSION, (NOWHERE,), crypto.x25519_public(self.key(number)), owner, owner, (bytes(20),), amount_bytes(0),
             900, amount_bytes(0), amount_bytes(10**9), 1, epoch, (OFFER,),
         )  # fmt: skip
         domain = registry_domain(CHAIN_ID, self.world.where.registry)
@@ -49,19 +52,26 @@ class Crowd:
         }
         await self.world.rpc.request("eth_sendTransaction", [transaction])
 
-    async def register(self, *numbers: int, mine: bool = True, **changes: Any) -> None:
-        """All of them in one block, in this order; with `mine` False they wait."""
-        rpc = self.world.rpc
-        await rpc.request("anvil_autoImpersonateAccount", [True])
-        await rpc.request("evm_setAutomine", [False])
-        for number in numbers:
-            blob = self.profile(number, **changes).encode()
-            self.blobs[self.address(number)] = blob
-            await rpc.request("anvil_setBalance", ["0x" + self.address(number).hex(), hex(ETHER)])
-            await self._send(number, self.registry.register(blob), STAKE)
-        if mine:
-            await self.mine()
-        await rpc.request("evm_setAutomine", [True])
+    async def _enter(self, number: int) -> None:
+        blob = self.profile(number).encode()
+        self.blobs[self.address(number)] = blob
+        await self.world.rpc.request("anvil_setBalance", ["0x" + self.address(number).hex(), hex(ETHER)])
+        await self._send(number, self.registry.register(blob), STAKE)
+
+    @contextlib.asynccontextmanager
+    async def _one_block(self) -> AsyncIterator[None]:
+        """What is sent inside is mined at its end, in one block."""
+        await self.world.rpc.request("anvil_autoImpersonateAccount", [True])
+        await self.world.rpc.request("evm_setAutomine", [False])
+        yield
+        await self.mine()
+        await self.world.rpc.request("evm_setAutomine", [True])
+
+    async def register(self, *numbers: int) -> None:
+        """All of them in one block, in this order."""
+        async with self._one_block():
+            for number in numbers:
+                await self._enter(number)
 
     async def announce(self, number: int, epoch: int) -> None:
         blob = self.profile(number, epoch).encode()
@@ -85,7 +95,9 @@ class Crowd:
         await self.world.rpc.request("anvil_mine", [hex(blocks)])
 
     async def fill(self, count: int, per_block: int = 100) -> None:
-        """So many of them."""
+        """So many of them, in whatever order."""
         for first in range(0, count, per_block):
-            await self.register(*range(first, min(count, first + per_block)))
-            await asyncio.sleep(0)
+            async with self._one_block():
+                for some in range(first, min(count, first + per_block), AT_ONCE):
+                    numbers = range(some, min(count, first + per_block, some + AT_ONCE))
+                    await asyncio.gather(*(self._enter(number) for number in numbers))

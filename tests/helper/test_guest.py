@@ -80,10 +80,11 @@ async def test_nodes_that_are_gone_are_passed_over(world: World) -> None:
 
 
 @pytest.mark.full
+@pytest.mark.timeout(900)
 async def test_a_market_of_ten_thousand(world: World) -> None:
     """Two real nodes among 10,000: eleven calls, two snapshots."""
     async with two_nodes(world) as nodes:
-        await Crowd(world).fill(9_998)
+        await Crowd(world).fill(9_998, per_block=200)
         known = await informed(nodes, 10_000)
         rpc = Watched(world, pruned=True)
         view = await NativeGuest(world.crypto, world.where).market(rpc, known=known)
