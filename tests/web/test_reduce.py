@@ -41,7 +41,7 @@ ACTIONS = [
     a.WalletMoved(WalletPhase.NONE),
     a.BalanceRead(7),
     a.MarketReading(),
-    a.MarketRead((CHOICE, BAD)),
+    a.MarketRead(Market(choices=(CHOICE, BAD))),
     a.Chosen(CHOICE),
     a.AmountTyped("1"),
     a.DepositLoaded(Deposit(DepositPhase.OPEN, b"\x01" * 32, PROVIDER, 100)),
@@ -128,19 +128,19 @@ def test_what_did_not_fail_is_not_retried(state: TurnState) -> None:
 
 def test_disconnecting_forgets_market_and_choice_but_not_the_deposit() -> None:
     deposit = Deposit(DepositPhase.OPEN, b"\x01" * 32, PROVIDER, 100)
-    state = after(a.DepositLoaded(deposit), a.MarketRead((CHOICE,)), a.WalletMoved(WalletPhase.NONE))
+    state = after(a.DepositLoaded(deposit), a.MarketRead(Market(choices=(CHOICE,))), a.WalletMoved(WalletPhase.NONE))
     assert (state.market, state.chosen, state.deposit) == (Market(), None, deposit)
 
 
 def test_a_deposits_provider_is_chosen_when_the_market_is_read() -> None:
     deposit = Deposit(DepositPhase.OPEN, b"\x01" * 32, PROVIDER, 100)
-    assert after(a.DepositLoaded(deposit), a.MarketRead((BAD, OTHER, CHOICE))).chosen == CHOICE
-    assert after(a.MarketRead((BAD, OTHER, CHOICE))).chosen is None
+    assert after(a.DepositLoaded(deposit), a.MarketRead(Market(choices=(BAD, OTHER, CHOICE)))).chosen == CHOICE
+    assert after(a.MarketRead(Market(choices=(BAD, OTHER, CHOICE)))).chosen is None
 
 
 def test_a_choice_is_renewed_by_reading_again() -> None:
     dearer = dataclasses.replace(CHOICE, price_out=9)
-    assert after(a.Chosen(CHOICE), a.MarketRead((dearer,))).chosen == dearer
+    assert after(a.Chosen(CHOICE), a.MarketRead(Market(choices=(dearer,)))).chosen == dearer
 
 
 def test_counts_move_alone() -> None:

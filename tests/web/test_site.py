@@ -41,6 +41,13 @@ def test_another_coin() -> None:
     assert (site.coin, site.rpc) == (Coin("xDAI", 18), ("http://a",))
 
 
+def test_whom_to_ask_is_a_help_that_may_be_unreadable() -> None:
+    site = read(known={"0x" + "03" * 20: "0x0102"})
+    assert site.known == ((b"\x03" * 20, b"\x01\x02"),)  # type: ignore[attr-defined]
+    for known in ([], {"0x03": "0x"}, {"0x" + "03" * 20: 5}, "x"):
+        assert read(known=known).known == ()  # type: ignore[attr-defined]
+
+
 @pytest.mark.parametrize("text", ["", "null", "[]", "{}", "not json", '{"chain_id": "x"}'])
 def test_what_cannot_be_read_is_no_site(text: str) -> None:
     assert read_site(text) is None

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .ports import WalletInfo
-from .state import Choice, Deposit, DepositPhase, Link, Notice, Sheet, Site, Turn, TurnState, Usage, WalletPhase
+from .state import Choice, Deposit, DepositPhase, Link, Market, Notice, Sheet, Site, Turn, TurnState, Usage, WalletPhase
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class MarketReading:
 
 @dataclass(frozen=True)
 class MarketRead:
-    choices: tuple[Choice, ...]
+    market: Market
 
 
 @dataclass(frozen=True)

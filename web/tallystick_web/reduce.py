@@ -40,11 +40,11 @@ def _balance_read(state: State, action: a.BalanceRead) -> State:
 
 
 def _market_read(state: State, action: a.MarketRead) -> State:
-    usable = {choice.id: choice for choice in action.choices if not choice.fault}
+    usable = {choice.id: choice for choice in action.market.choices if not choice.fault}
     chosen = usable.get(state.chosen.id) if state.chosen else None
     if chosen is None and state.deposit.live:
         chosen = next((choice for choice in usable.values() if choice.provider == state.deposit.provider), None)
-    return replace(state, market=Market(MarketPhase.READ, action.choices), chosen=chosen or state.chosen)
+    return replace(state, market=action.market, chosen=chosen or state.chosen)
 
 
 def _deposit_moved(state: State, action: a.DepositMoved) -> State:

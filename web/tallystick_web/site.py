@@ -26,6 +26,7 @@ def read_site(text: str) -> Site | None:
             Coin(str(coin.get("symbol") or "ETH"), int(coin.get("decimals", 18))),
             bool(data.get("demo")),
             str(data.get("explorer") or "").rstrip("/"),
+            _known(data.get("known")),
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
@@ -33,6 +34,14 @@ def read_site(text: str) -> Site | None:
 
 def _urls(value: Any) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(str(url) for url in value or ())
+
+
+def _known(value: Any) -> tuple[tuple[bytes, bytes], ...]:
+    """A help that the page does without where it cannot be read."""
+    try:
+        return tuple((_address(provider), to_bytes(blob)) for provider, blob in (value or {}).items())
+    except (ValueError, TypeError, AttributeError):
+        return ()
 
 
 def _address(value: str) -> bytes:

@@ -12,6 +12,8 @@ from typing import Any
 from .figures import Coin
 from .ports import WalletInfo
 
+UNREAD = "unread"
+
 
 class WalletPhase(Enum):
     """Where the wallet stands."""
@@ -76,7 +78,9 @@ class TurnState(Enum):
 
 @dataclass(frozen=True)
 class Site:
-    """The chain this page works on, as its server names it. `demo` is true where the money is worth nothing."""
+    """The chain this page works on, as its server names it. `demo` is true where the money is worth nothing; `known`
+    are some providers' profiles, not checked yet: whom to ask first.
+    """
 
     chain_id: int
     chain_name: str
@@ -87,6 +91,7 @@ class Site:
     coin: Coin = field(default_factory=Coin)
     demo: bool = False
     explorer: str = ""
+    known: tuple[tuple[bytes, bytes], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -101,7 +106,9 @@ class Wallet:
 
 @dataclass(frozen=True)
 class Choice:
-    """One model of one provider. `fault` is the code's name where the provider's entry cannot be used."""
+    """One model of one provider. `fault` is the code's name where the provider's entry cannot be used, UNREAD where
+    nobody gave it.
+    """
 
     provider: bytes
     endpoint: str = ""
@@ -120,10 +127,15 @@ class Choice:
 
 @dataclass(frozen=True)
 class Market:
-    """What the chain shows."""
+    """What the chain shows: `count` providers, of which `missing` could not be read. `wrong` where a provider's list
+    did not fit the chain.
+    """
 
     phase: MarketPhase = MarketPhase.UNREAD
     choices: tuple[Choice, ...] = ()
+    count: int = 0
+    missing: int = 0
+    wrong: bool = False
 
 
 @dataclass(frozen=True)

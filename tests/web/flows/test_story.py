@@ -10,62 +10,19 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tallystick_helper import demo
-from tallystick_helper.dial import NativeHost
-from tallystick_shared.errors import Code, LocalError, PeerError
-from tallystick_shared.evm.rpc import RpcError
+from tallystick_shared.errors import LocalError
 from tallystick_web.app import App
-from tallystick_web.main import Page, build, start
-from tallystick_web.ports import WalletInfo
+from tallystick_web.main import Page, start
 from tallystick_web.state import DepositPhase, Link, State, TurnState
 from tests.e2e.stack import Demo
-from tests.e2e.wallet import ETHER, Refusal, TestWallet
-from tests.web.seats import WALLET, MemoryLocks, MemoryVault, seats, until
+from tests.e2e.wallet import ETHER, TestWallet
+from tests.web.seats import MemoryLocks, MemoryVault, until
 
-
-class RealWorld(NativeHost):
-    """The network and clocks of this machine. `gone` cuts the way to every provider."""
-
-    gone = False
-
-    async def dial(self, url: str) -> Any:
-        if self.gone:
-            raise PeerError(Code.PROVIDER_GONE, url=url)
-        return await super().dial(url)
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-
-    def offset_minutes(self) -> int:
-        return 0
-
-
-class RealWallets:
-    """A wallet that signs, behind the page's seat."""
-
-    def __init__(self, wallet: TestWallet) -> None:
-        self._wallet = wallet
-
-    def found(self) -> tuple[WalletInfo, ...]:
-        return (WALLET,)
-
-    def watch(self, changed: Any) -> None:
-        """Nothing comes later."""
-
-    def listen(self, wallet: str, heard: Any) -> None:
-        """Nothing changes."""
-
-    async def request(self, wallet: str, method: str, params: list[Any]) -> Any:
-        try:
-            return await asyncio.to_thread(self._wallet.request, method, params)
-        except Refusal as refusal:
-            raise RpcError(refusal.code, refusal.message) from None
-        except RuntimeError as error:
-            raise RpcError(-32000, str(error)) from None
+from .real import RealWallets, RealWorld, page_of
 
 
 @dataclass
@@ -118,16 +75,12 @@ class Story:
 
     def reopened(self) -> Story:
         """The same person, browser and wallet after a reload."""
-        return Story(self.up, self.wallet, self.vault, self.world, page_of(self.wallet, self.vault, self.world))
+        page = page_of(RealWallets(self.wallet), self.vault, self.world)
+        return Story(self.up, self.wallet, self.vault, self.world, page)
 
     async def leave(self) -> None:
         await self.page.chat.hang_up()
         await self.app.idle()
-
-
-def page_of(wallet: TestWallet, vault: MemoryVault, world: RealWorld) -> Page:
-    filled = seats(world=world)
-    return build(type(filled)(RealWallets(wallet), vault, filled.locks, filled.screen, world, filled.crypto))
 
 
 @pytest.fixture
@@ -139,7 +92,7 @@ async def story(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
         running = Demo(**up)
         wallet = await asyncio.to_thread(TestWallet, running, running.chain_id)
         vault, world = MemoryVault(), RealWorld()
-        told = Story(running, wallet, vault, world, page_of(wallet, vault, world))
+        told = Story(running, wallet, vault, world, page_of(RealWallets(wallet), vault, world))
         yield told
         await told.leave()
 

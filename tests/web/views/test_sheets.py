@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tallystick_web.ports import WalletInfo
-from tallystick_web.state import DepositPhase, Market, MarketPhase, Sheet, State
+from tallystick_web.state import UNREAD, Choice, DepositPhase, Market, MarketPhase, Sheet, State
 from tallystick_web.tree import Element, find, h, text_of
 from tallystick_web.views.sheets import round_down, sheet
 from tallystick_web.words import ENGLISH as T
@@ -59,6 +59,19 @@ def test_a_bad_entry_is_grey_and_says_why() -> None:
 def test_reading_and_nobody_there() -> None:
     assert "Reading" in text_of(shown(replace(CONNECTED, market=Market(MarketPhase.READING)), Sheet.MARKET))
     assert "Nobody offers" in text_of(shown(replace(CONNECTED, market=Market(MarketPhase.READ)), Sheet.MARKET))
+
+
+def test_what_is_missing_or_wrong_is_said_in_one_sentence() -> None:
+    whole = CONNECTED.market
+    said = {
+        text_of(shown(replace(CONNECTED, market=replace(whole, **changes)), Sheet.MARKET))  # type: ignore[arg-type]
+        for changes in ({"count": 2000, "missing": 1500}, {"wrong": True}, {"count": 2})
+    }
+    assert sum("1,500 of 2,000 entries could not be read" in text for text in said) == 1
+    assert sum("a wrong list" in text for text in said) == 1
+    unread = replace(whole, choices=(Choice(b"\x44" * 20, fault=UNREAD),))
+    (grey,) = find(shown(replace(CONNECTED, market=unread), Sheet.MARKET), class_="choice")
+    assert grey.attr("disabled") is not None and "Not read" in text_of(grey)
 
 
 def test_the_demo_is_marked() -> None:

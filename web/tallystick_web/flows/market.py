@@ -1,17 +1,23 @@
-"""Reading the market from the chain, through the wallet's own connection, and choosing from it."""
+"""Reading the market and choosing from it. The chain says, through the wallet's own connection, who is there and with
+which profile; the profiles come from two providers, or where none answers from the chain's logs.
+"""
 
 from __future__ import annotations
 
 from tallystick_shared.errors import Code, LocalError, TallystickError
-from tallystick_shared.market import Listing, Market
+from tallystick_shared.market import Listing
+from tallystick_shared.market import Market as Registered
+from tallystick_shared.market_reader import MarketView, read_market
 from tallystick_shared.messages import amount_int
 
 from ..actions import Chosen, MarketRead, MarketReading, NoticeCleared, SheetClosed, SheetOpened
 from ..app import App
-from ..state import Choice, MarketPhase, Sheet
+from ..state import UNREAD, Choice, Market, MarketPhase, Sheet
+from .guest import PageGuest
 from .wallet import WalletFlow
 
 SERVED = "text"
+SLICE = 20  # signatures between two looks of the browser at what people do
 
 
 class MarketFlow:
@@ -20,6 +26,8 @@ class MarketFlow:
     def __init__(self, app: App, wallet: WalletFlow) -> None:
         self._app, self._wallet = app, wallet
         self._listings: dict[bytes, Listing] = {}
+        self._blobs: dict[bytes, bytes] = {}
+        self.guest = PageGuest(app)
         app.on("open-market", self._open)
         app.on("read-market", self._read_intent)
         app.on("choose", self.choose)
@@ -37,21 +45,48 @@ class MarketFlow:
         await self.read()
 
     async def read(self) -> None:
-        """Reads every provider. Raises RpcError; LocalError NO_PROVIDERS where there is none."""
+        """Reads every provider and checks each one's hash and signature. Raises RpcError; LocalError NO_PROVIDERS where
+        there is none.
+        """
         state = self._app.state
         if state.site is None or self._wallet.rpc is None:
             return
         self._app.dispatch(MarketReading())
-        market = Market(self._app.seats.crypto, state.site.chain_id, state.site.registry)
-        choices: tuple[Choice, ...] = ()
+        registered = Registered(self._app.seats.crypto, state.site.chain_id, state.site.registry)
+        market = Market(MarketPhase.READ)
         try:
-            listings = await market.listings(self._wallet.rpc)
-            self._listings = {listing.provider: listing for listing in listings}
-            choices = tuple(choice for listing in listings for choice in choices_of(listing))
+            known = dict(state.site.known) | self._blobs
+            view = await read_market(registered, self._wallet.rpc, self.guest, known=known)
+            market = await self._take(view)
         finally:
-            self._app.dispatch(MarketRead(choices))
-        if not choices:
+            self._app.dispatch(MarketRead(market))
+        if not market.choices:
             raise LocalError(Code.NO_PROVIDERS)
+
+    async def _take(self, view: MarketView) -> Market:
+        """What the view holds, checked bit by bit: a thousand signatures at once would hold the page still."""
+        listings: dict[bytes, Listing] = {}
+        for place, provider in enumerate(view):
+            if place % SLICE == SLICE - 1:
+                await self._app.seats.world.sleep(0)
+            listings[provider] = view.listing(provider)
+        self._listings = listings
+        self._blobs = {provider: blob for provider in view if (blob := view.blob(provider)) is not None}
+        unread = set(view.missing)
+        choices = [
+            choice
+            for listing in listings.values()
+            for choice in (
+                [Choice(listing.provider, fault=UNREAD)] if listing.provider in unread else choices_of(listing)
+            )
+        ]
+        wrong = any(source.disagrees and source.fault is None for source in view.sources)
+        missing = max(0, view.count - len(view)) + len(unread)
+        return Market(MarketPhase.READ, tuple(choices), view.count, missing, wrong)
+
+    def informants(self) -> list[Listing]:
+        """Providers that can be asked something, as they were last read."""
+        return [listing for listing in self._listings.values() if listing.profile is not None]
 
     async def listing(self, provider: bytes) -> Listing:
         """A provider's listing, as it was last read. Raises TallystickError."""

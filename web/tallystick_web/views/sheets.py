@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..figures import clock_time, money, parse_amount, plain, short_address, span
-from ..state import Choice, DepositPhase, MarketPhase, Sheet, State
+from ..state import UNREAD, Choice, DepositPhase, MarketPhase, Sheet, State
 from ..tree import Children, Element, Node, h
 from ..words import Words
 from .money import money_sheet, transaction
@@ -59,13 +59,22 @@ def market(state: State, t: Words) -> Parts:
     refresh = [button(t("do.refresh"), "read-market", kind="quiet")]
     if not state.market.choices:
         return t("market.title"), [h("p", t("market.none"))], refresh
+    lead = h("p", f"{t('market.lead')} {incomplete(state, t)}".strip())
     rows = [h("li", _choice(choice, state, t), key=choice.id) for choice in state.market.choices]
-    return t("market.title"), [h("p", t("market.lead")), h("ul", rows, class_="choices")], refresh
+    return t("market.title"), [lead, h("ul", rows, class_="choices")], refresh
+
+
+def incomplete(state: State, t: Words) -> str:
+    """One sentence where something is missing or did not agree; empty where all is as it should be."""
+    market = state.market
+    if market.missing:
+        return t("market.missing", missing=f"{market.missing:,}", count=f"{market.count:,}")
+    return t("market.wrong") if market.wrong else ""
 
 
 def _choice(choice: Choice, state: State, t: Words) -> Element:
     if choice.fault:
-        says, _ = t.error(choice.fault)
+        says = t("market.unread") if choice.fault == UNREAD else t.error(choice.fault)[0]
         what = h("span", h("span", short_address(choice.provider), class_="title"), h("span", says, class_="sub"))
         return h(
             "button", h("span", class_="dot", data_state="gone"), what, class_="choice", type="button", disabled=True
