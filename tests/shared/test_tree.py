@@ -8,12 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallystick_helper.crypto import NativeCrypto
 from tallystick_shared.channel import MAX_DEPTH, leaf, root_of
+from tallystick_shared.crypto import Crypto
 from tallystick_shared.tree import WHOLE, Seat, depths, grow
 from tests.shared.tools import Seeded
-
-CRYPTO = NativeCrypto()
 
 
 def seats(levels: list[int]) -> list[Seat]:
@@ -67,49 +65,49 @@ def test_weights_that_do_not_do(weights: list[int]) -> None:
 
 
 @given(st.lists(st.integers(1, MAX_DEPTH), min_size=1, max_size=40))
-def test_every_leaf_leads_to_the_root_unless_they_do_not_fit(levels: list[int]) -> None:
+def test_every_leaf_leads_to_the_root_unless_they_do_not_fit(crypto: Crypto, levels: list[int]) -> None:
     """Kraft's inequality decides, and nothing else."""
     wanted = seats(levels)
     if given_out(levels) > WHOLE:
         with pytest.raises(ValueError):
-            grow(CRYPTO, wanted)
+            grow(crypto, wanted)
         return
-    root, leaves = grow(CRYPTO, wanted)
+    root, leaves = grow(crypto, wanted)
     for seat, place in zip(wanted, leaves, strict=True):
         assert len(place.path) == seat.depth
-        assert root_of(CRYPTO, leaf(CRYPTO, seat.payee, seat.closer, place.salt), place.path) == root
+        assert root_of(crypto, leaf(crypto, seat.payee, seat.closer, place.salt), place.path) == root
 
 
-def test_a_place_is_good_for_its_own_payee_only() -> None:
+def test_a_place_is_good_for_its_own_payee_only(crypto: Crypto) -> None:
     one, other = seats([1, 1])
-    root, (place, _) = grow(CRYPTO, [one, other])
+    root, (place, _) = grow(crypto, [one, other])
     for payee, closer in ((other.payee, one.closer), (one.payee, other.closer), (other.payee, other.closer)):
-        assert root_of(CRYPTO, leaf(CRYPTO, payee, closer, place.salt), place.path) != root
+        assert root_of(crypto, leaf(crypto, payee, closer, place.salt), place.path) != root
 
 
-def test_two_seats_of_one_payee_are_refused() -> None:
+def test_two_seats_of_one_payee_are_refused(crypto: Crypto) -> None:
     """The contract pays him the larger cap only, and the smaller one would be nobody's."""
     one = seats([1])[0]
     with pytest.raises(ValueError, match="one place"):
-        grow(CRYPTO, [one, Seat(one.payee, bytes(20), 2)])
+        grow(crypto, [one, Seat(one.payee, bytes(20), 2)])
 
 
 @pytest.mark.parametrize("levels", [[], [0], [MAX_DEPTH + 1], [1, 0]])
-def test_depths_out_of_bounds_are_refused(levels: list[int]) -> None:
+def test_depths_out_of_bounds_are_refused(crypto: Crypto, levels: list[int]) -> None:
     with pytest.raises(ValueError, match="1 to 8"):
-        grow(CRYPTO, seats(levels))
+        grow(crypto, seats(levels))
 
 
-def test_salts_differ_and_fillers_are_random() -> None:
+def test_salts_differ_and_fillers_are_random(crypto: Crypto) -> None:
     """Three of four places: whoever guesses the payees cannot tell from a path who sits where, or that one is empty."""
     wanted = seats([2, 2, 2])
-    _, leaves = grow(CRYPTO, wanted)
+    _, leaves = grow(crypto, wanted)
     assert len({place.salt for place in leaves}) == 3 and bytes(32) not in {place.salt for place in leaves}
     seen = {sibling for place in leaves for sibling in place.path}
-    assert not any(leaf(CRYPTO, seat.payee, seat.closer) in seen for seat in wanted)
-    again, _ = grow(CRYPTO, wanted)
-    assert again != grow(CRYPTO, wanted)[0]
+    assert not any(leaf(crypto, seat.payee, seat.closer) in seen for seat in wanted)
+    again, _ = grow(crypto, wanted)
+    assert again != grow(crypto, wanted)[0]
 
 
-def test_the_same_randomness_gives_the_same_tree() -> None:
-    assert grow(Seeded(CRYPTO), seats([1, 2, 3])) == grow(Seeded(CRYPTO), seats([1, 2, 3]))
+def test_the_same_randomness_gives_the_same_tree(crypto: Crypto) -> None:
+    assert grow(Seeded(crypto), seats([1, 2, 3])) == grow(Seeded(crypto), seats([1, 2, 3]))
