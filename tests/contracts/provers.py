@@ -10,6 +10,8 @@ import json
 import os
 import shutil
 import subprocess
+import sys
+import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -23,6 +25,15 @@ from contracts.machine import ROOT
 FOLDER = Path(__file__).with_name("forge")
 BUILD = ROOT / ".tallystick" / "forge"
 """Where forge keeps what it compiled; it compiles again only what has changed."""
+
+
+HALMOS = ROOT / ".tallystick" / "halmos"
+"""halmos wants an older rich than the rest of this project: it has a folder of its own, filled when first needed."""
+
+PROOFS = ROOT / ".tallystick" / "proofs"
+"""What forge compiles for halmos. Made anew by each run of the tests, for halmos stumbles over a stale one."""
+
+LOCK = ROOT / "requirements" / "halmos.lock"
 
 
 @dataclass(frozen=True)
@@ -108,3 +119,55 @@ def campaigns(told: dict[str, Any]) -> Iterator[Campaign]:
             done = Counter({step.rsplit(".", 1)[1]: row["calls"] - row["discards"] for step, row in rows})
             ok = result["status"] == "Success"
             yield Campaign(name.removesuffix("()"), ok, result["reason"] or "", kind.get("calls", 0), done)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What halmos found of one property. Proved: in every path, for all values; else a counterexample, or no answer."""
+
+    name: str
+    proved: bool
+    refuted: bool
+    paths: int
+    seconds: float
+
+
+def install_halmos() -> None:
+    """Put halmos in its folder, unless it is there as the lock says. Raises CalledProcessError."""
+    mark = HALMOS / "lock"
+    if mark.is_file() and mark.read_bytes() == LOCK.read_bytes():
+        return
+    shutil.rmtree(HALMOS, ignore_errors=True)
+    pip = [sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--require-hashes"]
+    subprocess.run([*pip, "--target", str(HALMOS), "-r", str(LOCK)], check=True, capture_output=True)
+    mark.write_bytes(LOCK.read_bytes())
+
+
+def prove(contract: str, only: str, seconds: int = 120, **codes: str) -> dict[str, Verdict]:
+    """Ask halmos for the properties whose names begin so, each query of the solver within `seconds`.
+
+    Raises RuntimeError when halmos itself fails.
+    """
+    own = environment(PROOFS, **codes) | {"FOUNDRY_SRC": "proofs", "FOUNDRY_TEST": "proofs", "PYTHONPATH": str(HALMOS)}
+    own["PATH"] = os.pathsep.join([str(Path(forge_binary()).parent), str(HALMOS / "bin"), own["PATH"]])
+    # Vyper's mappings are laid out in another way than Solidity's: the generic layout knows no order. The bound of
+    # loops is above any that is met: halmos would leave out what lies behind it.
+    how = ["--storage-layout", "generic", "--loop", "64", "--solver-timeout-assertion", f"{seconds}s", "--no-status"]
+    with tempfile.NamedTemporaryFile(suffix=".json") as told:
+        what = ["--root", ".", "--forge-build-out", str(PROOFS / "out"), "--json-output", told.name]
+        which = ["--contract", contract, "--match-test", f"^{only}"]
+        command = [sys.executable, "-m", "halmos", *what, *which, *how]
+        done = subprocess.run(command, cwd=FOLDER, env=own, capture_output=True, text=True, check=False)
+        answer = Path(told.name).read_text(encoding="utf-8")
+    if not answer:
+        raise RuntimeError(f"halmos: {(done.stdout + done.stderr)[-2000:]}")
+    return {verdict.name: verdict for verdict in verdicts(json.loads(answer))}
+
+
+def verdicts(told: dict[str, Any]) -> Iterator[Verdict]:
+    """The properties in what halmos tells in JSON."""
+    for results in told["test_results"].values():
+        for result in results:
+            name = result["name"].partition("(")[0]
+            proved = result["exitcode"] == 0 and not result["num_bounded_loops"]
+            yield Verdict(name, proved, result["exitcode"] == 1, result["num_paths"][0], result["time"][0])
