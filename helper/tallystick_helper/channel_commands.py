@@ -14,6 +14,7 @@ import msgspec
 from tallystick_shared.channel import NATIVE
 from tallystick_shared.deposit import Deposit
 from tallystick_shared.errors import Code, LocalError, PeerError, TallystickError
+from tallystick_shared.evm.replaced import Watched
 from tallystick_shared.evm.rpc import to_bytes, to_hex
 from tallystick_shared.market import Market
 
@@ -160,19 +161,25 @@ async def _close(at: Desk, view: View, deposit: Deposit) -> dict[str, Any]:
         transaction = to_hex(await conversation.close())
     finally:
         await conversation.leave()
-    paid, refund = at.closed(view, await _mined(at, transaction))
+    receipt = await _mined(at, transaction)
+    paid, refund = at.closed(view, receipt.logs)
     at.forget(view)
-    return {"id": to_hex(view.held.channel_id), "closed": transaction, "paid": str(paid), "refund": str(refund)}
+    closed = to_hex(receipt.transaction)
+    return {"id": to_hex(view.held.channel_id), "closed": closed, "paid": str(paid), "refund": str(refund)}
 
 
-async def _mined(at: Desk, transaction: str) -> list[dict[str, Any]]:
-    """The logs of another's transaction, once it is in a block. Raises PeerError CLOSE_FAILED."""
-    until = time.monotonic() + MINED_WITHIN
-    while time.monotonic() < until:
-        found = await at.deposits.rpc.request("eth_getTransactionReceipt", [transaction])
-        if found:
-            return list(Receipt.read(to_bytes(transaction), found).logs)
-        await asyncio.sleep(min(1.0, at.settings.chain.interval))
+async def _mined(at: Desk, transaction: str) -> Receipt:
+    """Of another's transaction, once it is in a block; it may have been sent again at a higher price. Raises
+    PeerError CLOSE_FAILED.
+    """
+    until, watched = time.monotonic() + MINED_WITHIN, Watched(at.deposits.rpc, transaction)
+    try:
+        while time.monotonic() < until:
+            if found := await watched.look():
+                return Receipt.read(to_bytes(found["transactionHash"]), found)
+            await asyncio.sleep(min(1.0, at.settings.chain.interval))
+    except LocalError as error:
+        raise PeerError(Code.CLOSE_FAILED, reason=str(error)) from None
     raise PeerError(Code.CLOSE_FAILED, reason="its transaction is not mined yet", transaction=transaction)
 
 

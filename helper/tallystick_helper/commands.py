@@ -14,6 +14,7 @@ from tallystick_shared.chains import SALT, Deployment
 from tallystick_shared.channel import NATIVE
 from tallystick_shared.deposit import DEFAULT_DELAY, Deposit, Terms
 from tallystick_shared.errors import Code, PeerError
+from tallystick_shared.evm.replaced import Watched
 from tallystick_shared.evm.rpc import to_hex, to_int
 from tallystick_shared.evm.token import Token
 from tallystick_shared.market import Listing
@@ -178,17 +179,17 @@ class _Chat:
 
     async def close(self, conversation: Conversation, deposit: Deposit, rpc: HttpRpc) -> None:
         """Closes by the provider, and waits until the rest is back."""
-        transaction = await conversation.close()
+        watched = Watched(rpc, to_hex(await conversation.close()))
         until = time.monotonic() + 60
-        while not (receipt := await rpc.request("eth_getTransactionReceipt", [to_hex(transaction)])):
+        while (receipt := await watched.look()) is None:
             if time.monotonic() > until:
-                raise PeerError(Code.CLOSE_FAILED, transaction=transaction.hex())
+                raise PeerError(Code.CLOSE_FAILED, reason="its transaction is not mined yet")
             await asyncio.sleep(min(1.0, self._settings.chain.interval))
         if to_int(receipt["status"]) != 1:
-            raise PeerError(Code.CLOSE_FAILED, transaction=transaction.hex())
+            raise PeerError(Code.CLOSE_FAILED, transaction=receipt["transactionHash"])
         paid, refund = self._account.closing(receipt["logs"], deposit)
         self._say(
-            {"closed": to_hex(transaction), "paid": str(paid), "refund": str(refund)},
+            {"closed": receipt["transactionHash"], "paid": str(paid), "refund": str(refund)},
             f"[dim]Closed: {self._money.show(paid)} paid, {self._money.show(refund)} back.[/dim]",
         )
 

@@ -92,6 +92,7 @@ class Code(IntEnum):
     NOT_CONFIRMED = 622
     TOO_EARLY = 623
     UNKNOWN_DEPOSIT = 624
+    TRANSACTION_DROPPED = 625
 
 
 WORDS: dict[Code, tuple[str, str]] = {
@@ -191,6 +192,10 @@ WORDS: dict[Code, tuple[str, str]] = {
     Code.TRANSACTION_PENDING: (
         "The transaction is not in a block yet, and it may still get there.",
         "Look again later, and send nothing in its place until then.",
+    ),
+    Code.TRANSACTION_DROPPED: (
+        "The network forgot the transaction before it was in a block.",
+        "Send it again from your wallet, or give it up there and try again here.",
     ),
     Code.NOT_CONFIRMED: ("Nobody was there to confirm it, so nothing was sent.", "Add --yes to send without asking."),
     Code.TOO_EARLY: ("The deposit cannot be taken back yet.", "Try again once the time shown is over."),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tallystick_shared.evm.replaced import HISTORY, does_the_same, mined_under
+from tallystick_shared.errors import Code, LocalError
+from tallystick_shared.evm.replaced import HISTORY, LOOKS, Watched, does_the_same, mined_under
 from tallystick_shared.evm.rpc import RpcError
 
 ACCOUNT, TO = b"\1" * 20, b"\2" * 20
@@ -69,3 +70,65 @@ def test_the_same_is_what_moves_the_same_money(changes, same):
     assert does_the_same(transaction(0, **changes), TO, 5, b"\xab\xcd") is same
     del (incomplete := transaction(0, **changes))["value"]
     assert not does_the_same(incomplete, TO, 5, b"\xab\xcd")
+
+
+class Seen:
+    """Answers about one transaction, as a test sets them."""
+
+    def __init__(self):
+        self.receipts, self.known, self.used, self.mined = {}, {}, 0, None
+
+    async def request(self, method, params):
+        if method == "eth_getTransactionReceipt":
+            return self.receipts.get(params[0])
+        if method == "eth_getTransactionByHash":
+            return self.known.get(params[0])
+        if method == "eth_getTransactionCount":
+            return hex(self.used)
+        if method == "eth_blockNumber":
+            return "0x0"
+        return {"transactions": [self.mined] if self.mined else []}
+
+
+OURS = transaction(0, hash="0xaa")
+FASTER, OTHER = {**OURS, "hash": "0xbb"}, {**OURS, "hash": "0xcc", "value": "0x0"}
+
+
+async def test_a_transaction_is_looked_at_until_it_is_mined():
+    chain = Seen()
+    watched = Watched(chain, "0xaa")
+    chain.known["0xaa"] = OURS
+    assert await watched.look() is None
+    chain.receipts["0xaa"] = {"status": "0x1"}
+    assert await watched.look() == {"status": "0x1"}
+
+
+@pytest.mark.parametrize(("mined", "by"), [(FASTER, None), (OTHER, "0xcc"), (None, "")])
+async def test_what_took_its_place_is_told_unless_it_does_the_same(mined, by):
+    chain = Seen()
+    watched = Watched(chain, "0xaa")
+    chain.known["0xaa"] = OURS
+    assert await watched.look() is None
+    chain.known, chain.used, chain.mined = {}, 1, mined
+    chain.receipts["0xbb"] = {"status": "0x1", "transactionHash": "0xbb"}
+    for _ in range(LOOKS - 1):
+        assert await watched.look() is None
+    if by is None:
+        assert (await watched.look())["transactionHash"] == "0xbb"
+        return
+    with pytest.raises(LocalError) as caught:
+        await watched.look()
+    assert (caught.value.code, caught.value.values["by"]) == (Code.TRANSACTION_REPLACED, by)
+
+
+async def test_what_nobody_knows_for_long_is_dropped_and_what_comes_back_is_not():
+    chain = Seen()
+    watched = Watched(chain, "0xaa", forgotten=3)
+    assert await watched.look() is None
+    chain.known["0xaa"] = OURS
+    assert await watched.look() is None
+    chain.known = {}
+    assert [await watched.look(), await watched.look()] == [None, None]
+    with pytest.raises(LocalError) as caught:
+        await watched.look()
+    assert caught.value.code is Code.TRANSACTION_DROPPED

@@ -15,9 +15,10 @@ from tests.web.seats import WALLET, MemoryVault, seats
 
 
 class RealWorld(NativeHost):
-    """The network and clocks of this machine. `gone` cuts the way to every provider."""
+    """The network and clocks of this machine. `gone` cuts the way to every provider; `haste` divides what is slept."""
 
     gone = False
+    haste = 1
 
     async def dial(self, url: str) -> Any:
         if self.gone:
@@ -25,17 +26,18 @@ class RealWorld(NativeHost):
         return await super().dial(url)
 
     async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
+        await asyncio.sleep(seconds / self.haste)
 
     def offset_minutes(self) -> int:
         return 0
 
 
 class RealWallets:
-    """A wallet that signs, behind the page's seat."""
+    """A wallet that signs, behind the page's seat. `looked` is set once the page saw a transaction on its way."""
 
     def __init__(self, wallet: TestWallet) -> None:
         self._wallet = wallet
+        self.looked = asyncio.Event()
 
     def found(self) -> tuple[WalletInfo, ...]:
         return (WALLET,)
@@ -48,7 +50,10 @@ class RealWallets:
 
     async def request(self, wallet: str, method: str, params: list[Any]) -> Any:
         try:
-            return await asyncio.to_thread(self._wallet.request, method, params)
+            answer = await asyncio.to_thread(self._wallet.request, method, params)
+            if method == "eth_getTransactionByHash" and answer:
+                self.looked.set()
+            return answer
         except Refusal as refusal:
             raise RpcError(refusal.code, refusal.message) from None
         except RuntimeError as error:

@@ -10,8 +10,10 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+from eth_utils.address import to_checksum_address
 
 from tallystick_helper import demo
 from tallystick_shared.errors import LocalError
@@ -166,6 +168,86 @@ async def test_a_question_without_a_provider_can_be_asked_again(story: Story) ->
     await until(story.app, lambda state: state.running and bool(state.turns[-1].text))
     await story.stop()
     assert len(story.state.turns) == 2
+
+
+async def sent(story: Story) -> dict[str, Any]:
+    """A deposit on its way to a chain that mines when told to; what the wallet was asked to send."""
+    await asyncio.to_thread(story.up.call, "evm_setAutomine", False)
+    await story.open()
+    story.app.heard("connect")
+    await until(story.app, lambda state: state.chosen is not None)
+    story.app.heard("open-deposit")
+    story.app.heard("input:amount", "0.5")
+    story.app.heard("deposit")
+    await until(story.app, lambda state: state.deposit.phase is DepositPhase.SENT)
+    wallets = story.app.seats.wallets
+    assert isinstance(wallets, RealWallets)
+    await asyncio.wait_for(wallets.looked.wait(), 20)
+    return dict(story.wallet.transactions[-1])
+
+
+async def in_its_place(story: Story, call: dict[str, Any]) -> str:
+    """What a wallet sends to speed up or to cancel: the same nonce, dearer; mined. Its hash."""
+    transaction = {
+        "type": 2,
+        "chainId": story.up.chain_id,
+        "nonce": 0,
+        "to": to_checksum_address(call["to"]),
+        "value": int(call["value"], 16),
+        "data": call["data"],
+        "gas": 500_000,
+        "maxFeePerGas": 10**11,
+        "maxPriorityFeePerGas": 10**10,
+    }
+    signed = story.wallet.account.sign_transaction(transaction)
+    found = await asyncio.to_thread(story.up.call, "eth_sendRawTransaction", "0x" + bytes(signed.raw_transaction).hex())
+    await asyncio.to_thread(story.up.call, "evm_mine")
+    return str(found)
+
+
+async def test_a_deposit_that_the_wallet_sped_up_is_open_under_its_new_hash(story: Story) -> None:
+    call = await sent(story)
+    faster = await in_its_place(story, call)
+    state = await until(story.app, lambda state: state.deposit.usable)
+    assert state.deposit.open_transaction == faster and state.notice is None
+    again = await story.reopened().open()
+    await until(again.app, lambda state: state.deposit.usable)
+    assert again.state.deposit.open_transaction == faster
+
+
+async def test_a_deposit_that_the_wallet_cancelled_is_told_as_replaced(story: Story) -> None:
+    call = await sent(story)
+    await in_its_place(story, {**call, "to": "0x" + "77" * 20, "value": "0x0", "data": "0x"})
+    state = await until(story.app, lambda state: state.notice is not None)
+    assert state.notice is not None and state.notice.name == "transaction_replaced"
+    assert state.deposit.phase is DepositPhase.NONE
+    assert "deposit" not in story.vault.values
+
+
+async def test_a_deposit_that_the_network_forgot_keeps_its_key_until_it_is_given_up(
+    story: Story,
+) -> None:
+    story.world.haste = 1000
+    call = await sent(story)
+    await asyncio.to_thread(story.up.call, "anvil_dropAllTransactions")
+    state = await until(story.app, lambda state: state.notice is not None)
+    assert state.notice is not None and state.notice.name == "transaction_dropped"
+    assert state.deposit.phase is DepositPhase.SENT and "deposit" in story.vault.values
+    # The wallet sends it again after all.
+    await in_its_place(story, call)
+    story.app.heard("check-deposit")
+    state = await until(story.app, lambda state: state.deposit.usable)
+    assert state.notice is None
+
+
+async def test_a_forgotten_deposit_can_be_given_up(story: Story) -> None:
+    story.world.haste = 1000
+    await sent(story)
+    await asyncio.to_thread(story.up.call, "anvil_dropAllTransactions")
+    await until(story.app, lambda state: state.notice is not None)
+    story.app.heard("give-up-deposit")
+    state = await until(story.app, lambda state: state.deposit.phase is DepositPhase.NONE)
+    assert state.notice is None and "deposit" not in story.vault.values
 
 
 async def test_a_refused_deposit_leaves_no_key_behind(story: Story) -> None:

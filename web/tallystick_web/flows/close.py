@@ -44,7 +44,7 @@ class CloseFlow:
         try:
             async with asyncio.timeout(PATIENCE):
                 transaction = "0x" + (await self._chat.close_deposit()).hex()
-            entries = await self._mined(transaction)
+            transaction, entries = await self._mined(transaction)
         except (TallystickError, RpcError, TimeoutError):
             self._app.dispatch(DepositMoved(DepositPhase.OPEN, {"alone": True}))
             self._app.dispatch(SheetOpened(Sheet.CLOSE))
@@ -97,13 +97,15 @@ class CloseFlow:
         account = "0x" + self._app.state.wallet.account.hex()
         call = {"from": account, "to": "0x" + record.channels.hex(), "data": "0x" + data.hex(), "value": "0x0"}
         transaction = str(await rpc.request("eth_sendTransaction", [call]))
-        return transaction, await self._mined(transaction)
+        return await self._mined(transaction)
 
-    async def _mined(self, transaction: str) -> list[dict[str, Any]]:
+    async def _mined(self, transaction: str) -> tuple[str, list[dict[str, Any]]]:
+        """Its hash, or that of what was sent in its place, and its logs."""
         rpc = self._wallet.rpc
         if rpc is None:
             raise LocalError(Code.NO_WALLET)
-        return list((await receipt(rpc, self._app.seats.world, transaction))["logs"])
+        found = await receipt(rpc, self._app.seats.world, transaction)
+        return str(found["transactionHash"]), list(found["logs"])
 
     def _contract(self) -> Channels:
         return Channels(self._app.seats.crypto, self._record().channels)

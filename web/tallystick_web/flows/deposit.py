@@ -28,6 +28,7 @@ from .wallet import WalletFlow
 
 SUGGESTED_TOKENS = 100_000
 SHORTEST_DELAY = 900
+UNDECIDED = (Code.TRANSACTION_DROPPED, Code.TRANSACTION_PENDING)
 
 
 class DepositFlow:
@@ -40,6 +41,8 @@ class DepositFlow:
         app.on("open-deposit", self._open_sheet)
         app.on("input:amount", lambda text: app.dispatch(AmountTyped(text)))
         app.on("deposit", self.put_down)
+        app.on("check-deposit", self._look_again)
+        app.on("give-up-deposit", self._give_up)
 
     def _open_sheet(self, _: str) -> None:
         state = self._app.state
@@ -97,14 +100,32 @@ class DepositFlow:
         rpc = self._wallet.rpc
         assert rpc is not None
         try:
-            await receipt(rpc, self._app.seats.world, record.transaction)
-        except LocalError:
-            await self._records.forget_deposit()
-            self._app.dispatch(DepositLoaded(Deposit()))
-            raise
+            found = await receipt(rpc, self._app.seats.world, record.transaction)
+        except LocalError as error:
+            if not (await self.on_chain()).known:
+                if error.code not in UNDECIDED:  # what may still come keeps its key
+                    await self._forget()
+                raise
+        else:
+            record = msgspec.structs.replace(record, transaction=str(found["transactionHash"]))
+            await self._records.keep_deposit(record)
         self._show(record, DepositPhase.OPEN)
         self.opened.set()
         await self._wallet.read_balance()
+
+    async def _look_again(self, _: str) -> None:
+        self._app.dispatch(NoticeCleared())
+        await self.check()
+
+    async def _give_up(self, _: str) -> None:
+        """The person says that it will never come."""
+        if self.record is not None and self._app.state.deposit.phase is DepositPhase.SENT:
+            self._app.dispatch(NoticeCleared())
+            await self._forget()
+
+    async def _forget(self) -> None:
+        await self._records.forget_deposit()
+        self._app.dispatch(DepositLoaded(Deposit()))
 
     def _show(self, record: DepositRecord, phase: DepositPhase) -> None:
         self.record = record

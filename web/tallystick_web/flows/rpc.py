@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tallystick_shared.errors import Code, LocalError
+from tallystick_shared.evm.replaced import Watched
 from tallystick_shared.evm.rpc import Rpc
 
 from ..ports import Wallets, World
@@ -26,14 +27,16 @@ class WalletRpc:
 
 
 async def receipt(rpc: Rpc, world: World, transaction: str) -> dict[str, Any]:
-    """Waits for a transaction to be in a block. Raises LocalError TRANSACTION_FAILED where it failed or never
-    came.
+    """Waits for a transaction to be in a block. One that the wallet sped up has another hash: the receipt's own
+    counts. Raises LocalError TRANSACTION_FAILED, TRANSACTION_REPLACED by something else, TRANSACTION_DROPPED, or
+    TRANSACTION_PENDING where it may still come.
     """
+    watched = Watched(rpc, transaction)
     for attempt in range(PATIENCE):
-        found = await rpc.request("eth_getTransactionReceipt", [transaction])
+        found = await watched.look()
         if found is not None:
             if int(found["status"], 16) != 1:
                 raise LocalError(Code.TRANSACTION_FAILED, transaction=transaction)
-            return dict(found)
+            return found
         await world.sleep(POLL if attempt else POLL / 4)
-    raise LocalError(Code.TRANSACTION_FAILED, transaction=transaction)
+    raise LocalError(Code.TRANSACTION_PENDING, transaction=transaction)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..state import State
+from ..state import DepositPhase, State
 from ..tree import Element, Node, h
 from ..words import Words
 from .parts import button, cross, icon
@@ -31,6 +31,8 @@ NEXT = {
     "cap_too_small": ["open-close"],
     "rpc_unreachable": ["read-market"],
     "in_use_elsewhere": ["reload"],
+    "transaction_dropped": ["check-deposit", "give-up-deposit"],
+    "transaction_pending": ["check-deposit", "give-up-deposit"],
 }
 LABELS = {
     "switch": "do.switch",
@@ -41,6 +43,8 @@ LABELS = {
     "new-chat": "do.new_chat",
     "read-market": "do.retry",
     "reload": "do.reload",
+    "check-deposit": "do.look_again",
+    "give-up-deposit": "do.give_up",
 }
 
 
@@ -54,6 +58,8 @@ def notices(state: State, t: Words) -> list[Node]:
     steps: list[Element] = []
     for do in NEXT.get(notice.name, []):
         if do == "open-close" and not state.deposit.usable:
+            continue
+        if do in ("check-deposit", "give-up-deposit") and state.deposit.phase is not DepositPhase.SENT:
             continue
         steps.append(button(t(LABELS[do], chain=chain), do))
     dismiss = cross("dismiss", t("do.dismiss"))
