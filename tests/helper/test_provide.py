@@ -8,6 +8,7 @@ from tallystick_helper.announcement import Announcement
 from tallystick_helper.engines import open_engine
 from tallystick_helper.keys import KeyStore
 from tallystick_helper.provide import Provided, Provider, default_endpoint
+from tallystick_helper.quote import Quote
 from tallystick_shared.errors import Code, LocalError
 from tallystick_shared.market import Market
 from tallystick_shared.messages import amount_int
@@ -41,6 +42,40 @@ async def test_first_register_then_nothing_then_announce(world: World) -> None:
     assert amount_int(profile.offers[0].price_out) == PRICE_OUT * 2
     assert profile.epoch == first.announced.profile(world.crypto).epoch + 1
     assert Announcement.load(world.settings().data_dir) == dearer.announced
+
+
+async def test_each_transaction_is_shown_before_it_is_sent(world: World) -> None:
+    settings = world.settings()
+    engine = await open_engine("echo", {}, settings.data_dir)
+    owner = Provider(settings, world.crypto, world.rpc, world.where, world.owner_key)
+    quotes: list[Quote] = []
+    before = await world.balance(owner.address)
+
+    async def agree(quote: Quote) -> None:
+        quote.check()
+        quotes.append(quote)
+
+    done = await owner.provide(engine.capabilities(), ENDPOINT, lambda name, transaction: None, agree)
+    await engine.close()
+    assert list(done.transactions) == ["register", "fund"]
+    assert [quote.value for quote in quotes] == [settings.offer.stake, settings.money.gas]
+    paid = before - await world.balance(owner.address)
+    assert sum(quote.value for quote in quotes) < paid <= sum(quote.value + quote.most for quote in quotes)
+
+
+async def test_who_says_no_sends_nothing(world: World) -> None:
+    settings = world.settings()
+    engine = await open_engine("echo", {}, settings.data_dir)
+    owner = Provider(settings, world.crypto, world.rpc, world.where, world.owner_key)
+    before = await world.balance(owner.address)
+
+    async def disagree(quote: Quote) -> None:
+        raise LocalError(Code.REFUSED)
+
+    with pytest.raises(LocalError):
+        await owner.provide(engine.capabilities(), ENDPOINT, lambda name, transaction: None, disagree)
+    await engine.close()
+    assert await world.balance(owner.address) == before
 
 
 async def test_the_profile_says_what_the_settings_say(world: World) -> None:
