@@ -20,7 +20,7 @@ from tallystick_shared.crypto import Crypto
 from tallystick_shared.deposit import Deposit, Terms, opening_call
 from tallystick_shared.errors import Code, LocalError, PeerError
 from tallystick_shared.evm.channels import Channels
-from tallystick_shared.evm.rpc import Rpc, to_bytes, to_int
+from tallystick_shared.evm.rpc import Rpc, RpcError, to_bytes, to_int
 from tallystick_shared.market import Listing, Market
 from tallystick_shared.messages import encode
 from tallystick_shared.profile import Profile
@@ -86,15 +86,25 @@ class Account:
         LocalError NO_PROVIDERS.
         """
         if provider is not None:
-            listing = await self._market.listing(self._rpc, provider)
-            listing.usable()
-            return listing
+            return await self._named(provider)
         view = await self._guest.market(self._rpc)
         for cheapest in sorted(view, key=lambda one: _output_price(view.glance(one))):
             listing = view.listing(cheapest)
             if listing.profile is not None:
                 return listing
         raise LocalError(Code.NO_PROVIDERS)
+
+    async def _named(self, provider: bytes) -> Listing:
+        """One provider by its own log; where the chain's node has forgotten that, by others' snapshots."""
+        try:
+            listing = await self._market.listing(self._rpc, provider)
+            forgotten = listing.fault is not None and listing.fault.values.get("reason") == "not found"
+        except RpcError:
+            forgotten = True
+        if forgotten:
+            listing = (await self._guest.market(self._rpc)).listing(provider)
+        listing.usable()
+        return listing
 
     async def state(self, deposit: Deposit) -> ChannelState:
         return await self._channels.state(self._rpc, deposit.channel_id(self._crypto))

@@ -17,20 +17,26 @@ from tallystick_shared.evm.channels import Channels
 from tallystick_shared.evm.rpc import RpcError
 from tallystick_shared.market_reader import Rules
 from tallystick_shared.recovery import recover
+from tests.shared.tools import refused
 
 from .crowd import Crowd
 from .world import ETHER, HOUR, PRICE_OUT, Serving, World, serving, until
 
 
 class Watched:
-    """The chain, counting what is asked; without logs where `pruned`."""
+    """The chain, counting what is asked; it keeps no logs where `pruned`, or none from before block `since`; of those
+    it says nothing, or refuses them.
+    """
 
-    def __init__(self, world: World, *, pruned: bool = False) -> None:
-        self.rpc, self.asked, self.pruned = world.rpc, list[str](), pruned
+    def __init__(self, world: World, *, pruned: bool = False, since: int = 0, silent: bool = False) -> None:
+        self.rpc, self.asked = world.rpc, list[str]()
+        self.since, self.silent = 2**32 if pruned else since, silent
 
     async def request(self, method: str, params: list[Any]) -> Any:
         self.asked.append(method)
-        if method == "eth_getLogs" and self.pruned:
+        if method == "eth_getLogs" and int(params[0]["fromBlock"], 16) < self.since:
+            if self.silent:
+                return []
             raise RpcError(-32005, "logs are not kept")
         return await self.rpc.request(method, params)
 
@@ -99,6 +105,23 @@ async def test_the_cheapest_of_a_market_is_chosen(world: World) -> None:
         listing = await account.choose(None)
         assert listing.provider == cheap.provider
         assert rpc.asked.count("eth_call") == 2 and rpc.asked.count("eth_getLogs") == 2
+
+
+@pytest.mark.parametrize("silent", [False, True])
+async def test_a_provider_whose_log_is_forgotten_is_found_by_others(world: World, silent: bool) -> None:
+    async with serving(world) as old:
+        await world.rpc.request("anvil_mine", ["0x40"])
+        since = int(await world.rpc.request("eth_blockNumber", []), 16)
+        world.owner_key = b"\x12" * 32
+        await world.fund(world.owner_key)
+        async with serving(world, "other") as new:
+            await informed((old, new), 2)
+            rpc = Watched(world, since=since, silent=silent)
+            account = Account(world.crypto, rpc, world.where, world.user_key, world.store())
+            listing = await account.choose(old.provider)
+            assert listing.provider == old.provider and listing.block < since
+            with refused(Code.NOT_REGISTERED):
+                await account.choose(b"\x77" * 20)
 
 
 async def test_the_pages_own_node_tells_whom_to_ask(provider: Serving) -> None:

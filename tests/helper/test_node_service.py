@@ -376,7 +376,7 @@ async def test_who_is_replaced_is_told(provider: Serving) -> None:
     for conversation in conversations:
         await conversation.connect()
     with pytest.raises(PeerError) as caught:
-        await answer_of(conversations[0])
+        conversations[0]._check(await conversations[0]._events.get())
     assert caught.value.code is Code.REPLACED
     assert (await answer_of(conversations[1], 3)).output_units == 3
     for conversation in conversations:
