@@ -11,11 +11,11 @@ from typing import Any
 
 import msgspec
 
-from tallystick_shared.channel import NATIVE
 from tallystick_shared.deposit import Deposit
 from tallystick_shared.errors import Code, LocalError, PeerError, TallystickError
 from tallystick_shared.evm.replaced import Watched
 from tallystick_shared.evm.rpc import to_bytes, to_hex
+from tallystick_shared.evm.token import Token
 from tallystick_shared.market import Market
 
 from .chain.intent import Receipt
@@ -62,13 +62,13 @@ class Desk:
         return sender
 
     async def send(self, what: str, data: bytes, agree: Agree, **quoted: Any) -> tuple[Receipt, Quote]:
-        """Shows what a call of the contract costs, then sends it."""
-        sender, contract = self.signing(), self.deposits.where.channels
-        value = quoted.pop("value", 0)
-        cost = await sender.cost(contract, data, value)
+        """Shows what a call of the contract, or of `to`, costs, then sends it."""
+        sender = self.signing()
+        to, value = quoted.pop("to", self.deposits.where.channels), quoted.pop("value", 0)
+        cost = await sender.cost(to, data, value)
         quote = Quote(what, (cost,), self.symbol, await sender.balance(), **quoted)
         await agree(quote)
-        return await sender.transact(contract, data, value, cost=cost), quote
+        return await sender.transact(to, data, value, cost=cost), quote
 
     def closed(self, view: View, logs: list[dict[str, Any]]) -> tuple[int, int]:
         """(paid, refunded) by the transaction that ended a deposit. Raises PeerError CLOSE_FAILED."""
@@ -93,7 +93,7 @@ async def desk(settings: Settings, key: Secret | None = None) -> AsyncIterator[D
         where = await locate(settings, chain, rpc, crypto, with_block=False)
         store = UserStore(settings.data_dir, crypto)
         sender = sender_of(settings, rpc, chain, key) if key else None
-        yield Desk(settings, Deposits(crypto, rpc, where, store), sender)
+        yield Desk(settings, Deposits(crypto, rpc, where, store, settings.chain.symbol), sender)
 
 
 async def list_now(settings: Settings, payer: bytes | None, *, every: bool) -> list[View]:
@@ -131,7 +131,7 @@ async def close_now(settings: Settings, name: str, key: Secret | None, agree: Ag
             reason = "it pays several providers" if view.held.parties else "its session key is lost"
             fault: TallystickError = LocalError(Code.CLOSE_FAILED, reason=reason)
         else:
-            await agree(Quote(f"Ask {to_hex(deposit.provider)} to close.", (), at.symbol, back=_back(view)))
+            await agree(Quote(f"Ask {to_hex(deposit.provider)} to close.", (), at.symbol, **_back(view, view.rest)))
             try:
                 return await _close(at, view, deposit)
             except TallystickError as error:
@@ -143,9 +143,15 @@ async def close_now(settings: Settings, name: str, key: Secret | None, agree: Ag
         return await _request(at, view, agree)
 
 
-def _back(view: View) -> int | None:
-    """What comes back in the chain's coin; a token's amount stands in a note of its own."""
-    return view.rest if view.held.config.token == NATIVE else None
+def _back(view: View, amount: int) -> dict[str, Any]:
+    """How a quote tells what comes back."""
+    return {"back": amount} if view.native else {"notes": (f"Back  {view.money.show(amount)}",)}
+
+
+def _done(view: View, **values: Any) -> dict[str, Any]:
+    """What a command tells of a deposit; its amounts are in `symbol`, with so many decimals below one."""
+    money = view.money
+    return {"id": to_hex(view.held.channel_id), **values, "symbol": money.symbol, "decimals": money.decimals}
 
 
 async def _close(at: Desk, view: View, deposit: Deposit) -> dict[str, Any]:
@@ -164,8 +170,7 @@ async def _close(at: Desk, view: View, deposit: Deposit) -> dict[str, Any]:
     receipt = await _mined(at, transaction)
     paid, refund = at.closed(view, receipt.logs)
     at.forget(view)
-    closed = to_hex(receipt.transaction)
-    return {"id": to_hex(view.held.channel_id), "closed": closed, "paid": str(paid), "refund": str(refund)}
+    return _done(view, closed=to_hex(receipt.transaction), paid=str(paid), refund=str(refund))
 
 
 async def _mined(at: Desk, transaction: str) -> Receipt:
@@ -201,15 +206,10 @@ async def _request(at: Desk, view: View, agree: Agree) -> dict[str, Any]:
     at.payer(view)
     config = view.held.config
     what = f"Ask for the end: in {show_span(config.delay)} it can be taken back, less what the provider claims by then."
-    receipt, quote = await at.send(what, at.deposits.contract.request_close(config), agree, back=_back(view))
+    receipt, quote = await at.send(what, at.deposits.contract.request_close(config), agree, **_back(view, view.rest))
     expiry = (await at.deposits.contract.state(at.deposits.rpc, view.held.channel_id)).expiry
-    return {
-        "id": to_hex(view.held.channel_id),
-        "requested": to_hex(receipt.transaction),
-        "expiry": expiry,
-        "gas": receipt.gas_used,
-        "cost": quote.values(),
-    }
+    requested = to_hex(receipt.transaction)
+    return _done(view, requested=requested, expiry=expiry, gas=receipt.gas_used, cost=quote.values())
 
 
 async def withdraw_now(settings: Settings, name: str, key: Secret, agree: Agree) -> dict[str, Any]:
@@ -226,50 +226,54 @@ async def _withdraw(at: Desk, view: View, agree: Agree) -> dict[str, Any]:
         mend = {} if view.status is Status.CLOSING else {"sooner": "tallystick channel close, or request-close"}
         raise LocalError(Code.TOO_EARLY, expiry=view.state.expiry, at=moment, **mend)
     back = view.state.deposit - view.state.claimed
-    what = f"Take back {view.amount(back, at.symbol)}, to {to_hex(view.held.config.payer)}."
-    quoted = {"back": back} if view.held.config.token == NATIVE else {}
+    what = f"Take back {view.money.show(back)}, to {to_hex(view.held.config.payer)}."
     data = at.deposits.contract.withdraw(view.held.config)
     try:
-        receipt, quote = await at.send(what, data, agree, **quoted)
+        receipt, quote = await at.send(what, data, agree, **_back(view, back))
     except LocalError as error:
         if error.code is Code.TRANSACTION_FAILED and "early" in str(error.values.get("reason", "")):
             raise LocalError(Code.TOO_EARLY, expiry=view.state.expiry, reason="the chain's clock is behind") from None
         raise
     _, refund = at.closed(view, receipt.logs)
     at.forget(view)
-    return {
-        "id": to_hex(view.held.channel_id),
-        "withdrawn": to_hex(receipt.transaction),
-        "refund": str(refund),
-        "gas": receipt.gas_used,
-        "cost": quote.values(),
-    }
+    withdrawn = to_hex(receipt.transaction)
+    return _done(view, withdrawn=withdrawn, refund=str(refund), gas=receipt.gas_used, cost=quote.values())
 
 
 async def top_up_now(
-    settings: Settings, name: str, key: Secret, amount: int, life: int | None, agree: Agree
+    settings: Settings, name: str, key: Secret, amount: str, life: int | None, agree: Agree
 ) -> dict[str, Any]:
-    """More of the coin into a deposit, and, with `life`, an expiry at least so many seconds from now."""
+    """More into a deposit (`0.01` of its coin or token, or `5000wei`), and, with `life`, an expiry at least so many
+    seconds from now. A token is approved first, for exactly this, where it is not.
+    """
     async with desk(settings, key) as at:
         view = await at.deposits.one(name)
         _live(view)
         at.payer(view)
-        if view.held.config.token != NATIVE:
-            raise LocalError(Code.WRONG_TOKEN, token=to_hex(view.held.config.token))
+        more = view.money.parse(amount)
         expiry = view.state.expiry if life is None else max(view.state.expiry, view.now + life)
         if expiry <= view.now:
             raise LocalError(Code.CHANNEL_EXPIRING, state=view.words())
-        data = at.deposits.contract.top_up(view.held.config, expiry, amount)
-        what = f"Put more into the deposit, good until {show_moment(expiry, view.now)}."
-        receipt, quote = await at.send(what, data, agree, value=amount)
-        total = str(view.state.deposit + amount)
+        if not view.native:
+            await _approve(at, view, more, agree)
+        data = at.deposits.contract.top_up(view.held.config, expiry, more)
+        what = f"Put {view.money.show(more)} more into the deposit, good until {show_moment(expiry, view.now)}."
+        receipt, quote = await at.send(what, data, agree, value=more if view.native else 0)
+        total = str(view.state.deposit + more)
         for party in view.held.parties:
             at.deposits.store.save_deposit(msgspec.structs.replace(party.deposit, amount=total, expiry=expiry))
-        return {
-            "id": to_hex(view.held.channel_id),
-            "topped_up": to_hex(receipt.transaction),
-            "deposit": total,
-            "expiry": expiry,
-            "gas": receipt.gas_used,
-            "cost": quote.values(),
-        }
+        told = {"topped_up": to_hex(receipt.transaction), "deposit": total, "expiry": expiry}
+        return _done(view, **told, gas=receipt.gas_used, cost=quote.values())
+
+
+async def _approve(at: Desk, view: View, amount: int, agree: Agree) -> None:
+    """Raises LocalError NOT_ENOUGH_MONEY where the payer has not so much of the token."""
+    sender, token = at.payer(view), Token(at.deposits.crypto, view.held.config.token)
+    rpc, contract, show = at.deposits.rpc, at.deposits.where.channels, view.money.show
+    held = await token.balance(rpc, sender.address)
+    if held < amount:
+        raise LocalError(Code.NOT_ENOUGH_MONEY, needed=show(amount), held=show(held))
+    if await token.allowance(rpc, sender.address, contract) < amount:
+        await at.send(
+            f"Let the contract take {show(amount)}.", token.approve(contract, amount), agree, to=token.address
+        )

@@ -12,7 +12,7 @@ from tallystick_shared.evm.rpc import to_bytes, to_hex
 
 from .keys import Secret
 from .settings import Settings
-from .shown import parse_amount, print_sheet, print_table, show_amount, show_date, show_span
+from .shown import Money, print_sheet, print_table, show_date, show_span
 from .terminal import (
     AsJson,
     ChannelsAt,
@@ -64,7 +64,11 @@ def address_of(text: str, as_json: bool) -> bytes:
     raise AssertionError
 
 
-def ended(done: dict[str, Any], symbol: str, as_json: bool) -> None:
+def money_of(done: dict[str, Any]) -> Money:
+    return Money(done["symbol"], done["decimals"])
+
+
+def ended(done: dict[str, Any], as_json: bool) -> None:
     """Says how a deposit ended, or when it will."""
     if "expiry" in done:
         text = (
@@ -72,8 +76,9 @@ def ended(done: dict[str, Any], symbol: str, as_json: bool) -> None:
             f"tallystick channel withdraw {done['id']}"
         )
     else:
-        paid = f"{show_amount(int(done['paid']), symbol)} paid, " if "paid" in done else ""
-        text = f"Over: {paid}{show_amount(int(done['refund']), symbol)} back."
+        show = money_of(done).show
+        paid = f"{show(int(done['paid']))} paid, " if "paid" in done else ""
+        text = f"Over: {paid}{show(int(done['refund']))} back."
     say(as_json, done, text)
 
 
@@ -103,15 +108,15 @@ def list_(
         say(False, {}, "No deposit is kept here. `tallystick channel recover` looks for lost ones.")
     else:
         heads = ("id", "deposit", "claimed", "owed", "rest", "state", "providers")
-        print_table(out, heads, [_row(view, settings.chain.symbol) for view in views])
+        print_table(out, heads, [_row(view) for view in views])
 
 
-def _row(view: View, symbol: str) -> list[str]:
+def _row(view: View) -> list[str]:
     parties = view.held.parties
     amounts = (view.state.deposit, view.state.claimed, view.held.owed, view.rest)
     return [
         to_hex(view.held.channel_id),
-        *(view.amount(amount, symbol) for amount in amounts),
+        *map(view.money.show, amounts),
         view.words() if parties else f"{view.words()}; its session key is lost",
         " ".join(to_hex(party.deposit.provider) for party in parties),
     ]
@@ -132,8 +137,8 @@ def show(
 
     JSON: id; state (absent, sent, open, closing, expired, over); deposit, claimed, promised (by vouchers), owed (as
     counted here), rest, each in smallest units as decimal text; expiry (Unix seconds, or null); delay (seconds);
-    payer, signer, token; providers, a list of provider, payee, cap, promised, owed; key (kept, lost); transaction
-    (that opened it, or null).
+    payer, signer, token, with its symbol and decimals; providers, a list of provider, payee, cap, promised, owed; key
+    (kept, lost); transaction (that opened it, or null).
     """
     settings = settings_of(config, data_dir, chain_flags(rpc, registry, channels), chain, as_json)
     from .channel_commands import show_now
@@ -142,20 +147,21 @@ def show(
     if as_json:
         say(True, view.values())
     else:
-        print_sheet(out, _sheet(view, settings.chain.symbol))
+        print_sheet(out, _sheet(view))
 
 
-def _sheet(view: View, symbol: str) -> list[tuple[str, str]]:
+def _sheet(view: View) -> list[tuple[str, str]]:
     held, config = view.held, view.held.config
     return [
         ("id", to_hex(held.channel_id)),
         ("state", view.words()),
-        ("deposit", view.amount(view.state.deposit, symbol)),
-        ("claimed", view.amount(view.state.claimed, symbol)),
-        ("promised", view.amount(held.promised, symbol)),
-        ("owed", view.amount(held.owed, symbol)),
-        ("rest", view.amount(view.rest, symbol)),
+        ("deposit", view.money.show(view.state.deposit)),
+        ("claimed", view.money.show(view.state.claimed)),
+        ("promised", view.money.show(held.promised)),
+        ("owed", view.money.show(held.owed)),
+        ("rest", view.money.show(view.rest)),
         ("notice", show_span(config.delay)),
+        *([] if view.native else [("token", to_hex(config.token))]),
         ("payer", to_hex(config.payer)),
         *(("provider", to_hex(party.deposit.provider)) for party in held.parties),
         ("session key", "kept here" if held.parties else "lost: it can be ended and taken back, not spent"),
@@ -186,7 +192,7 @@ def close(
 
     Where it cannot be reached, the end can be asked for alone: `--or-request`, or `channel request-close`.
 
-    JSON: id, closed (transaction), paid, refund; or what `request-close` or `withdraw` prints.
+    JSON: id, closed (transaction), paid, refund, symbol, decimals; or what `request-close` or `withdraw` prints.
     """
     settings = settings_of(config, data_dir, chain_flags(rpc, registry, channels), chain, as_json)
     key = _key(key_file, as_json)
@@ -196,7 +202,7 @@ def close(
     async def alone(fault: TallystickError) -> bool:
         return or_request or (key is not None and await consent.alone(fault))
 
-    ended(run(close_now(settings, name, key, consent, alone), as_json), settings.chain.symbol, as_json)
+    ended(run(close_now(settings, name, key, consent, alone), as_json), as_json)
 
 
 def _key(path: Path | None, as_json: bool) -> Secret | None:
@@ -219,14 +225,15 @@ def request_close(
 ) -> None:
     """Ask for the end of a deposit without its provider; after the notice the rest can be taken back.
 
-    JSON: id, requested (transaction), expiry (Unix seconds from which `withdraw` works), gas, cost.
+    JSON: id, requested (transaction), expiry (Unix seconds from which `withdraw` works), gas, cost,
+    symbol, decimals.
     """
     settings = settings_of(config, data_dir, chain_flags(rpc, registry, channels), chain, as_json)
     key = read_key(key_file, as_json)
     from .channel_commands import request_now
 
     done = run(request_now(settings, name, key, Consent(yes, as_json, dry_run)), as_json)
-    ended(done, settings.chain.symbol, as_json)
+    ended(done, as_json)
 
 
 @app.command()
@@ -245,14 +252,14 @@ def withdraw(
 ) -> None:
     """Take back the rest of a deposit that has expired. Any key may send it; the money goes to the payer.
 
-    JSON: id, withdrawn (transaction), refund, gas, cost.
+    JSON: id, withdrawn (transaction), refund, gas, cost, symbol, decimals.
     """
     settings = settings_of(config, data_dir, chain_flags(rpc, registry, channels), chain, as_json)
     key = read_key(key_file, as_json)
     from .channel_commands import withdraw_now
 
     done = run(withdraw_now(settings, name, key, Consent(yes, as_json, dry_run)), as_json)
-    ended(done, settings.chain.symbol, as_json)
+    ended(done, as_json)
 
 
 @app.command("top-up")
@@ -273,18 +280,15 @@ def top_up(
 ) -> None:
     """Put more into a deposit, and let it live longer.
 
-    JSON: id, topped_up (transaction), deposit (the new total), expiry, gas, cost.
+    JSON: id, topped_up (transaction), deposit (the new total), expiry, gas, cost, symbol, decimals.
     """
     settings = settings_of(config, data_dir, chain_flags(rpc, registry, channels), chain, as_json)
     key = read_key(key_file, as_json)
     from .channel_commands import top_up_now
 
-    async def work() -> dict[str, Any]:
-        life = None if days is None else days * DAY
-        return await top_up_now(settings, name, key, parse_amount(amount), life, Consent(yes, as_json, dry_run))
-
-    done = run(work(), as_json)
-    total = show_amount(int(done["deposit"]), settings.chain.symbol)
+    life, consent = None if days is None else days * DAY, Consent(yes, as_json, dry_run)
+    done = run(top_up_now(settings, name, key, amount, life, consent), as_json)
+    total = money_of(done).show(int(done["deposit"]))
     say(as_json, done, f"{total} in it, until {show_date(done['expiry'])}.")
 
 
@@ -320,7 +324,7 @@ def recover(
         say(True, done.values())
     elif done.views:
         heads = ("id", "deposit", "claimed", "owed", "rest", "state", "providers")
-        print_table(out, heads, [_row(view, settings.chain.symbol) for view in done.views])
+        print_table(out, heads, [_row(view) for view in done.views])
         err.print("What lost its session key: `tallystick channel request-close`, then `withdraw`.")
     else:
         more = "" if done.asked else " The RPC may have pruned old logs: --from-nodes asks others."

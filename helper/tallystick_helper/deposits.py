@@ -14,9 +14,10 @@ from tallystick_shared.deposit import Deposit
 from tallystick_shared.errors import Code, LocalError
 from tallystick_shared.evm.channels import Channels
 from tallystick_shared.evm.rpc import Rpc, to_hex, to_int
+from tallystick_shared.evm.token import Token
 from tallystick_shared.session import Resume
 
-from .shown import show_amount, show_moment
+from .shown import Money, show_moment
 from .store import UserStore
 
 STATES = 100
@@ -80,12 +81,13 @@ class Held:
 
 @dataclass(frozen=True)
 class View:
-    """A deposit with its state at `now` (Unix seconds of the chain)."""
+    """A deposit with its state at `now` (Unix seconds of the chain), and what its amounts are in."""
 
     held: Held
     state: ChannelState
     status: Status
     now: int
+    money: Money
 
     @property
     def paid(self) -> int:
@@ -109,10 +111,10 @@ class View:
             Status.OVER: "over",
         }[self.status]
 
-    def amount(self, value: int, symbol: str) -> str:
-        """Of the coin; of a token in its smallest units, because its decimals are not known here."""
-        token = self.held.config.token
-        return show_amount(value, symbol) if token == NATIVE else f"{value} of {to_hex(token)}"
+    @property
+    def native(self) -> bool:
+        """In the chain's own coin?"""
+        return self.held.config.token == NATIVE
 
     def values(self) -> dict[str, Any]:
         """For `--json`: amounts as decimal text, times as Unix seconds, addresses and ids in hex."""
@@ -130,6 +132,8 @@ class View:
             "payer": to_hex(config.payer),
             "signer": to_hex(config.signer),
             "token": to_hex(config.token),
+            "symbol": self.money.symbol,
+            "decimals": self.money.decimals,
             "providers": [party.values() for party in held.parties],
             "key": "kept" if held.parties else "lost",
             "transaction": held.transaction or None,
@@ -139,9 +143,18 @@ class View:
 class Deposits:
     """What a store keeps for one contract, read beside the chain."""
 
-    def __init__(self, crypto: Crypto, rpc: Rpc, where: Deployment, store: UserStore) -> None:
+    def __init__(self, crypto: Crypto, rpc: Rpc, where: Deployment, store: UserStore, symbol: str) -> None:
+        """`symbol` names the chain's coin."""
         self.crypto, self.rpc, self.where, self.store = crypto, rpc, where, store
         self.contract = Channels(crypto, where.channels)
+        self._monies = {NATIVE: Money(symbol)}
+
+    async def money(self, token: bytes) -> Money:
+        """The coin, or a token as it calls itself: nobody vouches for the name."""
+        if token not in self._monies:
+            found = Token(self.crypto, token)
+            self._monies[token] = Money(await found.symbol(self.rpc), await found.decimals(self.rpc))
+        return self._monies[token]
 
     async def held(self, payer: bytes | None = None) -> list[Held]:
         """Newest first; of one payer (20 bytes) where one is given. One with its key hides the same without."""
@@ -172,7 +185,8 @@ class Deposits:
             some = held[at : at + STATES]
             states = await self.contract.states(self.rpc, [one.channel_id for one in some])
             for one, state in zip(some, states, strict=True):
-                found.append(View(one, state, await self._status(one, state, now), now))
+                money = await self.money(one.config.token)
+                found.append(View(one, state, await self._status(one, state, now), now, money))
         return found
 
     async def _status(self, held: Held, state: ChannelState, now: int) -> Status:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -15,9 +16,10 @@ from tallystick_helper.deposits import Status
 from tallystick_helper.keys import Secret
 from tallystick_helper.quote import Quote
 from tallystick_helper.settings import Settings
-from tallystick_shared.deposit import Deposit
+from tallystick_shared.deposit import Deposit, Terms
 from tallystick_shared.errors import Code, LocalError, TallystickError
 
+from .test_allowance import issue, provider_of
 from .world import ETHER, HOUR, Serving, World, serving
 
 DAY = 24 * HOUR
@@ -152,7 +154,7 @@ async def test_only_the_payer_asks_for_the_end_or_puts_in_more(world: World) -> 
     me.key = Secret(world.owner_key)
     async with gone(world) as (name, _):
         assert (await refused(me.request(name))).code is Code.BAD_KEY_FILE
-        more = top_up_now(me.settings, name, me.key, 5, None, me.agree)
+        more = top_up_now(me.settings, name, me.key, "5wei", None, me.agree)
         assert (await refused(more)).code is Code.BAD_KEY_FILE
         assert me.quotes == []
 
@@ -160,7 +162,7 @@ async def test_only_the_payer_asks_for_the_end_or_puts_in_more(world: World) -> 
 async def test_more_is_put_in_for_longer(world: World) -> None:
     me = Person(world)
     async with gone(world) as (name, deposit):
-        done = await top_up_now(me.settings, name, me.key, ETHER // 50, 30 * DAY, me.agree)
+        done = await top_up_now(me.settings, name, me.key, "0.02", 30 * DAY, me.agree)
         assert me.quotes[0].value == ETHER // 50
         assert done["deposit"] == str(deposit.cap + ETHER // 50)
         view = await show_now(me.settings, name)
@@ -198,3 +200,45 @@ async def test_an_id_that_none_has(world: World, name: str) -> None:
     with pytest.raises(LocalError) as caught:
         await show_now(Person(world).settings, name)
     assert caught.value.code is Code.UNKNOWN_DEPOSIT
+
+
+async def test_a_deposit_in_a_token_is_told_in_the_token_and_topped_up_by_an_approval(world: World) -> None:
+    token, me = await issue(world, "Coin", 6), Person(world, alone=True)
+    async with provider_of(world, token) as provider:
+        deposit = await provider.deposit(5 * 10**6, token=token.address, delay=HOUR)
+    name = id_of(world, deposit)
+    values = (await show_now(me.settings, name)).values()
+    assert (values["deposit"], values["symbol"], values["decimals"]) == ("5000000", "COIN", 6)
+    done = await top_up_now(me.settings, name, me.key, "1.5", None, me.agree)
+    assert (done["deposit"], done["symbol"]) == ("6500000", "COIN")
+    assert [quote.value for quote in me.quotes] == [0, 0] and "1.5 COIN" in me.quotes[0].what
+    await me.request(name)
+    assert me.quotes[-1].back is None and me.quotes[-1].notes == ("Back  6.5 COIN",)
+    await world.pass_time(HOUR + 60)
+    user = world.crypto.secp256k1_address(world.user_key)
+    before = await token.balance(world.rpc, user)
+    assert (await me.withdraw(name))["refund"] == "6500000"
+    assert await token.balance(world.rpc, user) == before + 6_500_000
+
+
+async def test_more_of_a_token_than_one_has_is_refused(world: World) -> None:
+    token, me = await issue(world, "Coin", 6), Person(world)
+    async with provider_of(world, token) as provider:
+        deposit = await provider.deposit(5 * 10**6, token=token.address)
+    error = await refused(top_up_now(me.settings, id_of(world, deposit), me.key, "1000", None, me.agree))
+    assert (error.code, error.values["held"]) == (Code.NOT_ENOUGH_MONEY, "995 COIN")
+
+
+async def test_a_deposit_with_several_providers_is_one_and_ends_by_request(provider: Serving) -> None:
+    world, me, first = provider.world, Person(provider.world), await provider.listing()
+    profile = msgspec.structs.replace(first.usable(), payee=b"\7" * 20, operator=b"\x08" * 20)
+    second = dataclasses.replace(first, provider=b"\x09" * 20, profile=profile)
+    deposits, _ = await world.account().open_several([first, second], Terms(10**15))
+    (view,) = await list_now(me.settings, None, every=False)
+    assert {party.deposit.provider for party in view.held.parties} == {first.provider, second.provider}
+    assert [one["cap"] for one in view.values()["providers"]] == [str(10**15 // 2)] * 2
+    name = id_of(world, deposits[0])
+    error = await refused(me.close(name))
+    assert error.code is Code.CLOSE_FAILED and "several" in str(me.faults[0])
+    await me.request(name)
+    assert await me.status(name) is Status.CLOSING

@@ -36,6 +36,8 @@ async def test_list_show_and_close(provider: Serving, shell: Shell) -> None:
         "payer": "0x" + deposit.config.payer.hex(),
         "signer": "0x" + deposit.config.signer.hex(),
         "token": "0x" + "00" * 20,
+        "symbol": "ETH",
+        "decimals": 18,
         "providers": [
             {
                 "provider": "0x" + deposit.provider.hex(),
