@@ -230,13 +230,17 @@ class Ledger:
         self, channel_id: bytes, config: Config, leaf_salt: bytes, proof: tuple[bytes, ...]
     ) -> ChannelRow:
         """Keeps what a later claim needs; a channel that is known keeps its sums (and is live again, should a
-        reorganisation have taken its end back). Returns its row.
+        reorganisation have taken its end back). Of two proofs the shorter one stays, whichever came first: a tree may
+        hold this payee in several places, and a claim from a deeper one would pay less than was served. Returns its
+        row.
         """
         body = encode(config.body())
 
         def job(db: sqlite3.Connection) -> ChannelRow:
             db.execute(
-                "INSERT INTO channels VALUES (?,?,?,?,?,?,?,0,0) ON CONFLICT (id) DO UPDATE SET ended = 0",
+                "INSERT INTO channels VALUES (?,?,?,?,?,?,?,0,0) ON CONFLICT (id) DO UPDATE SET ended = 0,"
+                " leaf_salt = iif(length(excluded.proof) < length(proof), excluded.leaf_salt, leaf_salt),"
+                " proof = iif(length(excluded.proof) < length(proof), excluded.proof, proof)",
                 (channel_id, body, leaf_salt, b"".join(proof), ZERO, b"", ZERO),
             )
             return _channel(db.execute("SELECT * FROM channels WHERE id = ?", (channel_id,)).fetchone())

@@ -62,6 +62,14 @@ async def test_proving_a_channel_again_keeps_its_sums(ledger: Ledger) -> None:
     assert (row.voucher.amount, row.owed) == (7, 9)
 
 
+async def test_the_shorter_proof_of_a_channel_stays(ledger: Ledger) -> None:
+    near, far = (b"\5" * 32,), (b"\6" * 32, b"\7" * 32, b"\x08" * 32)
+    await ledger.store_channel(CHANNEL, CONFIG, b"\x0a" * 32, far)
+    for salt, proof in ((b"\x0b" * 32, near), (b"\x0a" * 32, far), (b"\x0c" * 32, (b"\x09" * 32,))):
+        row = await ledger.store_channel(CHANNEL, CONFIG, salt, proof)
+        assert (row.leaf_salt, row.proof) == (b"\x0b" * 32, near)
+
+
 async def test_a_voucher_for_an_unknown_channel_is_an_error(ledger: Ledger) -> None:
     with pytest.raises(KeyError):
         await ledger.store_voucher(CHANNEL, voucher(1))

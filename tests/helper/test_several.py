@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import time
+
+import msgspec
 import pytest
 
+from tallystick_helper.chain.sender import Sender
 from tallystick_helper.chat import Conversation
-from tallystick_shared.deposit import Terms
+from tallystick_shared.channel import leaf, root_of
+from tallystick_shared.deposit import Deposit, Place, Terms, opening_call, plan
 from tallystick_shared.errors import Code, PeerError
+from tallystick_shared.evm.rpc import to_bytes
+from tallystick_shared.market import Listing
 from tests.helper.several import MARGIN, Standing, providers, session, transactions, until_claimed
 from tests.helper.world import ETHER, World
 from tests.shared.tools import refused
@@ -83,3 +90,32 @@ async def test_a_threshold_counts_what_this_payee_was_paid(world: World) -> None
         running = standing[0].up.running
         assert running is not None and await running.node.till.look() == 0
         assert await transactions(world, since) == []
+
+
+async def in_two_places(world: World, listing: Listing, amount: int) -> tuple[Deposit, Deposit]:
+    """A channel whose tree holds one payee twice, three levels deep and one: no honest client makes such a tree."""
+    crypto, salts = world.crypto, (b"\1" * 32, b"\2" * 32)
+    payer, now = crypto.secp256k1_address(world.user_key), int(time.time())
+    whole = plan(crypto, world.where, listing, payer, Terms(amount), now)
+    deep, near = (leaf(crypto, whole.payee, whole.closer, salt) for salt in salts)
+    others = (b"\3" * 32, b"\4" * 32)
+    branch = root_of(crypto, deep, others)
+    config = msgspec.structs.replace(whole.config, root=root_of(crypto, near, (branch,)))
+    places = (Place(salts[0], (*others, near)), Place(salts[1], (branch,)))
+    first, second = (msgspec.structs.replace(whole, config=config, place=place) for place in places)
+    call = opening_call(crypto, first)
+    sender = Sender(world.rpc, world.user_key, world.where.chain_id, poll=0.01)
+    await sender.transact(world.where.channels, to_bytes(call["data"]), amount)
+    return first, second
+
+
+async def test_a_payee_in_two_places_is_claimed_from_the_nearer(world: World) -> None:
+    """Proven first three levels deep, then one level deep and served up to that cap: all of it is claimed."""
+    async with providers(world, 1, threshold=1) as (standing,):
+        account = world.account()
+        listing = await account.choose(standing.address)
+        deep, near = await in_two_places(world, listing, 16 * ONE_PROMPT)
+        assert (deep.cap, near.cap) == (2 * ONE_PROMPT, 8 * ONE_PROMPT)
+        cost = await session(world, deep, listing, 1)
+        cost += await session(world, near, listing, 5)
+        await until_claimed(account, near, cost)
