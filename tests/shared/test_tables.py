@@ -97,7 +97,7 @@ def record_of(kind: Type) -> Record:
 
 
 @pytest.mark.parametrize("kind", list(Type), ids=lambda kind: kind.name)
-@pytest.mark.parametrize("state", [C.KEYED, C.READY, C.DRAINING], ids=lambda state: state.name)
+@pytest.mark.parametrize("state", [C.KEYED, C.GUEST, C.READY, C.DRAINING], ids=lambda state: state.name)
 def test_a_record_out_of_turn_closes_the_provider(crypto, state, kind):
     pair = Pair(crypto).connect()
     pair.provider.state = state
