@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 
 from tallystick_shared.errors import Code
-from tallystick_web.state import Notice
+from tallystick_web.state import DepositPhase, Notice
 from tallystick_web.tree import find, h, text_of
 from tallystick_web.views.notices import notices
 from tallystick_web.words import ENGLISH as T
 
-from .states import CHOSEN, OPEN
+from .states import CHOSEN, OPEN, with_deposit
 
 
 def test_mostly_there_is_none() -> None:
@@ -46,3 +46,13 @@ def test_a_provider_that_is_gone_leaves_three_ways() -> None:
 def test_no_deposit_is_offered_back_where_there_is_none() -> None:
     tree = h("div", notices(replace(CHOSEN, notice=Notice("provider_gone")), T))
     assert find(tree, data_do="open-close") == []
+
+
+@pytest.mark.parametrize("name", ["transaction_dropped", "transaction_pending"])
+def test_a_deposit_on_its_way_can_be_looked_at_again_or_given_up(name: str) -> None:
+    tree = h("div", notices(replace(with_deposit(DepositPhase.SENT), notice=Notice(name)), T))
+    steps = [button.attr("data-do") for button in find(tree, type="button")]
+    assert steps == ["check-deposit", "give-up-deposit", "dismiss"]
+    # An open one is not given up by a click.
+    tree = h("div", notices(replace(OPEN, notice=Notice(name)), T))
+    assert [button.attr("data-do") for button in find(tree, type="button")] == ["dismiss"]
