@@ -26,15 +26,13 @@ class RpcError(Exception):
         self.data: bytes = bytes.fromhex(data[2:]) if isinstance(data, str) else b""
 
 
-class Anvil(Machine):
-    """A chain whose accounts the node itself signs for. One connection, kept open."""
+class Rpc:
+    """A node's JSON-RPC: one connection, kept open."""
 
     def __init__(self, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}"
         self._connection = HTTPConnection("127.0.0.1", port, timeout=60)
         self._ids = itertools.count(1)
-        self.accounts = [to_checksum_address(account) for account in self.rpc("eth_accounts")]
-        self.rpc("anvil_setBlockTimestampInterval", 1)
 
     def close(self) -> None:
         """Drop the connection."""
@@ -49,17 +47,10 @@ class Anvil(Machine):
             raise RpcError(answer["error"])
         return answer["result"]
 
-    def transact(self, sender: str, to: str | None, data: bytes, value: int = 0, gas: int = 8_000_000) -> Receipt:
-        # Gas is given, not estimated, so that a failing transaction is mined too.
-        transaction = {"from": sender, "data": "0x" + data.hex(), "value": hex(value), "gas": hex(gas)}
-        # No gas price: the balances in the tests' sums then move by the contracts' payments alone.
-        transaction["gasPrice"] = "0x0"
-        if to is not None:
-            transaction["to"] = to
-        # Not eth_sendTransactionSync: on a busy machine it now and then misses the block and waits for half a minute.
-        sent = self.rpc("eth_sendTransaction", transaction)
-        while (found := self.rpc("eth_getTransactionReceipt", sent)) is None:
-            pass  # mined at once: asked for again only while the block is being written
+    def mined(self, transaction: str) -> Receipt:
+        """The receipt of a transaction that the node mines at once."""
+        while (found := self.rpc("eth_getTransactionReceipt", transaction)) is None:
+            pass  # asked for again only while the block is being written
         return Receipt(
             ok=found["status"] == "0x1",
             gas=int(found["gasUsed"], 16),
@@ -69,6 +60,25 @@ class Anvil(Machine):
             ),
             created=found.get("contractAddress"),
         )
+
+
+class Anvil(Rpc, Machine):
+    """A chain whose accounts the node itself signs for."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__(port)
+        self.accounts = [to_checksum_address(account) for account in self.rpc("eth_accounts")]
+        self.rpc("anvil_setBlockTimestampInterval", 1)
+
+    def transact(self, sender: str, to: str | None, data: bytes, value: int = 0, gas: int = 8_000_000) -> Receipt:
+        # Gas is given, not estimated, so that a failing transaction is mined too.
+        transaction = {"from": sender, "data": "0x" + data.hex(), "value": hex(value), "gas": hex(gas)}
+        # No gas price: the balances in the tests' sums then move by the contracts' payments alone.
+        transaction["gasPrice"] = "0x0"
+        if to is not None:
+            transaction["to"] = to
+        # Not eth_sendTransactionSync: on a busy machine it now and then misses the block and waits for half a minute.
+        return self.mined(self.rpc("eth_sendTransaction", transaction))
 
     def view(self, sender: str, to: str, data: bytes, value: int = 0) -> bytes:
         call = {"from": sender, "to": to, "data": "0x" + data.hex(), "value": hex(value)}
