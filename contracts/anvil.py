@@ -77,7 +77,6 @@ class Anvil(Rpc, Machine):
         transaction["gasPrice"] = "0x0"
         if to is not None:
             transaction["to"] = to
-        # Not eth_sendTransactionSync: on a busy machine it now and then misses the block and waits for half a minute.
         return self.mined(self.rpc("eth_sendTransaction", transaction))
 
     def view(self, sender: str, to: str, data: bytes, value: int = 0) -> bytes:
@@ -118,6 +117,10 @@ class Anvil(Rpc, Machine):
         try:
             yield
         finally:
+            # A receipt comes a moment before its transaction leaves the pool. After a revert in between, that one is
+            # mined once more, or takes the next one of the same sender and nonce out of the pool with it.
+            while self.rpc("txpool_status")["pending"] != "0x0":
+                pass
             self.rpc("evm_revert", snapshot)
 
     @contextmanager

@@ -12,14 +12,17 @@ from hashlib import sha256
 
 import pytest
 from eth_account import Account
-from eth_utils.address import to_checksum_address
+from eth_utils.address import to_canonical_address, to_checksum_address
 from eth_utils.crypto import keccak
 
 from contracts.machine import P256, Machine
+from tallystick_helper.crypto import NativeCrypto
+from tallystick_shared.voucher import is_signed_by_session
 from tests.contracts.coins import coin
 from tests.contracts.signing import P256_ORDER, SECP256K1_ORDER, P256Key
 from tests.contracts.world import SESSION, Config, Leaf, Record, World, grow, pack
 
+CRYPTO = NativeCrypto()
 PASSKEY = P256Key("tests: P-256 session key")
 THIEF = P256Key("tests: some other P-256 key")
 
@@ -112,13 +115,22 @@ MALFORMED: dict[str, Callable[[int, int, bytes], bytes]] = {
 }
 
 
+def node_takes(world: World, record: Record) -> bool:
+    """Whether a provider's node would take it for a good voucher."""
+    digest = world.digest(record.config, world.payee, record.cumulative)
+    return is_signed_by_session(CRYPTO, digest, record.sig, to_canonical_address(record.config.signer))
+
+
 def test_malformed_signatures_are_refused(world: World) -> None:
+    """By the contract, and by the node too: it must not serve for what cannot be claimed."""
     config = opened(world)
     record = signed(world, config, 300)
+    assert node_takes(world, record)
     for what, change in MALFORMED.items():
         with world.machine.anchored():
             wrong = record._replace(sig=change(*split(record.sig)))
             assert world.claim(wrong) == 0, what
+            assert not node_takes(world, wrong), what
             assert world.channels.refusal("close", world.payee, wrong, sender=world.operator) == "signature"
     assert world.claim(record) == (300 if world.machine.has_p256 else 0)
 
@@ -127,14 +139,17 @@ def test_a_point_off_the_curve_that_is_the_signer(world: World) -> None:
     """The payer may name any address as signer, so also that of a key which is no point of the curve."""
     for public in (bytes(64), b"\xff" * 64, PASSKEY.public[:63] + bytes([PASSKEY.public[63] ^ 1])):
         config = world.open(world.config(signer=to_checksum_address(keccak(public)[12:])))
-        record = signed(world, config, 300)
-        assert_refused(world, record._replace(sig=record.sig[:64] + public))
+        wrong = signed(world, config, 300)
+        wrong = wrong._replace(sig=wrong.sig[:64] + public)
+        assert_refused(world, wrong)
+        assert not node_takes(world, wrong)
 
 
 def test_the_other_s_is_as_good_and_pays_nothing_more(world: World) -> None:
     record = signed(world, opened(world), 300)
     r, s, key = split(record.sig)
     twin = record._replace(sig=word(r) + word(P256_ORDER - s) + key)
+    assert node_takes(world, twin)
     assert world.claim(twin, record, twin) == (300 if world.machine.has_p256 else 0)
     assert world.claim(record, twin) == 0
 
