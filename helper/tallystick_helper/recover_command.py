@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 import structlog
@@ -82,14 +83,20 @@ async def _ask(at: Desk, payer: bytes) -> tuple[int, list[OpenedRecord]]:
     crypto, rpc, where = at.deposits.crypto, at.deposits.rpc, at.deposits.where
     market, guest = Market(crypto, where.chain_id, where.registry), NativeGuest(crypto, where)
     _, entries = await market.slots(rpc, 0, 1000)
-    answered, records = 0, list[OpenedRecord]()
+    answers: list[list[OpenedRecord]] = []
     for entry in random.SystemRandom().sample(entries, min(CANDIDATES, len(entries))):
         try:
-            records += await guest.opened(await market.listing(rpc, entry.provider), payer)
+            answers.append(await guest.opened(await market.listing(rpc, entry.provider), payer))
         except (TallystickError, RpcError) as error:
             log.info("node_does_not_tell", provider=to_hex(entry.provider), error=str(error))
             continue
-        answered += 1
-        if answered == NODES:
+        if len(answers) == NODES:
             break
-    return answered, records
+    return len(answers), in_turn(answers)
+
+
+def in_turn(answers: list[list[OpenedRecord]]) -> list[OpenedRecord]:
+    """One of each in turn: only so many are looked up, and a node that invents a thousand must not crowd out the
+    others.
+    """
+    return [record for row in zip_longest(*answers) for record in row if record is not None]

@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Meta
 
 from .chains import Deployment
-from .channel import ChannelState, Config, channels_domain
+from .channel import NATIVE, ChannelState, Config, channels_domain
 from .crypto import Crypto
 from .errors import Code, PeerError, TallystickError
 from .evm.channels import ChannelLog, Channels
@@ -139,7 +139,9 @@ async def recover(
     if logs:
         try:
             entries = await channels.logs(rpc, where.block, "latest", payer=payer)
-            told = [OpenedRecord.of(entry) for entry in entries if entry.name == "Opened"] + told
+            logged = [OpenedRecord.of(entry) for entry in entries if entry.name == "Opened"]
+            # Anybody can open channels of a token of his own in another's name (openAuthorized), but none of the coin.
+            told = sorted(logged, key=lambda record: record.config.token != NATIVE) + told
         except (RpcError, PeerError) as fault:
             recovery.fault = fault
     domain = channels_domain(where.chain_id, where.channels)

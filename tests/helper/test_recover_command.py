@@ -16,7 +16,7 @@ from tallystick_helper.channel_commands import request_now, show_now, withdraw_n
 from tallystick_helper.deposits import Status
 from tallystick_helper.keys import Secret
 from tallystick_helper.quote import Quote
-from tallystick_helper.recover_command import recover_now
+from tallystick_helper.recover_command import in_turn, recover_now
 from tallystick_helper.server import Listener
 from tallystick_helper.settings import Settings
 from tallystick_helper.store import UserStore
@@ -31,6 +31,11 @@ def wiped(world: World, rpc: str = "") -> Settings:
     settings = world.settings("wiped")
     settings.chain.rpc = [rpc or world.url]
     return settings
+
+
+def test_a_node_that_invents_many_records_does_not_crowd_out_the_others() -> None:
+    liar: Any = [f"invented {number}" for number in range(2000)]
+    assert in_turn([liar, [], ["mine", "older"]])[:5] == ["invented 0", "mine", "invented 1", "older", "invented 2"]
 
 
 def payer(world: World) -> bytes:

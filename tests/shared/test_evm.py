@@ -95,6 +95,7 @@ def test_opened_is_read_back(channels):
     topic = next(topic for topic, name in channels._topics.items() if name == "Opened")
     log = channels.read_log(
         {
+            "address": to_hex(channels.address),
             "topics": [topic, to_hex(ID), "0x" + "00" * 12 + "01" * 20],
             "data": to_hex(data),
             "blockNumber": "0x10",
@@ -107,14 +108,26 @@ def test_opened_is_read_back(channels):
 
 
 def test_logs_of_others_are_skipped(channels):
-    assert channels.read_log({"topics": ["0x" + "99" * 32], "data": "0x"}) is None
+    mine = to_hex(channels.address)
+    assert channels.read_log({"address": mine, "topics": ["0x" + "99" * 32], "data": "0x"}) is None
+    assert channels.read_log({"address": mine, "topics": [], "data": "0x"}) is None
+
+
+def test_what_another_contract_logged_is_not_ours(channels):
+    """Or a provider could point to a receipt of its own making, and a user would forget a deposit that is open."""
+    topic = next(topic for topic, name in channels._topics.items() if name == "Closed")
+    data = to_hex(encode(["uint256", "uint256"], [1, 2]))
+    place = {"blockNumber": "0x1", "blockHash": "0x" + "ab" * 32, "transactionHash": "0x" + "cd" * 32}
+    for address, ours in ((channels.address, True), (b"\x66" * 20, False)):
+        log = channels.read_log({"address": to_hex(address), "topics": [topic, to_hex(ID)], "data": data, **place})
+        assert (log is not None) is ours
 
 
 @pytest.mark.parametrize("data", ["", "0x", "0xzz", "0x01", None])
 def test_a_log_that_cannot_be_read(channels, data):
     topic = next(topic for topic, name in channels._topics.items() if name == "Closed")
     with refused(Code.BAD_MESSAGE, PeerError):
-        channels.read_log({"topics": [topic, to_hex(ID)], "data": data})
+        channels.read_log({"address": to_hex(channels.address), "topics": [topic, to_hex(ID)], "data": data})
 
 
 def test_filters_narrow_by_channel_and_payer(channels):

@@ -30,8 +30,8 @@ PAYER, OTHER = b"\x61" * 20, b"\x62" * 20
 EXPIRY = 1_900_000_000
 
 
-def config(number, payer=PAYER):
-    return Config(payer, b"\x63" * 20, b"\x64" * 32, NATIVE, 86400, number.to_bytes(32, "big"))
+def config(number, payer=PAYER, token=NATIVE):
+    return Config(payer, b"\x63" * 20, b"\x64" * 32, token, 86400, number.to_bytes(32, "big"))
 
 
 def record(number, payer=PAYER, block=10):
@@ -44,8 +44,8 @@ class Bank:
     def __init__(self, crypto) -> None:
         self.crypto, self.chain = crypto, Chain(crypto, REGISTRY, CHANNELS)
 
-    def open(self, number, *, deposit=500, expiry=EXPIRY, payer=PAYER, block=10):
-        made = config(number, payer)
+    def open(self, number, *, deposit=500, expiry=EXPIRY, payer=PAYER, block=10, token=NATIVE):
+        made = config(number, payer, token)
         channel_id = made.channel_id(self.crypto, channels_domain(CHAIN, CHANNELS))
         self.chain.states[channel_id] = deposit | expiry << 224
         kinds = ["(address,address,bytes32,address,uint32,bytes32)", "uint256", "uint256"]
@@ -134,6 +134,15 @@ def test_what_a_liar_can_cost_is_bounded(bank):
     recovery = bank.recover([record(number) for number in range(MAX_CANDIDATES + 100)], logs=False)
     assert recovery.unknown == MAX_CANDIDATES
     assert sum(method == "eth_call" for method, _ in bank.chain.asked) == MAX_CANDIDATES // 100
+
+
+def test_channels_of_a_strangers_token_hide_none_of_the_coin(bank):
+    for number in range(1, MAX_CANDIDATES + 1):
+        bank.open(number, token=b"\x67" * 20)
+    bank.open(MAX_CANDIDATES + 1, block=11)
+    found = bank.recover(()).found
+    assert len(found) == MAX_CANDIDATES
+    assert [one.config.token for one in found if one.record.block == 11] == [NATIVE]
 
 
 def test_a_log_that_cannot_be_read_is_a_fault(bank):

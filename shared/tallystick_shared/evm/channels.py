@@ -145,9 +145,11 @@ class Channels:
         return {"address": to_hex(self.address), "fromBlock": hex(first), "toBlock": until, "topics": wanted}
 
     def read_log(self, entry: dict[str, Any]) -> ChannelLog | None:
-        """An event from JSON-RPC; None for one that is not ours."""
-        name = self._topics.get(entry["topics"][0])
-        if name is None:
+        """An event from JSON-RPC; None for one that is not ours, or that another contract logged: a receipt that a
+        provider points to may hold anything.
+        """
+        name = self._topics.get(entry["topics"][0]) if entry["topics"] else None
+        if name is None or str(entry.get("address")).lower() != to_hex(self.address):
             return None
         values = self._contract.log(name, entry["topics"], entry["data"])
         config = config_from_abi(values.pop("config")) if name == "Opened" else None
