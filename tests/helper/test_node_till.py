@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from eth_abi.abi import encode
 
+from contracts.build import artefact
+from tallystick_helper.chain.sender import Sender
 from tallystick_helper.chain.table import Tracked
 from tallystick_helper.ledger import ChannelRow, SentRow
 from tallystick_helper.node.claims import Batch, batches
 from tallystick_helper.node.till import Till, TillRules
 from tallystick_helper.up import Up
 from tallystick_shared.channel import ChannelState, Config
-from tallystick_shared.deposit import Deposit
+from tallystick_shared.deposit import Deposit, Terms, opening_call, plan
+from tallystick_shared.errors import Code, PeerError
+from tallystick_shared.evm.rpc import to_bytes
 from tallystick_shared.voucher import Signed
+from tests.contracts.coins import source
+from tests.shared.tools import refused
 
 from .world import Serving, World, serving, until
 
@@ -228,3 +236,114 @@ async def test_a_claim_that_a_reorganisation_took_back_is_not_made_anew(world: W
         assert [row.transaction for row in await mined()] == [claim.transaction]
         operator = "0x" + provider.node.identity.operator.hex()
         assert await world.rpc.request("eth_getTransactionCount", [operator, "pending"]) == "0x1"
+
+
+BURNER = """
+# pragma version 0.4.3
+mode: uint256
+sink: uint256
+
+@external
+@payable
+def execute(to: address, data: Bytes[4096], amount: uint256):
+    raw_call(to, data, value=amount)
+
+@external
+def behave(mode: uint256):
+    self.mode = mode
+
+@external
+@payable
+def __default__():
+    if self.mode == 1: # burns a million gas of whoever sends the refund
+        for i: uint256 in range(8000):
+            self.sink = i
+    if self.mode == 2: # takes the refund in an estimate, where gas has no price, and never in a block
+        assert tx.gasprice == 0
+"""
+BURN, TRAP = 1, 2
+
+
+class Payer:
+    """A contract that opened a deposit with a provider; its session key is the user's."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.sender = Sender(world.rpc, world.user_key, world.where.chain_id, poll=0.01)
+
+    async def call(self, signature: str, *values: Any, value: int = 0) -> None:
+        selector = self.world.crypto.keccak256(signature.encode())[:4]
+        kinds = signature[signature.index("(") + 1 : -1].split(",")
+        await self.sender.transact(self.address, selector + encode(kinds, values), value)
+
+    async def open(self, provider: Serving, amount: int) -> Deposit:
+        world, made = self.world, artefact(BURNER, "Burner")
+        receipt = await self.sender.transact(None, to_bytes(made["bytecode"]))
+        assert receipt.contract is not None
+        self.address = receipt.contract
+        deposit = plan(
+            world.crypto, world.where, await provider.listing(), self.address, Terms(amount), int(time.time())
+        )
+        data = to_bytes(opening_call(world.crypto, deposit)["data"])
+        await self.call("execute(address,bytes,uint256)", world.where.channels, data, amount, value=amount)
+        return deposit
+
+
+async def close(provider: Serving, deposit: Deposit) -> None:
+    conversation = await provider.conversation(deposit)
+    await conversation.connect()
+    try:
+        await conversation.close()
+    finally:
+        await conversation.leave()
+
+
+async def test_a_payer_that_burns_gas_is_not_refunded_at_the_nodes_cost(provider: Serving) -> None:
+    payer = Payer(provider.world)
+    deposit = await payer.open(provider, 10**15)
+    await payer.call("behave(uint256)", BURN)
+    before = await provider.world.balance(provider.node.identity.operator)
+    with refused(Code.CLOSE_FAILED, PeerError):
+        await close(provider, deposit)
+    assert await provider.world.balance(provider.node.identity.operator) == before
+    await payer.call("behave(uint256)", 0)
+    await close(provider, deposit)
+
+
+async def test_a_close_that_was_mined_and_failed_is_not_paid_for_again(provider: Serving) -> None:
+    world, operator = provider.world, provider.node.identity.operator
+    payer = Payer(world)
+    deposit = await payer.open(provider, 10**15)
+    await payer.call("behave(uint256)", TRAP)
+    before = await world.balance(operator)
+    await close(provider, deposit)
+    await until(lambda: not provider.node.till._busy)
+    after = await world.balance(operator)
+    assert after < before
+    for _ in range(2):
+        with refused(Code.CLOSE_FAILED, PeerError):
+            await close(provider, deposit)
+    assert await world.balance(operator) == after
+
+
+async def test_a_token_that_will_not_move_holds_up_no_other(world: World) -> None:
+    owner = Sender(world.rpc, world.owner_key, world.where.chain_id, poll=0.01)
+    receipt = await owner.transact(None, to_bytes(artefact(source("Odd"), "Odd")["bytecode"]))
+    token = receipt.contract
+    assert token is not None
+    user = world.crypto.secp256k1_address(world.user_key)
+
+    async def call(signature: str, *values: Any) -> None:
+        selector = world.crypto.keccak256(signature.encode())[:4]
+        await owner.transact(token, selector + encode(signature[signature.index("(") + 1 : -1].split(","), values))
+
+    await call("mint(address,uint256)", user, 10**15)
+    offer = {"tokens": ["0x" + token.hex(), "0x" + bytes(20).hex()]}
+    async with serving(world, offer=offer, money={"interval": 60, "threshold": 1}) as provider:
+        frozen, _ = await world.account().open(await provider.listing(), Terms(10**12, token=token))
+        await talk(provider, frozen)
+        await call("freeze(address,bool)", provider.provider, True)
+        await talk(provider, await provider.deposit(10**15))
+        rows = {row.config.token: row.voucher.amount for row in await provider.node.ledger.live_channels()}
+        assert set(rows) == {token, bytes(20)}
+        assert await provider.node.till.look() == rows[bytes(20)] > 0

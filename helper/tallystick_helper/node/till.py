@@ -20,6 +20,7 @@ from tallystick_shared.evm.channels import Channels
 from tallystick_shared.evm.rpc import Rpc, RpcError, to_hex
 from tallystick_shared.voucher import Signed
 
+from ..chain.cost import Cost
 from ..chain.follower import Follower
 from ..chain.sender import DEPTH, OnSent, Receipt, Sender
 from ..chain.table import Tracked
@@ -28,6 +29,8 @@ from .channel import LiveChannel
 from .claims import Batch, batches, prepare
 from .errand import Errand, errands
 
+CLOSE_GAS = 3
+"""Times what a claim of the same voucher takes: 1.2 to 1.8 is usual."""
 log = structlog.get_logger(__name__)
 
 
@@ -58,6 +61,8 @@ class Till:
         self._ledger, self._sender, self._payee, self._rules = ledger, sender, payee, rules
         self._busy: set[bytes] = set()
         self._closing: set[bytes] = set()
+        self._reverted: set[bytes] = set()
+        """Channels whose close was mined and failed: it is not tried, and paid for, again."""
         self._under_way: set[bytes] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -70,7 +75,8 @@ class Till:
         offered = channel.offered
         if offered.depth or channel.channel_id in self._busy:
             raise PeerError(Code.CLOSE_FAILED, reason="not alone" if offered.depth else "under way")
-        claim = self._channels.claim_tuple(offered.config, voucher, offered.auth.leaf_salt, ())
+        if channel.channel_id in self._reverted:
+            raise PeerError(Code.CLOSE_FAILED, reason="it failed before: ask for the end yourself")
         channel.ending = True
         self._busy.add(channel.channel_id)
         self._closing.add(channel.channel_id)
@@ -80,8 +86,7 @@ class Till:
             if not sent.done():
                 sent.set_result(transaction)
 
-        data = self._channels.close(self._payee, claim)
-        self._start(self._close(channel, data, voucher.amount, heard, sent))
+        self._start(self._close(channel, voucher, heard, sent))
         try:
             transaction = await asyncio.shield(sent)
         except TallystickError as error:
@@ -93,22 +98,37 @@ class Till:
         """True while the transaction that ends this channel is under way."""
         return channel_id in self._closing
 
-    async def _close(
-        self, channel: LiveChannel, data: bytes, amount: int, heard: OnSent, sent: asyncio.Future[bytes]
-    ) -> None:
+    async def _close(self, channel: LiveChannel, voucher: Signed, heard: OnSent, sent: asyncio.Future[bytes]) -> None:
         errand = Errand(self._ledger, "close", [channel.channel_id])
         try:
-            receipt = await self._transact(errand, data, heard)
-            log.info("closed", channel=channel.channel_id.hex(), amount=amount, gas=receipt.gas_used)
+            data, cost = await self._closing_call(channel, voucher)
+            receipt = await self._transact(errand, data, heard, cost)
+            log.info("closed", channel=channel.channel_id.hex(), amount=voucher.amount, gas=receipt.gas_used)
         except (TallystickError, RpcError) as error:
             log.warning("close_failed", channel=channel.channel_id.hex(), error=str(error))
             fault = error if isinstance(error, TallystickError) else LocalError(Code.TRANSACTION_FAILED)
             if not sent.done():
                 sent.set_exception(fault)
             channel.ending = False
+            if fault.code is Code.TRANSACTION_FAILED and "transaction" in fault.values:
+                self._reverted.add(channel.channel_id)
         finally:
             self._busy.discard(channel.channel_id)
             self._closing.discard(channel.channel_id)
+
+    async def _closing_call(self, channel: LiveChannel, voucher: Signed) -> tuple[bytes, Cost]:
+        """The call that closes, and its cost. A payer that is a contract gets the refund with all the gas there is,
+        and this node pays for what it burns: beyond a few times the gas of a claim it is not sent. Raises PeerError
+        CLOSE_FAILED.
+        """
+        config = channel.offered.config
+        claim = self._channels.claim_tuple(config, voucher, channel.offered.auth.leaf_salt, ())
+        address, close = self._channels.address, self._channels.close(self._payee, claim)
+        alike = self._channels.claim(self._payee, self._sender.address, config.token, [claim])
+        usual, cost = await asyncio.gather(*(self._sender.cost(address, call) for call in (alike, close)))
+        if cost.estimate > CLOSE_GAS * usual.estimate:
+            raise PeerError(Code.CLOSE_FAILED, reason="its refund takes too much gas", gas=cost.estimate)
+        return close, cost
 
     def _start(self, work: Coroutine[Any, Any, Any]) -> None:
         task = asyncio.create_task(work)
@@ -117,10 +137,14 @@ class Till:
 
     # -- a transaction, to its end
 
-    async def _transact(self, errand: Errand, data: bytes, on_sent: OnSent | None = None) -> Receipt:
+    async def _transact(
+        self, errand: Errand, data: bytes, on_sent: OnSent | None = None, cost: Cost | None = None
+    ) -> Receipt:
         """Sends an errand's transaction and waits for its end, however long that takes."""
         try:
-            receipt = await self._sender.transact(self._channels.address, data, journal=errand, on_sent=on_sent)
+            receipt = await self._sender.transact(
+                self._channels.address, data, cost=cost, journal=errand, on_sent=on_sent
+            )
         except LocalError as error:
             if error.code is not Code.TRANSACTION_PENDING:
                 await errand.forget()
@@ -154,9 +178,7 @@ class Till:
     def _paid(self, receipt: Receipt) -> int:
         paid = 0
         for entry in receipt.logs:
-            found = (
-                self._channels.read_log(entry) if entry["address"].lower() == to_hex(self._channels.address) else None
-            )
+            found = self._channels.read_log(entry)
             if found and found.name in ("Claimed", "Closed"):
                 paid += found.values["paid"]
         return paid
@@ -233,11 +255,15 @@ class Till:
                 await self._ledger.end_channel(row.channel_id)
             elif self.is_due(row, known, now) and await self._unpaid(row, known, now):
                 due[row.config.token].append(row)
-        paid = 0
-        for token, rows in due.items():
-            for batch in batches(token, rows):
-                paid += await self.claim(batch)
-        return paid
+        return sum([await self._try(batch) for token, rows in due.items() for batch in batches(token, rows)])
+
+    async def _try(self, batch: Batch) -> int:
+        """One batch that cannot be claimed, for a token that refuses to move say, must not hold up the others."""
+        try:
+            return await self.claim(batch)
+        except (TallystickError, RpcError) as error:
+            log.warning("claim_failed", token=batch.token.hex(), channels=len(batch.rows), error=str(error))
+            return 0
 
     async def _unpaid(self, row: ChannelRow, known: Tracked, now: int) -> bool:
         """The same for a channel of several payees, whose word does not tell what this one was paid: so it is read."""
