@@ -38,6 +38,7 @@ def test_payees_count_apart(world: World) -> None:
     assert world.claim(world.record(config, 100, one), leaf=one) == 100
     assert world.claim(world.record(config, 100, two), leaf=two) == 100
     assert world.claim(world.record(config, 150, one), leaf=one) == 50
+    assert world.claim(world.record(config, 150, one), leaf=one) == 0
     assert world.state(config).claimed == 250
 
 
