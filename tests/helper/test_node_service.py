@@ -256,6 +256,17 @@ async def test_a_close_request_ends_service(provider: Serving) -> None:
     assert (await refusal(await provider.conversation(deposit))).code is Code.CHANNEL_EXPIRING
 
 
+async def test_a_channel_that_a_reorganisation_took_back_is_not_served_any_longer(world: World) -> None:
+    async with serving(world) as provider:
+        snapshot = await world.rpc.request("evm_snapshot", [])
+        conversation = await provider.conversation(await provider.deposit())
+        await conversation.connect()
+        await world.rpc.request("evm_revert", [snapshot])
+        await world.rpc.request("anvil_mine", ["0x4"])
+        await until(lambda: conversation.user.session.closed)
+        await conversation.leave()
+
+
 async def test_a_small_deposit_ends_the_answer_in_time(provider: Serving) -> None:
     deposit = await provider.deposit(cost(20))
     conversation = await provider.conversation(deposit)

@@ -238,6 +238,17 @@ async def test_a_claim_that_a_reorganisation_took_back_is_not_made_anew(world: W
         assert await world.rpc.request("eth_getTransactionCount", [operator, "pending"]) == "0x1"
 
 
+async def test_a_channel_that_a_lagging_node_did_not_know_is_claimed_nevertheless(world: World) -> None:
+    async with serving(world, money={"interval": 60, "threshold": 1}) as provider:
+        deposit = await provider.deposit(10**15)
+        await talk(provider, deposit)
+        (row,) = await provider.node.ledger.live_channels()
+        table = provider.node.follower.table
+        table.put(row.channel_id, ChannelState(0, 0, 0))
+        assert table.get(row.channel_id) is None
+        assert await provider.node.till.look() == row.voucher.amount > 0
+
+
 BURNER = """
 # pragma version 0.4.3
 mode: uint256

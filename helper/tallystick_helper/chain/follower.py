@@ -74,7 +74,7 @@ class Follower:
     async def prepare(self) -> None:
         """Reads the state of every channel in the ledger, and finds the block to go on from."""
         rows = await self._ledger.live_channels()
-        await self._read([row.channel_id for row in rows])
+        await self.read([row.channel_id for row in rows])
         for row in rows:
             known = self.table.get(row.channel_id)
             if known is not None:
@@ -132,13 +132,14 @@ class Follower:
             await self._ledger.mark_closing({one: self._is_closing(one) for one in marked})
         # A state may have been read ahead of its logs, so sums of logs are not added up: the contract's word counts.
         touched = {entry.channel_id for entry in change.new if entry.name != "Opened"} | {key[4] for key in change.gone}
-        await self._read([channel_id for channel_id in touched if self.table.get(channel_id)])
+        await self.read([channel_id for channel_id in touched if self.table.get(channel_id)])
 
     def _is_closing(self, channel_id: bytes) -> bool:
         known = self.table.get(channel_id)
         return known is not None and known.closing
 
-    async def _read(self, ids: list[bytes]) -> None:
+    async def read(self, ids: list[bytes]) -> None:
+        """Puts the contract's word of these channels into the table. Raises RpcError, LocalError RPC_UNREACHABLE."""
         for at in range(0, len(ids), BATCH):
             some = ids[at : at + BATCH]
             for channel_id, state in zip(some, await self._channels.states(self._rpc, some), strict=True):

@@ -147,10 +147,12 @@ class Node:
         """After a block: caps follow top-ups; whoever may not be served any longer is told so."""
         for channel in list(self._channels.values()):
             known = self.follower.table.get(channel.channel_id)
-            if known is None or channel.ending:
+            if channel.ending:
                 continue
-            channel.account.cap = max(channel.account.cap, known.state.cap(channel.offered.depth))
             try:
+                if known is None:  # a reorganisation took it back: nothing more can be earned on it
+                    raise PeerError(Code.UNKNOWN_CHANNEL)
+                channel.account.cap = max(channel.account.cap, known.state.cap(channel.offered.depth))
                 self.admission.check(known, Terms(self.profile, self._margin))
             except PeerError as error:
                 for connection in list(channel.connections):

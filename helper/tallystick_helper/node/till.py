@@ -247,7 +247,10 @@ class Till:
         await self._look_back()
         due: dict[bytes, list[ChannelRow]] = defaultdict(list)
         now = self._follower.now()
-        for row in await self._ledger.live_channels():
+        rows = await self._ledger.live_channels()
+        # One answer of a chain's node that lags is enough for the table to lose a channel.
+        await self._follower.read([row.channel_id for row in rows if self._follower.table.get(row.channel_id) is None])
+        for row in rows:
             known = self._follower.table.get(row.channel_id)
             if known is None or row.channel_id in self._busy:
                 continue
@@ -255,7 +258,7 @@ class Till:
                 await self._ledger.end_channel(row.channel_id)
             elif self.is_due(row, known, now) and await self._unpaid(row, known, now):
                 due[row.config.token].append(row)
-        return sum([await self._try(batch) for token, rows in due.items() for batch in batches(token, rows)])
+        return sum([await self._try(batch) for token, some in due.items() for batch in batches(token, some)])
 
     async def _try(self, batch: Batch) -> int:
         """One batch that cannot be claimed, for a token that refuses to move say, must not hold up the others."""
