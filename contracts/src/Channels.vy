@@ -496,8 +496,9 @@ def _take(token: address, amount: uint256):
 
 @internal
 def _pay(token: address, to: address, amount: uint256):
-    # Called after all state is written and under the lock. All gas is handed on: the receiver may be a
-    # contract wallet, and it can only spend its own caller's gas.
+    # Called after all state is written and under the lock. All gas is handed on, because the receiver may be a
+    # contract wallet; what that burns is paid by whoever called. A closer that does not know the payer looks at
+    # the estimate before it refunds one.
     if amount == 0:
         return
     if token == empty(address):
