@@ -97,7 +97,7 @@ class Base(RuleBasedStateMachine):
     def pick(self, choice: int, channels: Iterable[Channel] = ()) -> Channel:
         """One of the channels: mostly of those named (or else of the open ones), sometimes of all."""
         ready = list(channels) or [channel for channel in self.known if not channel.ended]
-        among = ready if ready and choice % 5 else self.known
+        among = ready if ready and choice % 5 != 4 else self.known
         return among[choice % len(among)]
 
     def paper(self, channel: Channel, leaf: Leaf, total: int, key: Any = None) -> Paper:
