@@ -179,6 +179,31 @@ async def test_a_restarted_node_claims_what_an_earlier_one_earned(world: World) 
         assert state.claimed == answer.amount
 
 
+async def test_what_was_claimed_is_not_served_for_again_after_the_ledger_was_lost(world: World) -> None:
+    async with serving(world, money={"threshold": 1}) as provider:
+        deposit = await provider.deposit()
+        first = await spent(provider, deposit)
+        for _ in range(500):
+            if (await world.account().state(deposit)).claimed == first:
+                break
+            await asyncio.sleep(0.02)
+        await until(lambda: not provider.node.till._busy and not provider.node._connections)
+        await provider.node.ledger.run(lambda db: db.execute("DELETE FROM channels"))
+        second = await spent(provider, deposit)
+        row = await provider.node.ledger.channel(deposit.channel_id(world.crypto))
+        assert row is not None and row.voucher.amount == row.owed == first + second
+
+
+async def spent(provider: Serving, deposit: Deposit) -> int:
+    conversation = await provider.conversation(deposit)
+    await conversation.connect()
+    answer = await answer_of(conversation)
+    await conversation.settle()
+    await conversation.leave()
+    await until(lambda: not provider.node._connections)
+    return answer.amount
+
+
 async def test_claims_at_the_threshold(world: World) -> None:
     async with serving(world, money={"threshold": cost(40)}) as provider:
         conversation = await provider.conversation(await provider.deposit())

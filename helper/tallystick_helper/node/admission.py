@@ -127,6 +127,13 @@ class Admission:
         if pays != max(0, promised):
             raise PeerError(Code.UNCLAIMABLE, pays=pays, promised=promised)
 
+    async def paid(self, offered: AuthOffered, payee: bytes, known: Tracked, held: int) -> int:
+        """What this payee was paid, where that can be more than the voucher `held`; else 0, and nothing is asked.
+        Raises LocalError RPC_UNREACHABLE or RpcError.
+        """
+        beyond = held == 0 if offered.depth else known.state.claimed > held
+        return await self._claimed(offered, payee) if beyond else 0
+
     async def _claimed(self, offered: AuthOffered, payee: bytes) -> int:
         """What this payee was paid from the channel. The word tells it where there is no other payee."""
         if offered.depth:

@@ -115,10 +115,13 @@ class Node:
         row = await self.ledger.store_channel(
             offered.channel_id, offered.config, offered.auth.leaf_salt, offered.auth.proof
         )
+        # What was claimed by vouchers that this ledger does not have was earned before, and pays nothing a second time.
+        paid = await self.admission.paid(offered, self.identity.payee, known, row.voucher.amount)
         channel = self._channels.get(offered.channel_id)
         if channel is None:
             cap, window = known.state.cap(offered.depth), amount_int(self.profile.window)
-            account = Account(cap, window, row.owed, row.voucher.amount)
+            owed, held = (max(row.owed, paid), paid) if paid > row.voucher.amount else (row.owed, row.voucher.amount)
+            account = Account(cap, window, owed, held)
             channel = self._channels[offered.channel_id] = LiveChannel(offered, account)
         if channel.ending or self.till.is_closing(offered.channel_id):
             raise PeerError(Code.CHANNEL_ENDED)
