@@ -29,7 +29,17 @@ STEPS = {
     *("open", "openApproved", "openPermit", "openAuthorized", "topUp", "requestClose", "withdraw", "wait"),
     *("claim", "claimBatch", "claimPacked", "close", "gift"),
     *("attackEarly", "attackEnded", "attackForged", "attackUnproven", "attackClose", "attackExpiry", "attackOpen"),
-    *("attackFee", "register", "announce", "addStake", "requestExit", "exit", "attackUnregistered", "attackTwice"),
+    *(
+        "attackFee",
+        "attackLeave",
+        "register",
+        "announce",
+        "addStake",
+        "requestExit",
+        "exit",
+        "attackUnregistered",
+        "attackTwice",
+    ),
 }
 RUNS, DEPTH = 3, 100
 FULL_RUNS, FULL_DEPTH = 100, 250

@@ -102,6 +102,10 @@ contract ChannelsAttacks is ChannelsBatches {
         if (way == 7 && entry.p256) made.sig[127] ^= 0x01;
         if (way == 8) made.sig = "";
         paysNothing(entry.payees[i], operator, made);
+        if (entry.payees.length > 1 || made.sig.length != 65) return;
+        uint256[5][] memory packed = new uint256[5][](1);
+        packed[0] = pack(made);
+        require(channels.claimPacked(entry.payees[i], operator, entry.config.token, packed) == 0, "paid");
     }
 
     /// A good signature, and a payee who is not proven.

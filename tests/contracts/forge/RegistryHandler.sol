@@ -124,7 +124,7 @@ contract RegistryHandler {
         gifts += amount;
     }
 
-    function attackEarly(uint256 seed) external step {
+    function attackLeave(uint256 seed) external step {
         address who = someone(seed, true);
         uint256 unlock = providers[placeOf[who] - 1].unlockAt;
         vm.assume(unlock == 0 || time < unlock);
