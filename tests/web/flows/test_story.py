@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from eth_utils.address import to_checksum_address
 
 from tallystick_helper import demo
 from tallystick_shared.errors import LocalError
 from tallystick_web.app import App
+from tallystick_web.flows.records import Records
 from tallystick_web.main import Page, start
 from tallystick_web.state import DepositPhase, Link, State, TurnState
 from tests.e2e.stack import Demo
@@ -248,6 +250,24 @@ async def test_a_forgotten_deposit_can_be_given_up(story: Story) -> None:
     story.app.heard("give-up-deposit")
     state = await until(story.app, lambda state: state.deposit.phase is DepositPhase.NONE)
     assert state.notice is None and "deposit" not in story.vault.values
+
+
+async def test_a_page_that_went_away_while_the_wallet_asked_keeps_the_key(story: Story) -> None:
+    await sent(story)
+    records = Records(story.vault)
+    record = await records.deposit()
+    assert record is not None
+    again = story.reopened()
+    await records.keep_deposit(msgspec.structs.replace(record, transaction=""))
+    await again.open()
+    state = await until(again.app, lambda state: state.notice is not None)
+    assert state.notice is not None and state.notice.name == "transaction_pending"
+    assert state.deposit.phase is DepositPhase.SENT and "deposit" in story.vault.values
+    await asyncio.to_thread(story.up.call, "evm_mine")
+    again.app.heard("check-deposit")
+    state = await until(again.app, lambda state: state.deposit.usable)
+    assert state.notice is None
+    await again.leave()
 
 
 async def test_a_refused_deposit_leaves_no_key_behind(story: Story) -> None:

@@ -16,9 +16,11 @@ from tallystick_shared.deposit import Deposit as DepositRecord
 from tallystick_shared.deposit import Terms, opening_call, plan
 from tallystick_shared.errors import Code, LocalError
 from tallystick_shared.evm.channels import Channels
+from tallystick_shared.evm.rpc import RpcError
 
 from ..actions import AmountTyped, Counted, DepositLoaded, DepositMoved, NoticeCleared, SheetClosed, SheetOpened
 from ..app import App
+from ..faults import code_of_rpc
 from ..figures import parse_amount, plain
 from ..state import Choice, Deposit, DepositPhase, Sheet
 from .market import MarketFlow
@@ -86,10 +88,13 @@ class DepositFlow:
         call = {"from": "0x" + self._app.state.wallet.account.hex(), **opening_call(self._app.seats.crypto, record)}
         try:
             transaction = str(await rpc.request("eth_sendTransaction", [call]))
-        except BaseException:
-            await self._records.forget_deposit()
-            self._app.dispatch(DepositLoaded(before))
-            raise
+        except RpcError as error:
+            if code_of_rpc(error) is not Code.RPC_UNREACHABLE:  # else it may have left: the key stays
+                await self._records.forget_deposit()
+                self._app.dispatch(DepositLoaded(before))
+                raise
+            self._show(record, DepositPhase.SENT)
+            raise LocalError(Code.TRANSACTION_PENDING) from None
         record = msgspec.structs.replace(record, transaction=transaction)
         await self._records.keep_deposit(record)
         self._show(record, DepositPhase.SENT)
@@ -155,8 +160,9 @@ class DepositFlow:
             if record.transaction:
                 await self._confirm(record)
             else:
-                await self._records.forget_deposit()
-                self._app.dispatch(DepositLoaded(Deposit()))
+                # The page went away while the wallet asked, so nobody knows whether it was sent: the key stays.
+                self._show(record, DepositPhase.SENT)
+                self._app.spawn(self._undecided())
             return
         if word.ended:
             await self._records.forget_deposit()
@@ -166,6 +172,9 @@ class DepositFlow:
         else:
             self._app.dispatch(DepositMoved(DepositPhase.OPEN, {"expiry": word.expiry}))
             self.opened.set()
+
+    async def _undecided(self) -> None:
+        raise LocalError(Code.TRANSACTION_PENDING)
 
     async def on_chain(self) -> ChannelState:
         """The deposit's word."""
