@@ -49,6 +49,7 @@ PITFALLS: dict[str, tuple[str, ...]] = {
         CONTRACTS + "test_odd_tokens.py::test_a_frozen_payee_holds_up_nobody_else_in_the_tree",
         CONTRACTS + "test_odd_tokens.py::test_a_frozen_payer_does_not_hold_up_the_payee",
         CONTRACTS + "test_odd_tokens.py::test_a_frozen_contract_waits",
+        HELPER + "test_node_till.py::test_a_token_that_will_not_move_holds_up_no_other",
     ),
     "rebasing tokens": (
         CONTRACTS + "test_odd_tokens.py::test_a_rebase_upwards_leaves_everybody_what_was_booked",
@@ -85,6 +86,7 @@ PITFALLS: dict[str, tuple[str, ...]] = {
     ),
     "reorg at open": (
         HELPER + "test_chain_follower.py::test_a_reorganisation_takes_a_channel_back",
+        HELPER + "test_node_service.py::test_a_channel_that_a_reorganisation_took_back_is_not_served_any_longer",
         HELPER + "test_node_witness.py::test_a_channel_that_only_one_knows_gets_the_window_and_no_more",
         SHARED + "test_session.py::test_unpaid_stream_pauses_at_the_window_and_gives_up",
     ),
@@ -108,6 +110,7 @@ ATTACKS: dict[str, tuple[str, ...]] = {
     ),
     "one payee at several depths": (
         CONTRACTS + "test_kraft.py::test_a_payee_in_several_leaves_gets_its_largest_cap_not_the_sum",
+        HELPER + "test_several.py::test_a_payee_in_two_places_is_claimed_from_the_nearer",
     ),
     "shared subtrees": (
         CONTRACTS + "test_kraft.py::test_a_shared_subtree_is_one",
@@ -129,6 +132,10 @@ ATTACKS: dict[str, tuple[str, ...]] = {
         CONTRACTS + "test_bombs.py::test_a_payer_that_burns_or_refuses_cannot_keep_the_payee_from_its_money",
         CONTRACTS + "test_bombs.py::test_a_payee_that_burns_or_refuses_cannot_keep_the_payer_from_its_money",
         CONTRACTS + "test_hostile.py::test_a_payer_that_refuses_cannot_keep_the_payee_from_its_money",
+    ),
+    "gas burnt at the closer's cost": (
+        HELPER + "test_node_till.py::test_a_payer_that_burns_gas_is_not_refunded_at_the_nodes_cost",
+        HELPER + "test_node_till.py::test_a_close_that_was_mined_and_failed_is_not_paid_for_again",
     ),
     "forced ether": (CONTRACTS + "test_bombs.py::test_forced_ether_changes_nothing_and_is_nobodys",),
     "exact expiry boundaries": (
