@@ -144,9 +144,10 @@ class Claims(Base):
         return able and channel.due(leaf, ALL) > 0 and self.refuses(channel.config.token, leaf.payee) is None
 
     def payable(self, moment: int = 0) -> list[Channel]:
-        """Channels that would pay somebody and do not expire before that moment."""
-        ready = [each for each in self.known if each.expiry >= moment]
-        return [each for each in ready if any(self.can_pay(each, leaf, False) for leaf in each.leaves)]
+        """Channels that owe somebody, be it one who refuses, and do not expire before that moment."""
+        able = [each for each in self.known if self.cast.has_p256 or not each.is_p256]
+        ready = [each for each in able if each.expiry >= moment]
+        return [each for each in ready if any(each.due(leaf, ALL) for leaf in each.leaves)]
 
     @rule(payee=st.integers(0, 3), wanted=RECORDS)
     def batch(self, payee: int, wanted: list[tuple[int, int, str]]) -> None:

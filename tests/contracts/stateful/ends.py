@@ -15,6 +15,7 @@ from tests.contracts.stateful.opens import CHOICES, SHAPES, WAYS, Opens
 from tests.contracts.world import DAY, NO_SALT, THIEF, ZERO, Leaf
 
 CALLS = st.sampled_from(["open", "topUp", "claim", "claimPacked", "close", "requestClose", "withdraw"])
+MOODS = st.sampled_from([CALL_BACK, REFUSE])
 
 
 class Ends(Claims):
@@ -113,7 +114,7 @@ class Ends(Claims):
 
     # --- hostile receivers ---
 
-    @rule(choice=CHOICES, which=st.integers(0, 1), call=CALLS, mood=st.sampled_from([CALL_BACK, CALL_BACK, REFUSE]))
+    @rule(choice=CHOICES, which=st.integers(0, 1), call=CALLS, mood=MOODS)
     def turn(self, choice: int, which: int, call: str, mood: int) -> None:
         """One of the actors, a payer and a payee, calls back when native coin comes, or refuses it, or relents."""
         who = list(self.cast.actors)[which]
@@ -159,14 +160,25 @@ class Ends(Claims):
 class Lives(Opens, Ends):
     """Everything at once; at the end of a life each party alone gets out what is its own."""
 
-    @initialize(shapes=st.lists(st.sampled_from(SHAPES), min_size=4, max_size=4), key=st.integers(0, 2), way=WAYS)
-    def begin(self, shapes: list[Any], key: int, way: str) -> None:
+    @initialize(
+        shapes=st.lists(st.sampled_from(SHAPES), min_size=4, max_size=4),
+        key=st.integers(0, 2),
+        way=WAYS,
+        moods=st.tuples(MOODS, MOODS),
+        frozen=st.sets(st.integers(0, 6), max_size=2),
+    )
+    def begin(self, shapes: list[Any], key: int, way: str, moods: tuple[int, int], frozen: set[int]) -> None:
+        """Six channels, hostile receivers as they come, and a hostile token that calls back."""
         self.start()
-        for number, shape in enumerate((0, 0, *shapes)):
-            self.open(number % 3, shape, number % 3, way, 4000 + number, (number + 2) * DAY, key, 900, number, number)
+        for number, shape in enumerate((0, 3, *shapes)):
+            token, life = (number + number // 3) % 3, (number + 2) * DAY
+            self.open(number % 3, shape, token, way, 4000 + number, life, key, 900, number, number)
             if not number:
                 self.arm(0)
-                self.turn(0, 1, "withdraw", CALL_BACK)
+        for which, mood in enumerate(moods):
+            self.turn(which, which, "withdraw", mood)
+        for who in frozen:
+            self.freeze(who)
 
     def teardown(self) -> None:
         if not hasattr(self, "anchor"):
