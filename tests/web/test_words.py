@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tallystick_shared.errors import WORDS, Code
-from tallystick_web.views.notices import LABELS, NEXT
+from tallystick_web.views.notices import LABELS, NEXT, TOLD
 from tallystick_web.words import ENGLISH, Words
 
 WEB = Path(__file__).resolve().parents[2] / "web"
@@ -53,7 +53,8 @@ def test_every_name_that_the_page_uses_is_in_the_table() -> None:
 
 
 def test_every_next_step_has_a_label_and_belongs_to_a_code() -> None:
-    assert {do for steps in NEXT.values() for do in steps} == set(LABELS)
+    assert {do for steps in [*NEXT.values(), *TOLD.values()] for do in steps} == set(LABELS)
+    assert set(TOLD) == set(TABLE["told"])
     assert set(NEXT) <= {code.name.lower() for code in Code}
     for label in LABELS.values():
         ENGLISH(label, chain="Testnet")

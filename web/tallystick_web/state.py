@@ -46,6 +46,15 @@ class DepositPhase(Enum):
     ENDED = "ended"
 
 
+class Transit(Enum):
+    """Where a transaction of the person's own stands. DROPPED: no node knows it now; it may come back."""
+
+    ASKED = "asked"
+    SENT = "sent"
+    SLOW = "slow"
+    DROPPED = "dropped"
+
+
 class Link(Enum):
     """The connection to the provider."""
 
@@ -144,6 +153,7 @@ class Deposit:
     for.
 
     `notches` counts those payments. `alone` is true once the provider did not close it and the person has to.
+    `transit` is of the transaction that is under way, where one is.
     """
 
     phase: DepositPhase = DepositPhase.NONE
@@ -160,6 +170,7 @@ class Deposit:
     paid: int = 0
     refunded: int = 0
     alone: bool = False
+    transit: Transit = Transit.ASKED
 
     @property
     def live(self) -> bool:

@@ -39,9 +39,12 @@ class Words:
         return self(f"{name}.{'one' if count == 1 else 'many'}", count=f"{count:,}", **values)
 
     def error(self, name: str, /, **values: object) -> tuple[str, str]:
-        """(sentence, next step) for an error code's name. The page's own table may be more exact than the common
-        one.
+        """(sentence, next step) for an error code's name, or for news. The page's own table may be more exact than the
+        common one.
         """
+        told = self._table.get("told", {}).get(name)
+        if told is not None:
+            return str(told[0]).format(**values), str(told[1]).format(**values)
         sharper = self._table["errors"].get(name)
         if sharper is not None:
             try:

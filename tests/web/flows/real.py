@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 from tallystick_helper.dial import NativeHost
 from tallystick_shared.errors import Code, PeerError
 from tallystick_shared.evm.rpc import RpcError
-from tallystick_web.main import Page, build
+from tallystick_web.app import App
+from tallystick_web.main import Page, build, start
 from tallystick_web.ports import WalletInfo
+from tallystick_web.state import State
+from tests.e2e.stack import Demo
 from tests.e2e.wallet import Refusal, TestWallet
+from tests.helper.world import World
 from tests.web.seats import WALLET, MemoryVault, seats
 
 
@@ -30,6 +35,20 @@ class RealWorld(NativeHost):
 
     def offset_minutes(self) -> int:
         return 0
+
+
+class QuickWorld(RealWorld):
+    """The same, but waiting takes no time: the clock jumps over it."""
+
+    def __init__(self) -> None:
+        self.skipped = 0.0
+
+    async def sleep(self, seconds: float) -> None:
+        self.skipped += seconds
+        await asyncio.sleep(min(seconds, 0.02))
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.skipped
 
 
 class RealWallets:
@@ -63,3 +82,69 @@ class RealWallets:
 def page_of(wallets: RealWallets, vault: MemoryVault, world: RealWorld) -> Page:
     filled = seats(world=world)
     return build(type(filled)(wallets, vault, filled.locks, filled.screen, world, filled.crypto))
+
+
+class Watched(RealWallets):
+    """A wallet that counts, and whose node has no logs where `pruned`."""
+
+    def __init__(self, wallet: TestWallet) -> None:
+        super().__init__(wallet)
+        self.asked: list[str] = []
+        self.pruned = False
+
+    async def request(self, wallet: str, method: str, params: list[Any]) -> Any:
+        self.asked.append(method)
+        if method == "eth_getLogs" and self.pruned:
+            raise RpcError(-32005, "logs are not kept")
+        return await super().request(wallet, method, params)
+
+
+class Town:
+    """A page over a world of providers."""
+
+    def __init__(self, world: World, host: RealWorld | None = None) -> None:
+        self.world, self.host = world, host or RealWorld()
+        where = world.where
+        self.demo = Demo(
+            "", world.url, where.chain_id, "0x" + where.registry.hex(), "0x" + where.channels.hex(), "", "", 0
+        )
+        self.wallet = TestWallet(self.demo, where.chain_id)
+        self.wallets, self.vault = Watched(self.wallet), MemoryVault()
+        self.page: Page = page_of(self.wallets, self.vault, self.host)
+        self.known: dict[bytes, bytes] = {}
+
+    @property
+    def app(self) -> App:
+        return self.page.app
+
+    @property
+    def state(self) -> State:
+        return self.page.app.state
+
+    async def open(self) -> None:
+        """Opened, with everything that this browser kept."""
+        site = {
+            "chain_id": self.demo.chain_id,
+            "registry": self.demo.registry,
+            "channels": self.demo.channels,
+            "block": self.world.where.block,
+            "known": {"0x" + provider.hex(): "0x" + blob.hex() for provider, blob in self.known.items()},
+        }
+        await start(self.page, json.dumps(site))
+
+    async def read(self) -> State:
+        """Opened, connected, and the market read."""
+        await self.open()
+        await self.app.idle()
+        self.app.heard("connect")
+        await self.app.idle()
+        return self.state
+
+    async def reload(self) -> None:
+        """The same person, browser and wallet on a fresh page."""
+        self.page = page_of(self.wallets, self.vault, self.host)
+        await self.open()
+
+    async def call(self, method: str, *params: Any) -> Any:
+        """A request to the chain itself."""
+        return await self.world.rpc.request(method, list(params))

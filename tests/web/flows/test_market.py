@@ -3,74 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import Any
 
-import pytest
-
-from tallystick_shared.evm.rpc import RpcError
-from tallystick_web.main import Page, start
-from tallystick_web.state import UNREAD, State
-from tests.e2e.stack import Demo
-from tests.e2e.wallet import TestWallet
+from tallystick_web.state import UNREAD
 from tests.helper.crowd import Crowd
 from tests.helper.test_guest import informed, two_nodes
-from tests.helper.world import Serving, World, new_world
-from tests.web.seats import MemoryVault
+from tests.helper.world import Serving, World
 
-from .real import RealWallets, RealWorld, page_of
-
-
-class Watched(RealWallets):
-    """A wallet that counts, and whose node has no logs where `pruned`."""
-
-    def __init__(self, wallet: TestWallet) -> None:
-        super().__init__(wallet)
-        self.asked: list[str] = []
-        self.pruned = False
-
-    async def request(self, wallet: str, method: str, params: list[Any]) -> Any:
-        self.asked.append(method)
-        if method == "eth_getLogs" and self.pruned:
-            raise RpcError(-32005, "logs are not kept")
-        return await super().request(wallet, method, params)
-
-
-class Town:
-    """A page over a world of providers."""
-
-    def __init__(self, world: World) -> None:
-        self.world, self.host = world, RealWorld()
-        where = world.where
-        self.demo = Demo(
-            "", world.url, where.chain_id, "0x" + where.registry.hex(), "0x" + where.channels.hex(), "", "", 0
-        )
-        self.wallets = Watched(TestWallet(self.demo, where.chain_id))
-        self.page: Page = page_of(self.wallets, MemoryVault(), self.host)
-        self.known: dict[bytes, bytes] = {}
-
-    async def read(self) -> State:
-        """Opened, connected, and the market read."""
-        site = {
-            "chain_id": self.demo.chain_id,
-            "registry": self.demo.registry,
-            "channels": self.demo.channels,
-            "block": self.world.where.block,
-            "known": {"0x" + provider.hex(): "0x" + blob.hex() for provider, blob in self.known.items()},
-        }
-        await start(self.page, json.dumps(site))
-        await self.page.app.idle()
-        self.page.app.heard("connect")
-        await self.page.app.idle()
-        return self.page.app.state
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with new_world(tmp_path) as made:
-        yield made
+from .real import Town
 
 
 async def filled(world: World, nodes: tuple[Serving, ...], crowd: int) -> Town:

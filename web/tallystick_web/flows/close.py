@@ -5,6 +5,7 @@ withdrawing.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from tallystick_shared.errors import Code, LocalError, TallystickError
@@ -13,11 +14,11 @@ from tallystick_shared.evm.rpc import RpcError
 
 from ..actions import DepositMoved, Linked, NoticeCleared, SheetClosed, SheetOpened
 from ..app import App
-from ..state import DepositPhase, Link, Sheet
+from ..state import DepositPhase, Link, Sheet, Transit
 from .chat import ChatFlow
 from .deposit import DepositFlow, log_of
+from .pending import Ended, Follower, Sent
 from .records import Records
-from .rpc import receipt
 from .wallet import WalletFlow
 
 PATIENCE = 30.0
@@ -28,11 +29,13 @@ class CloseFlow:
 
     def __init__(self, app: App, wallet: WalletFlow, deposit: DepositFlow, chat: ChatFlow, records: Records) -> None:
         self._app, self._wallet, self._deposit, self._chat, self._records = app, wallet, deposit, chat, records
+        self._follower: Follower | None = None
         app.on("open-close", lambda _: app.dispatch(SheetOpened(Sheet.CLOSE)))
         app.on("open-money", lambda _: app.dispatch(SheetOpened(Sheet.MONEY)))
         app.on("close-deposit", self.close)
         app.on("request-close", self.request)
         app.on("withdraw", self.withdraw)
+        app.on("leave-transaction", self._leave)
         app.on("close-sheet", lambda _: app.dispatch(SheetClosed()))
         app.on("dismiss", lambda _: app.dispatch(NoticeCleared()))
 
@@ -44,41 +47,58 @@ class CloseFlow:
         try:
             async with asyncio.timeout(PATIENCE):
                 transaction = "0x" + (await self._chat.close_deposit()).hex()
-            transaction, entries = await self._mined(transaction)
+            ended = await self._follow(Sent(transaction, self._record().closer), self._is_ended)
         except (TallystickError, RpcError, TimeoutError):
             self._app.dispatch(DepositMoved(DepositPhase.OPEN, {"alone": True}))
             self._app.dispatch(SheetOpened(Sheet.CLOSE))
             return
-        await self._ended(transaction, entries)
+        if ended is not None:
+            await self._ended(transaction, ended)
 
     async def request(self, _: str = "") -> None:
         """Alone, first half: from `expiry` on the rest can be withdrawn."""
         record = self._record()
-        self._app.dispatch(DepositMoved(DepositPhase.REQUESTING, {"alone": True}))
+        before = self._app.state.deposit.expiry
+        self._app.dispatch(DepositMoved(DepositPhase.REQUESTING, {"alone": True, "transit": Transit.ASKED}))
+
+        async def requested() -> bool:
+            word = await self._deposit.on_chain()
+            return word.ended or word.expiry < before
+
         try:
-            await self._transact(self._contract().request_close(record.channel_config()))
+            _, ended = await self._transact(self._contract().request_close(record.channel_config()), requested)
             word = await self._deposit.on_chain()
         except (TallystickError, RpcError):
             self._app.dispatch(DepositMoved(DepositPhase.OPEN))
             raise
+        if ended is None:
+            self._app.dispatch(DepositMoved(DepositPhase.OPEN))
+            return
         await self._chat.hang_up()
         self._app.dispatch(DepositMoved(DepositPhase.REQUESTED, {"expiry": word.expiry}))
 
     async def withdraw(self, _: str = "") -> None:
         """Alone, second half."""
         record = self._record()
-        self._app.dispatch(DepositMoved(DepositPhase.WITHDRAWING))
+        self._app.dispatch(DepositMoved(DepositPhase.WITHDRAWING, {"transit": Transit.ASKED}))
         try:
-            transaction, entries = await self._transact(self._contract().withdraw(record.channel_config()))
+            call = self._contract().withdraw(record.channel_config())
+            transaction, ended = await self._transact(call, self._is_ended)
         except (TallystickError, RpcError):
             self._app.dispatch(DepositMoved(DepositPhase.REQUESTED))
             raise
-        await self._ended(transaction, entries)
+        if ended is None:
+            self._app.dispatch(DepositMoved(DepositPhase.REQUESTED))
+            return
+        await self._ended(transaction, ended)
 
-    async def _ended(self, transaction: str, entries: list[dict[str, Any]]) -> None:
-        values = log_of(self._contract(), entries, "Closed")
+    async def _ended(self, transaction: str, ended: Ended) -> None:
+        """`ended` without a receipt: under another hash. The word still tells what came back."""
+        values = log_of(self._contract(), ended.logs, "Closed")
         deposit = self._app.state.deposit
-        refunded = int(values.get("refund", deposit.rest))
+        word = await self._deposit.on_chain()
+        refunded = int(values.get("refund", word.deposit - word.claimed))
+        transaction = transaction if ended.receipt else ""
         outcome = {"end_transaction": transaction, "refunded": refunded, "paid": deposit.amount - refunded}
         await self._chat.hang_up()
         await self._records.forget_deposit()
@@ -88,24 +108,30 @@ class CloseFlow:
         self._app.dispatch(Linked(Link.IDLE))
         await self._wallet.read_balance()
 
-    async def _transact(self, data: bytes) -> tuple[str, list[dict[str, Any]]]:
-        """One transaction of the person's own: its hash and logs."""
-        rpc, record = self._wallet.rpc, self._record()
-        if rpc is None or not self._app.state.connected:
-            raise LocalError(Code.NO_WALLET)
-        await self._wallet.ensure_chain(may_switch=True)
-        account = "0x" + self._app.state.wallet.account.hex()
-        call = {"from": account, "to": "0x" + record.channels.hex(), "data": "0x" + data.hex(), "value": "0x0"}
-        transaction = str(await rpc.request("eth_sendTransaction", [call]))
-        return await self._mined(transaction)
+    async def _is_ended(self) -> bool:
+        return (await self._deposit.on_chain()).ended
 
-    async def _mined(self, transaction: str) -> tuple[str, list[dict[str, Any]]]:
-        """Its hash, or that of what was sent in its place, and its logs."""
+    async def _transact(self, data: bytes, worked: Callable[[], Awaitable[bool]]) -> tuple[str, Ended | None]:
+        """One transaction of the person's own: its hash and its end."""
+        call = {"to": "0x" + self._record().channels.hex(), "data": "0x" + data.hex(), "value": "0x0"}
+        sent = await self._wallet.send(call)
+        self._told(Transit.SENT)
+        return sent.hash, await self._follow(sent, worked)
+
+    async def _follow(self, sent: Sent, worked: Callable[[], Awaitable[bool]]) -> Ended | None:
         rpc = self._wallet.rpc
         if rpc is None:
             raise LocalError(Code.NO_WALLET)
-        found = await receipt(rpc, self._app.seats.world, transaction)
-        return str(found["transactionHash"]), list(found["logs"])
+        self._follower = Follower(rpc, self._app.seats.world, sent, worked, self._told)
+        return await self._follower.run()
+
+    def _told(self, transit: Transit) -> None:
+        self._app.dispatch(DepositMoved(self._app.state.deposit.phase, {"transit": transit}))
+
+    def _leave(self, _: str) -> None:
+        """The person waits for the transaction no longer. The chain is read again when it matters."""
+        if self._follower is not None:
+            self._follower.leave()
 
     def _contract(self) -> Channels:
         return Channels(self._app.seats.crypto, self._record().channels)

@@ -5,6 +5,7 @@ signer.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import replace as changed
 from typing import Any
 
@@ -16,21 +17,34 @@ from tallystick_shared.deposit import Deposit as DepositRecord
 from tallystick_shared.deposit import Terms, opening_call, plan
 from tallystick_shared.errors import Code, LocalError
 from tallystick_shared.evm.channels import Channels
-from tallystick_shared.evm.rpc import RpcError
+from tallystick_shared.evm.rpc import RpcError, to_int
 
-from ..actions import AmountTyped, Counted, DepositLoaded, DepositMoved, NoticeCleared, SheetClosed, SheetOpened
+from ..actions import (
+    AmountTyped,
+    Counted,
+    DepositLoaded,
+    DepositMoved,
+    NoticeCleared,
+    Noticed,
+    SheetClosed,
+    SheetOpened,
+)
 from ..app import App
 from ..faults import code_of_rpc
 from ..figures import parse_amount, plain
-from ..state import Choice, Deposit, DepositPhase, Sheet
+from ..state import Choice, Deposit, DepositPhase, Notice, Sheet, Transit
+from .aside import Aside
 from .market import MarketFlow
-from .records import Records
-from .rpc import receipt
+from .pending import Ended, Follower, Sent
+from .records import Records, Sending
 from .wallet import WalletFlow
 
 SUGGESTED_TOKENS = 100_000
 SHORTEST_DELAY = 900
-UNDECIDED = (Code.TRANSACTION_DROPPED, Code.TRANSACTION_PENDING)
+RECENT = 500  # blocks in which the transaction that opened it is looked for
+DROPPED = "deposit_dropped"
+ASIDE_LOOKS, ASIDE_PAUSE = 8, 10.0
+UNSENT = (Code.REFUSED, Code.WALLET_UNSUPPORTED, Code.WRONG_CHAIN, Code.NOT_ENOUGH_MONEY)
 
 
 class DepositFlow:
@@ -40,11 +54,14 @@ class DepositFlow:
         self._app, self._wallet, self._market, self._records = app, wallet, market, records
         self.record: DepositRecord | None = None
         self.opened = asyncio.Event()
+        self.aside = Aside(app, records)
+        self._follower: Follower | None = None
+        self._resending = self._watching = False
         app.on("open-deposit", self._open_sheet)
         app.on("input:amount", lambda text: app.dispatch(AmountTyped(text)))
         app.on("deposit", self.put_down)
-        app.on("check-deposit", self._look_again)
-        app.on("give-up-deposit", self._give_up)
+        app.on("resend-deposit", self.resend)
+        app.on("leave-deposit", self.leave)
 
     def _open_sheet(self, _: str) -> None:
         state = self._app.state
@@ -79,58 +96,153 @@ class DepositFlow:
         await self._send(record)
 
     async def _send(self, record: DepositRecord) -> None:
-        rpc = self._wallet.rpc
-        assert rpc is not None
-        before = self._app.state.deposit
+        before, held = self._app.state.deposit, self.record
         await self._records.keep_deposit(record)  # the key must outlive whatever happens next
         self._app.dispatch(NoticeCleared())
         self._show(record, DepositPhase.SIGNING)
-        call = {"from": "0x" + self._app.state.wallet.account.hex(), **opening_call(self._app.seats.crypto, record)}
         try:
-            transaction = str(await rpc.request("eth_sendTransaction", [call]))
-        except RpcError as error:
-            if code_of_rpc(error) is not Code.RPC_UNREACHABLE:  # else it may have left: the key stays
-                await self._records.forget_deposit()
-                self._app.dispatch(DepositLoaded(before))
-                raise
-            self._show(record, DepositPhase.SENT)
-            raise LocalError(Code.TRANSACTION_PENDING) from None
-        record = msgspec.structs.replace(record, transaction=transaction)
+            sent = await self._wallet.send(opening_call(self._app.seats.crypto, record))
+        except (RpcError, LocalError) as error:
+            await self._records.forget_deposit()
+            self.record = held
+            self._app.dispatch(DepositLoaded(before))
+            if isinstance(error, RpcError) and code_of_rpc(error) not in UNSENT:
+                await self._keep_aside(record)  # the wallet may have sent it all the same
+            raise
+        await self._is_sent(record, sent)
+        self._app.dispatch(SheetClosed())
+        await self._confirm(sent)
+
+    async def _is_sent(self, record: DepositRecord, sent: Sent) -> None:
+        record = msgspec.structs.replace(record, transaction=sent.hash)
+        await self._records.keep_sending(Sending(sent.hash, sent.sender, sent.nonce))
         await self._records.keep_deposit(record)
         self._show(record, DepositPhase.SENT)
-        self._app.dispatch(SheetClosed())
-        await self._confirm(record)
 
-    async def _confirm(self, record: DepositRecord) -> None:
+    async def _confirm(self, sent: Sent) -> None:
+        """Follows the opening until it has an end. Raises LocalError where the chain shows no deposit then."""
         rpc = self._wallet.rpc
         assert rpc is not None
+        self._follower = follower = Follower(rpc, self._app.seats.world, sent, self._is_open, self._told, self._knew)
         try:
-            found = await receipt(rpc, self._app.seats.world, record.transaction)
-        except LocalError as error:
-            if not (await self.on_chain()).known:
-                if error.code not in UNDECIDED:  # what may still come keeps its key
-                    await self._forget()
-                raise
-        else:
-            record = msgspec.structs.replace(record, transaction=str(found["transactionHash"]))
-            await self._records.keep_deposit(record)
+            ended = await follower.run()
+        except LocalError:
+            await self._set_aside()
+            raise
+        finally:
+            if self._follower is follower:
+                self._follower = None
+        if ended is not None:
+            await self._is_opened(ended)
+
+    async def _is_opened(self, ended: Ended) -> None:
+        record = self.record
+        assert record is not None
+        if ended.receipt is None:  # by a transaction that the wallet put in its place
+            record = msgspec.structs.replace(record, transaction=await self._opening_transaction(record))
+        await self._records.keep_deposit(record)
+        await self._records.end_sending()
         self._show(record, DepositPhase.OPEN)
+        self._not_dropped()
         self.opened.set()
         await self._wallet.read_balance()
 
-    async def _look_again(self, _: str) -> None:
-        self._app.dispatch(NoticeCleared())
-        await self.check()
+    async def _opening_transaction(self, record: DepositRecord) -> str:
+        """The hash under which it was opened; empty where the chain's node does not give it."""
+        crypto, rpc = self._app.seats.crypto, self._wallet.rpc
+        assert rpc is not None
+        try:
+            head = to_int(str(await rpc.request("eth_blockNumber", [])))
+            channels, first = Channels(crypto, record.channels), max(0, head - RECENT)
+            logs = await channels.logs(rpc, first, "latest", channel_id=record.channel_id(crypto))
+        except RpcError:
+            return ""
+        return next((log.transaction for log in logs if log.name == "Opened"), "")
 
-    async def _give_up(self, _: str) -> None:
-        """The person says that it will never come."""
-        if self.record is not None and self._app.state.deposit.phase is DepositPhase.SENT:
+    async def _is_open(self) -> bool:
+        return (await self.on_chain()).known
+
+    def _told(self, transit: Transit) -> None:
+        if self._app.state.deposit.phase is DepositPhase.SENT:
+            self._app.dispatch(DepositMoved(DepositPhase.SENT, {"transit": transit}))
+        if transit is Transit.DROPPED:
+            self._app.dispatch(Noticed(Notice(DROPPED, quiet=True)))
+        else:
+            self._not_dropped()
+
+    def _not_dropped(self) -> None:
+        notice = self._app.state.notice
+        if notice is not None and notice.name == DROPPED:
             self._app.dispatch(NoticeCleared())
-            await self._forget()
 
-    async def _forget(self) -> None:
-        await self._records.forget_deposit()
-        self._app.dispatch(DepositLoaded(Deposit()))
+    async def _knew(self, sent: Sent) -> None:
+        await self._records.keep_sending(Sending(sent.hash, sent.sender, sent.nonce))
+
+    # -- an opening without an end
+
+    async def resend(self, _: str = "") -> None:
+        """The same deposit once more. The chain opens it once, whichever transaction comes first."""
+        follower, record = self._follower, self.record
+        if follower is None or record is None or self._resending:
+            return
+        self._resending = True
+        try:
+            self._app.dispatch(NoticeCleared())
+            sent = await self._wallet.send(opening_call(self._app.seats.crypto, record))
+        finally:
+            self._resending = False
+        if self._follower is follower:
+            await self._is_sent(record, sent)
+            follower.again(sent)
+
+    async def leave(self, _: str = "") -> None:
+        """The person waits no longer. Should it open yet, it is found."""
+        if self._follower is not None:
+            self._follower.leave()
+            self._app.dispatch(NoticeCleared())
+            await self._set_aside()
+
+    async def _set_aside(self) -> None:
+        record, self.record = self.record, None
+        if record is not None:
+            await self._records.forget_deposit()
+            self._app.dispatch(DepositLoaded(Deposit()))
+            await self._keep_aside(record)
+
+    async def _keep_aside(self, record: DepositRecord) -> None:
+        await self.aside.add(record)
+        self._app.spawn(self._watch_aside())
+
+    async def _watch_aside(self) -> None:
+        """Looks for a while, less and less often; after that when the page is opened again."""
+        if self._watching:
+            return
+        self._watching = True
+        try:
+            for look in range(ASIDE_LOOKS):
+                await self._app.seats.world.sleep(ASIDE_PAUSE * 2**look)
+                with contextlib.suppress(RpcError):
+                    if not await self.look_aside():
+                        return
+        finally:
+            self._watching = False
+
+    async def look_aside(self) -> bool:
+        """Takes up a deposit that opened after all, where none is in use. False where nothing is aside. Raises
+        RpcError.
+        """
+        if self._wallet.rpc is None:
+            return False
+        opened = await self.aside.opened(self._wallet.rpc)
+        state = self._app.state.deposit
+        if opened and not state.live and state.phase is not DepositPhase.SIGNING:
+            record, _ = opened[0]
+            await self._records.keep_deposit(record)
+            await self.aside.remove(record)
+            self._show(record, DepositPhase.SENT)
+            self._app.dispatch(Noticed(Notice("deposit_came", quiet=True)))
+            await self.check()
+        return bool(await self._records.aside())
 
     def _show(self, record: DepositRecord, phase: DepositPhase) -> None:
         self.record = record
@@ -144,7 +256,8 @@ class DepositFlow:
         site = self._app.state.site
         if record is None or site is None or record.chain_id != site.chain_id or record.channels != site.channels:
             return
-        self._show(record, DepositPhase.OPEN if record.transaction else DepositPhase.SENT)
+        under_way = not record.transaction or await self._records.sending() is not None
+        self._show(record, DepositPhase.SENT if under_way else DepositPhase.OPEN)
         kept = await self._records.load(record.channel_id(self._app.seats.crypto))
         _, notches = await self._records.conversation()
         if kept:
@@ -157,13 +270,9 @@ class DepositFlow:
             return
         word = await self.on_chain()
         if not word.known:
-            if record.transaction:
-                await self._confirm(record)
-            else:
-                # The page went away while the wallet asked, so nobody knows whether it was sent: the key stays.
-                self._show(record, DepositPhase.SENT)
-                self._app.spawn(self._undecided())
+            await self._go_on(record)
             return
+        await self._records.end_sending()
         if word.ended:
             await self._records.forget_deposit()
             self._app.dispatch(DepositMoved(DepositPhase.ENDED))
@@ -173,8 +282,17 @@ class DepositFlow:
             self._app.dispatch(DepositMoved(DepositPhase.OPEN, {"expiry": word.expiry}))
             self.opened.set()
 
-    async def _undecided(self) -> None:
-        raise LocalError(Code.TRANSACTION_PENDING)
+    async def _go_on(self, record: DepositRecord) -> None:
+        """With an opening that was under way when the page was left."""
+        sending = await self._records.sending()
+        if not record.transaction:  # left while the wallet asked: nobody knows what it was answered
+            await self._set_aside()
+        elif self._follower is None:
+            sent = Sent(record.transaction, record.config.payer)
+            if sending is not None:
+                sent = Sent(sending.hash, sending.sender, sending.nonce)
+            self._show(record, DepositPhase.SENT)
+            self._app.spawn(self._confirm(sent))
 
     async def on_chain(self) -> ChannelState:
         """The deposit's word."""
@@ -194,6 +312,7 @@ def shown(app: App, record: DepositRecord, phase: DepositPhase) -> Deposit:
         record.expiry,
         record.config.delay,
         open_transaction=record.transaction,
+        transit=Transit.SENT if phase is DepositPhase.SENT else Transit.ASKED,
     )
     if held.channel_id != channel_id:
         return fresh

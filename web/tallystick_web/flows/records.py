@@ -16,6 +16,8 @@ from ..ports import Vault
 from ..state import Turn, TurnState, Usage
 
 DEPOSIT = "deposit"
+SENDING = "sending"
+ASIDE = "aside"
 CHAT = "chat"
 T = TypeVar("T")
 
@@ -28,6 +30,14 @@ class Paid(msgspec.Struct, frozen=True, array_like=True):
     in_flight: bool
     waiting: str = "0"
     unseen: str = "0"
+
+
+class Sending(msgspec.Struct, frozen=True, array_like=True):
+    """The transaction that opens the deposit and has no end yet. `nonce` is None until it was seen."""
+
+    hash: str
+    sender: bytes
+    nonce: int | None = None
 
 
 class Kept(msgspec.Struct, frozen=True, array_like=True):
@@ -68,6 +78,29 @@ class Records:
 
     async def forget_deposit(self) -> None:
         await self._vault.delete(DEPOSIT)
+        await self._vault.delete(SENDING)
+
+    async def sending(self) -> Sending | None:
+        """None where the deposit's transaction has its end."""
+        data = await self._vault.get(SENDING)
+        return _read(data, Sending) if data else None
+
+    async def keep_sending(self, sending: Sending) -> None:
+        await self._vault.put(SENDING, msgspec.msgpack.encode(sending))
+
+    async def end_sending(self) -> None:
+        await self._vault.delete(SENDING)
+
+    async def aside(self) -> list[DepositRecord]:
+        """Deposits that were given up and may still be opened."""
+        data = await self._vault.get(ASIDE)
+        return _read(data, list[DepositRecord]) if data else []
+
+    async def keep_aside(self, records: list[DepositRecord]) -> None:
+        if records:
+            await self._vault.put(ASIDE, msgspec.msgpack.encode(records))
+        else:
+            await self._vault.delete(ASIDE)
 
     async def load(self, channel_id: bytes) -> Resume | None:
         data = await self._vault.get(_paid(channel_id))

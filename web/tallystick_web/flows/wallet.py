@@ -6,13 +6,14 @@ import asyncio
 from typing import Any
 
 from tallystick_shared.errors import Code, LocalError
-from tallystick_shared.evm.rpc import RpcError, to_bytes, to_int
+from tallystick_shared.evm.rpc import RpcError, to_bytes, to_hex, to_int
 
 from ..actions import BalanceRead, NoticeCleared, SheetClosed, SheetOpened, WalletMoved, WalletsFound
 from ..app import App
 from ..faults import CHAIN_UNKNOWN
 from ..ports import WalletInfo
 from ..state import Sheet, Site, WalletPhase
+from .pending import Sent
 from .rpc import WalletRpc
 
 REMEMBERED = "wallet"
@@ -127,6 +128,16 @@ class WalletFlow:
             await rpc.request("wallet_addEthereumChain", [_chain(site)])
         if to_int(str(await rpc.request("eth_chainId", []))) != site.chain_id:
             raise LocalError(Code.WRONG_CHAIN)
+
+    async def send(self, call: dict[str, str]) -> Sent:
+        """One prompt for one transaction: `to`, `data`, `value`. Raises LocalError NO_WALLET, WRONG_CHAIN; RpcError."""
+        rpc, account = self._rpc(), self._app.state.wallet.account
+        if not self._app.state.connected:
+            raise LocalError(Code.NO_WALLET)
+        await self.ensure_chain(may_switch=True)
+        nonce = to_int(str(await rpc.request("eth_getTransactionCount", [to_hex(account), "pending"])))
+        transaction = await rpc.request("eth_sendTransaction", [{"from": to_hex(account), **call}])
+        return Sent(str(transaction), account, nonce)
 
     async def read_balance(self) -> None:
         """Reads what the account holds."""

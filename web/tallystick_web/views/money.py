@@ -5,10 +5,10 @@ details.
 from __future__ import annotations
 
 from ..figures import Figure, clock_time, money, short_address, short_hash, span
-from ..state import Deposit, DepositPhase, State
+from ..state import Deposit, DepositPhase, State, Transit
 from ..tree import Children, Element, Node, h
 from ..words import Words
-from .parts import amount, button, provider_name
+from .parts import amount, button, provider_name, under_way
 from .tally import tally
 
 
@@ -102,6 +102,12 @@ def money_sheet(state: State, t: Words) -> tuple[str, list[Node], list[Node]]:
     if deposit.live and deposit.phase is not DepositPhase.SENT:
         body.append(h("p", t("money.tally_help")))
     foot: list[Node] = []
+    if deposit.phase is DepositPhase.SENT:
+        body.insert(0, under_way(deposit.transit, t))
+        if deposit.transit in (Transit.SLOW, Transit.DROPPED):
+            foot.append(button(t("do.leave"), "leave-deposit"))
+        if deposit.transit is Transit.DROPPED:
+            foot.append(button(t("do.resend"), "resend-deposit", kind="primary"))
     if _action(state, t):
         foot.append(button(t("do.close"), "open-close", kind="primary"))
     if deposit.phase is DepositPhase.ENDED:

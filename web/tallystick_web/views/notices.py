@@ -34,7 +34,12 @@ NEXT = {
     "transaction_dropped": ["check-deposit", "give-up-deposit"],
     "transaction_pending": ["check-deposit", "give-up-deposit"],
 }
+# Not faults but news, in words of their own.
+TOLD = {"deposit_dropped": ["resend-deposit", "leave-deposit"], "deposit_came": ["open-money"]}
 LABELS = {
+    "resend-deposit": "do.resend",
+    "leave-deposit": "do.leave",
+    "open-money": "do.show_money",
     "switch": "do.switch",
     "retry": "do.retry",
     "open-market": "do.another",
@@ -56,7 +61,7 @@ def notices(state: State, t: Words) -> list[Node]:
     says, step = t.error(notice.name, **dict(notice.values))
     chain = state.site.chain_name if state.site else ""
     steps: list[Element] = []
-    for do in NEXT.get(notice.name, []):
+    for do in NEXT.get(notice.name, []) + TOLD.get(notice.name, []):
         if do == "open-close" and not state.deposit.usable:
             continue
         if do in ("check-deposit", "give-up-deposit") and state.deposit.phase is not DepositPhase.SENT:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..figures import Coin, Figure, money
-from ..state import Choice
+from ..state import Choice, Transit
 from ..tree import Children, Element, h, svg
 from ..words import Words
 
@@ -42,6 +42,12 @@ def cross(do: str, label: str) -> Element:
 def working(label: str) -> Element:
     """Something that takes longer than a moment."""
     return h("div", h("span", class_="spinner", aria_hidden="true"), h("span", label), class_="working", role="status")
+
+
+def under_way(transit: Transit, t: Words) -> Element:
+    """Where a transaction stands; without a spinner where nothing is to be expected."""
+    said = t(f"transit.{transit.value}")
+    return h("p", said, role="status") if transit is Transit.DROPPED else working(said)
 
 
 def amount(figure: Figure) -> Children:

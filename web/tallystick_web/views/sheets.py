@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..figures import clock_time, money, parse_amount, plain, short_address, span
-from ..state import UNREAD, Choice, DepositPhase, MarketPhase, Sheet, State
+from ..state import UNREAD, Choice, DepositPhase, MarketPhase, Sheet, State, Transit
 from ..tree import Children, Element, Node, h
 from ..words import Words
 from .money import money_sheet, transaction
-from .parts import button, cross, icon, price_per_thousand, provider_name, short_model, working
+from .parts import button, cross, icon, price_per_thousand, provider_name, short_model, under_way, working
 
 Parts = tuple[str, Sequence[Node], Sequence[Node]]
 WORDS_PER_TOKEN = 0.75
@@ -199,7 +199,6 @@ def close(state: State, t: Words) -> Parts:
         h("dd", str(money(held.refunded or held.rest, coin, 8))),
         class_="facts",
     )
-    say = CLOSING.get(held.phase)
     if held.phase is DepositPhase.ENDED:
         key = "close.withdrawn" if held.alone else "close.done"
         done = t(key, paid=money(held.paid, coin, 8), refunded=money(held.refunded, coin, 8))
@@ -210,8 +209,11 @@ def close(state: State, t: Words) -> Parts:
         return t("close.title"), body, [button(t("do.new_deposit"), "open-deposit", kind="primary")]
     if held.phase is DepositPhase.REQUESTED:
         return _requested(state, t, facts)
-    if say:
-        return t("close.title"), [facts, working(t(say))], []
+    if held.phase in (DepositPhase.REQUESTING, DepositPhase.WITHDRAWING):
+        late = held.transit in (Transit.SLOW, Transit.DROPPED)
+        return t("close.title"), [facts, under_way(held.transit, t)], [leaving(t)] if late else []
+    if held.phase is DepositPhase.CLOSING:
+        return t("close.title"), [facts, working(t("close.asking"))], []
     if held.alone:
         alone = h("p", t("close.alone", delay=span(held.delay)))
         again = button(t("do.retry"), "close-deposit")
@@ -221,6 +223,11 @@ def close(state: State, t: Words) -> Parts:
         button(t("close.submit"), "close-deposit", kind="primary"),
     ]
     return t("close.title"), [h("p", t("close.lead")), facts], foot
+
+
+def leaving(t: Words) -> Element:
+    """No longer waiting for a transaction."""
+    return button(t("do.leave"), "leave-transaction")
 
 
 def _requested(state: State, t: Words, facts: Element) -> Parts:
@@ -235,11 +242,6 @@ def _requested(state: State, t: Words, facts: Element) -> Parts:
     )
 
 
-CLOSING = {
-    DepositPhase.CLOSING: "close.asking",
-    DepositPhase.REQUESTING: "close.requesting",
-    DepositPhase.WITHDRAWING: "close.withdrawing",
-}
 SHEETS = {
     Sheet.WALLETS: wallets,
     Sheet.MARKET: market,

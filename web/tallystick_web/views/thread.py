@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from ..figures import Coin, money, short_address
 from ..markdown import blocks
-from ..state import DepositPhase, Link, State, Turn, TurnState, Usage, WalletPhase
+from ..state import DepositPhase, Link, State, Transit, Turn, TurnState, Usage, WalletPhase
 from ..tree import Children, Element, Node, Prose, h
 from ..words import Words
 from .parts import button, icon, provider_name, short_model
@@ -102,10 +102,20 @@ def _deposit(state: State, t: Words) -> Element:
     if phase is DepositPhase.SIGNING:
         return _step(3, "now", title, t("deposit.signing"), h("span", class_="spinner"))
     if phase is DepositPhase.SENT:
-        return _step(3, "now", title, t("deposit.sent"), h("span", class_="spinner"))
+        return _step(3, "now", title, t(f"transit.{state.deposit.transit.value}"), *opening(state, t))
     if state.chosen is None or not state.connected:
         return _step(3, "later", title, more)
     return _step(3, "now", title, more, button(t("do.deposit"), "open-deposit", kind="primary"))
+
+
+def opening(state: State, t: Words) -> list[Element]:
+    """What can be done about a deposit that is not open yet: mostly wait."""
+    transit = state.deposit.transit
+    if transit is Transit.DROPPED:
+        return [button(t("do.leave"), "leave-deposit"), button(t("do.resend"), "resend-deposit", kind="primary")]
+    if transit is Transit.SLOW:
+        return [button(t("do.leave"), "leave-deposit", kind="quiet"), h("span", class_="spinner")]
+    return [h("span", class_="spinner")]
 
 
 def message(turn: Turn, state: State, t: Words) -> Element:

@@ -74,6 +74,8 @@ def status(state: State, t: Words) -> str:
     phase = state.deposit.phase
     if phase is DepositPhase.OPEN:
         return _link_status(state, t)
+    if phase is DepositPhase.SENT:
+        return t("status.sent")
     if phase in (DepositPhase.CLOSING, DepositPhase.REQUESTING, DepositPhase.WITHDRAWING):
         return t("status.closing")
     if phase is DepositPhase.REQUESTED:
