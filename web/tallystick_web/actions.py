@@ -6,7 +6,21 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .ports import WalletInfo
-from .state import Choice, Deposit, DepositPhase, Link, Market, Notice, Sheet, Site, Turn, TurnState, Usage, WalletPhase
+from .state import (
+    Choice,
+    Deposit,
+    DepositPhase,
+    Found,
+    Link,
+    Market,
+    Notice,
+    Sheet,
+    Site,
+    Turn,
+    TurnState,
+    Usage,
+    WalletPhase,
+)
 
 
 @dataclass(frozen=True)
@@ -79,6 +93,20 @@ class DepositMoved:
 
     phase: DepositPhase
     values: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class FoundDeposits:
+    """Every deposit of this account that this browser does not know."""
+
+    found: tuple[Found, ...]
+
+
+@dataclass(frozen=True)
+class FoundMoved:
+    """One of them changed."""
+
+    found: Found
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 
 from tallystick_shared.errors import Code, LocalError
+from tallystick_shared.evm.rpc import RpcError
 
 from .actions import Booted, ChatLoaded, Chosen, Ticked, WalletsFound
 from .app import App, Seats
@@ -13,6 +15,7 @@ from .flows.close import CloseFlow
 from .flows.deposit import DepositFlow
 from .flows.market import MarketFlow
 from .flows.records import Records
+from .flows.recovery import RecoveryFlow
 from .flows.wallet import WalletFlow
 from .reader import Reader
 from .site import read_site
@@ -31,6 +34,7 @@ class Page:
     deposit: DepositFlow
     chat: ChatFlow
     close: CloseFlow
+    recovery: RecoveryFlow
 
 
 def build(seats: Seats) -> Page:
@@ -42,7 +46,8 @@ def build(seats: Seats) -> Page:
     deposit = DepositFlow(app, wallet, market, records)
     chat = ChatFlow(app, market, deposit, records)
     close = CloseFlow(app, wallet, deposit, chat, records)
-    page = Page(app, wallet, market, deposit, chat, close)
+    recovery = RecoveryFlow(app, wallet, market, deposit, records)
+    page = Page(app, wallet, market, deposit, chat, close, recovery)
     app.watch(Reader(seats.screen, app.words))
     app.watch(lambda before, after: _on_connected(page, before, after))
     return page
@@ -76,7 +81,12 @@ def _on_connected(page: Page, before: State, after: State) -> None:
 
 async def _read_all(page: Page) -> None:
     await page.deposit.check()
-    await page.market.read()
+    with contextlib.suppress(RpcError):
+        await page.deposit.look_aside()
+    try:
+        await page.market.read()
+    finally:
+        page.app.spawn(page.recovery.look())
     state = page.app.state
     usable = [choice for choice in state.market.choices if not choice.fault]
     if state.chosen is None and len(usable) == 1:

@@ -25,14 +25,20 @@ def _booted(state: State, action: a.Booted) -> State:
 
 def _wallet_moved(state: State, action: a.WalletMoved) -> State:
     if action.phase is WalletPhase.NONE:
-        return replace(state, wallet=Wallet(), market=Market(), chosen=None)
+        return replace(state, wallet=Wallet(), market=Market(), chosen=None, found=())
     wallet = replace(
         state.wallet,
         phase=action.phase,
         info=action.info or state.wallet.info,
         account=state.wallet.account if action.account is None else action.account,
     )
-    return replace(state, wallet=wallet)
+    same = wallet.account == state.wallet.account
+    return replace(state, wallet=wallet, found=state.found if same else ())
+
+
+def _found_moved(state: State, action: a.FoundMoved) -> State:
+    moved = action.found
+    return replace(state, found=tuple(moved if one.channel_id == moved.channel_id else one for one in state.found))
 
 
 def _balance_read(state: State, action: a.BalanceRead) -> State:
@@ -135,6 +141,8 @@ RULES: dict[type, Callable[[State, Any], State]] = {
     a.AmountTyped: lambda state, action: replace(state, amount_text=action.text),
     a.DepositLoaded: lambda state, action: replace(state, deposit=action.deposit),
     a.DepositMoved: _deposit_moved,
+    a.FoundDeposits: lambda state, action: replace(state, found=action.found),
+    a.FoundMoved: _found_moved,
     a.Counted: _counted,
     a.Linked: lambda state, action: replace(state, link=action.link),
     a.Asked: _asked,

@@ -46,6 +46,17 @@ class DepositPhase(Enum):
     ENDED = "ended"
 
 
+class FoundPhase(Enum):
+    """A deposit that this browser does not know. ASKING and WITHDRAWING: a transaction is under way."""
+
+    FOUND = "found"
+    ASKING = "asking"
+    REQUESTED = "requested"
+    READY = "ready"
+    WITHDRAWING = "withdrawing"
+    BACK = "back"
+
+
 class Transit(Enum):
     """Where a transaction of the person's own stands. DROPPED: no node knows it now; it may come back."""
 
@@ -188,6 +199,22 @@ class Deposit:
 
 
 @dataclass(frozen=True)
+class Found:
+    """A deposit of this account beside the one in use. `left` is what would come back now, or what came; `opened` is
+    0 where it is not known.
+    """
+
+    channel_id: bytes
+    left: int
+    expiry: int
+    delay: int
+    opened: int = 0
+    phase: FoundPhase = FoundPhase.FOUND
+    transit: Transit = Transit.ASKED
+    transaction: str = ""
+
+
+@dataclass(frozen=True)
 class Usage:
     """What an answer cost and how fast it came. `first_ms` is None where nothing came."""
 
@@ -235,6 +262,7 @@ class State:
     market: Market = field(default_factory=Market)
     chosen: Choice | None = None
     deposit: Deposit = field(default_factory=Deposit)
+    found: tuple[Found, ...] = ()
     amount_text: str = ""
     life: int = 7 * 24 * 3600
     link: Link = Link.IDLE

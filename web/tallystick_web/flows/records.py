@@ -10,6 +10,7 @@ import msgspec
 
 from tallystick_shared.deposit import Deposit as DepositRecord
 from tallystick_shared.errors import Code, LocalError
+from tallystick_shared.recovery import OpenedRecord
 from tallystick_shared.session import Resume
 
 from ..ports import Vault
@@ -18,6 +19,7 @@ from ..state import Turn, TurnState, Usage
 DEPOSIT = "deposit"
 SENDING = "sending"
 ASIDE = "aside"
+FOUND = "found"
 CHAT = "chat"
 T = TypeVar("T")
 
@@ -101,6 +103,17 @@ class Records:
             await self._vault.put(ASIDE, msgspec.msgpack.encode(records))
         else:
             await self._vault.delete(ASIDE)
+
+    async def found(self) -> list[OpenedRecord]:
+        """Deposits of this browser's accounts whose keys it does not have: nothing secret."""
+        data = await self._vault.get(FOUND)
+        return _read(data, list[OpenedRecord]) if data else []
+
+    async def keep_found(self, records: list[OpenedRecord]) -> None:
+        if records:
+            await self._vault.put(FOUND, msgspec.msgpack.encode(records))
+        else:
+            await self._vault.delete(FOUND)
 
     async def load(self, channel_id: bytes) -> Resume | None:
         data = await self._vault.get(_paid(channel_id))

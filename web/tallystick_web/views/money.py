@@ -5,7 +5,7 @@ details.
 from __future__ import annotations
 
 from ..figures import Figure, clock_time, money, short_address, short_hash, span
-from ..state import Deposit, DepositPhase, State, Transit
+from ..state import Deposit, DepositPhase, Found, FoundPhase, State, Transit
 from ..tree import Children, Element, Node, h
 from ..words import Words
 from .parts import amount, button, provider_name, under_way
@@ -102,6 +102,7 @@ def money_sheet(state: State, t: Words) -> tuple[str, list[Node], list[Node]]:
     if deposit.live and deposit.phase is not DepositPhase.SENT:
         body.append(h("p", t("money.tally_help")))
     foot: list[Node] = []
+    body = [*(found_deposit(one, state, t) for one in state.found), *body]
     if deposit.phase is DepositPhase.SENT:
         body.insert(0, under_way(deposit.transit, t))
         if deposit.transit in (Transit.SLOW, Transit.DROPPED):
@@ -113,6 +114,48 @@ def money_sheet(state: State, t: Words) -> tuple[str, list[Node], list[Node]]:
     if deposit.phase is DepositPhase.ENDED:
         foot.append(button(t("do.new_deposit"), "open-deposit", kind="primary"))
     return t("money.title"), body, foot
+
+
+def found_deposit(found: Found, state: State, t: Words) -> Element:
+    """Money in a deposit that this browser does not know, and the way to have it back."""
+    return h(
+        "section",
+        h("p", _says(found, state, t), class_="says"),
+        _next(found, state, t),
+        class_="found",
+        data_found=found.channel_id.hex(),
+        data_phase=found.phase.value,
+        key=f"found-{found.channel_id.hex()}",
+    )
+
+
+def _says(found: Found, state: State, t: Words) -> str:
+    left = money(found.left, state.coin, 8)
+    if found.phase is FoundPhase.BACK:
+        return t("found.back", amount=left)
+    if found.phase in (FoundPhase.READY, FoundPhase.WITHDRAWING):
+        return t("found.ready", amount=left)
+    if found.phase is FoundPhase.REQUESTED:
+        return t("found.requested", amount=left, time=clock_time(found.expiry, state.now, state.offset_minutes))
+    if not found.opened:
+        return t("found.undated", amount=left)
+    return t("found.dated", amount=left, date=clock_time(found.opened, state.now, state.offset_minutes))
+
+
+def _next(found: Found, state: State, t: Words) -> list[Element]:
+    channel = found.channel_id.hex()
+    if found.phase is FoundPhase.FOUND:
+        more = h("p", t("found.more", delay=span(found.delay)), class_="more")
+        return [more, h("div", button(t("do.take_found"), "take-back", channel, kind="primary"), class_="do")]
+    if found.phase is FoundPhase.REQUESTED:
+        return [h("div", button(t("do.withdraw"), "take-rest", channel, disabled=True), class_="do")]
+    if found.phase is FoundPhase.READY:
+        return [h("div", button(t("do.withdraw"), "take-rest", channel, kind="primary"), class_="do")]
+    if found.phase is FoundPhase.BACK:
+        return [h("p", transaction(state, found.transaction), class_="more")] if found.transaction else []
+    late = found.transit in (Transit.SLOW, Transit.DROPPED)
+    leave = h("div", button(t("do.leave"), "leave-found", channel), class_="do")
+    return [under_way(found.transit, t), *([leave] if late else [])]
 
 
 def _deposit_rows(state: State, t: Words) -> list[tuple[str, Children]]:

@@ -35,7 +35,11 @@ NEXT = {
     "transaction_pending": ["check-deposit", "give-up-deposit"],
 }
 # Not faults but news, in words of their own.
-TOLD = {"deposit_dropped": ["resend-deposit", "leave-deposit"], "deposit_came": ["open-money"]}
+TOLD = {
+    "deposit_dropped": ["resend-deposit", "leave-deposit"],
+    "deposit_came": ["open-money"],
+    "deposit_found": ["open-money"],
+}
 LABELS = {
     "resend-deposit": "do.resend",
     "leave-deposit": "do.leave",
