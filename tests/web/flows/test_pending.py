@@ -11,6 +11,7 @@ import pytest
 from eth_utils import to_checksum_address
 
 from tallystick_shared.evm.rpc import RpcError
+from tallystick_web.actions import Ticked
 from tallystick_web.flows.records import Records
 from tallystick_web.state import DepositPhase, State, Transit
 from tests.e2e.wallet import ETHER
@@ -74,6 +75,11 @@ class Waiting(Town):
     async def in_contract(self) -> int:
         return int(await self.call("eth_getBalance", self.demo.channels, "latest"), 16)
 
+    async def later(self) -> None:
+        """Enough time passes that the page looks after what is aside."""
+        await self.app.idle()
+        self.app.dispatch(Ticked(self.state.now + 1000))
+
     async def key_is_kept(self) -> bool:
         records = Records(self.vault)
         return bool(await records.deposit() or await records.aside())
@@ -117,7 +123,7 @@ async def test_lost_by_the_network_it_may_come_back(waiting: Waiting) -> None:
     raw = await waiting.drop()
     state = await waiting.until(lambda state: state.deposit.transit is Transit.DROPPED)
     assert state.deposit.phase is DepositPhase.SENT and await waiting.key_is_kept()
-    assert state.notice is not None and (state.notice.name, state.notice.quiet) == ("deposit_dropped", True)
+    assert state.notice is not None and state.notice.name == "transaction_dropped"
     await waiting.call("eth_sendRawTransaction", raw)
     await waiting.mine()
     await waiting.opened()
@@ -167,9 +173,10 @@ async def test_left_alone_it_is_found_when_it_comes_after_all(waiting: Waiting) 
     await waiting.begin()
     channel_id = waiting.state.deposit.channel_id
     await waiting.until(lambda state: state.deposit.transit is Transit.SLOW)
-    waiting.app.heard("leave-deposit")
+    waiting.app.heard("give-up-deposit")
     await waiting.until(lambda state: state.deposit.phase is DepositPhase.NONE)
     await waiting.mine()
+    await waiting.later()
     state = await waiting.opened()
     assert state.deposit.channel_id == channel_id
     assert state.notice is not None and state.notice.name == "deposit_came"
@@ -202,6 +209,8 @@ async def test_a_wallet_that_sent_it_and_said_it_failed(waiting: Waiting) -> Non
     waiting.wallet.request = sends_and_fails  # type: ignore[method-assign]
     waiting.app.heard("open-deposit")
     waiting.app.heard("deposit")
+    await waiting.until(lambda state: state.notice is not None)
+    await waiting.later()
     state = await waiting.opened()
     assert state.notice is not None and state.notice.name == "deposit_came"
     assert await waiting.in_contract() == state.deposit.amount

@@ -1,4 +1,4 @@
-"""A deposit found again after the browser was wiped, and taken back by the payer's wallet alone: chain and node real."""
+"""A deposit found again after the browser was wiped, and taken back by the payer's wallet: chain and node are real."""
 
 from __future__ import annotations
 

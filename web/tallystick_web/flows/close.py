@@ -21,7 +21,7 @@ from .pending import Ended, Follower, Sent
 from .records import Records
 from .wallet import WalletFlow
 
-PATIENCE = 30.0
+PATIENCE, LONGEST = 30.0, 300.0  # for the provider's answer; for its transaction
 
 
 class CloseFlow:
@@ -47,13 +47,15 @@ class CloseFlow:
         try:
             async with asyncio.timeout(PATIENCE):
                 transaction = "0x" + (await self._chat.close_deposit()).hex()
-            ended = await self._follow(Sent(transaction, self._record().closer), self._is_ended)
+            record = self._record()
+            async with asyncio.timeout(LONGEST):
+                ended = await self._follow(Sent(transaction, record.closer, record.channels), self._is_ended)
         except (TallystickError, RpcError, TimeoutError):
             self._app.dispatch(DepositMoved(DepositPhase.OPEN, {"alone": True}))
             self._app.dispatch(SheetOpened(Sheet.CLOSE))
             return
         if ended is not None:
-            await self._ended(transaction, ended)
+            await self._ended(ended)
 
     async def request(self, _: str = "") -> None:
         """Alone, first half: from `expiry` on the rest can be withdrawn."""
@@ -66,7 +68,7 @@ class CloseFlow:
             return word.ended or word.expiry < before
 
         try:
-            _, ended = await self._transact(self._contract().request_close(record.channel_config()), requested)
+            ended = await self._transact(self._contract().request_close(record.channel_config()), requested)
             word = await self._deposit.on_chain()
         except (TallystickError, RpcError):
             self._app.dispatch(DepositMoved(DepositPhase.OPEN))
@@ -83,23 +85,22 @@ class CloseFlow:
         self._app.dispatch(DepositMoved(DepositPhase.WITHDRAWING, {"transit": Transit.ASKED}))
         try:
             call = self._contract().withdraw(record.channel_config())
-            transaction, ended = await self._transact(call, self._is_ended)
+            ended = await self._transact(call, self._is_ended)
         except (TallystickError, RpcError):
             self._app.dispatch(DepositMoved(DepositPhase.REQUESTED))
             raise
         if ended is None:
             self._app.dispatch(DepositMoved(DepositPhase.REQUESTED))
             return
-        await self._ended(transaction, ended)
+        await self._ended(ended)
 
-    async def _ended(self, transaction: str, ended: Ended) -> None:
+    async def _ended(self, ended: Ended) -> None:
         """`ended` without a receipt: under another hash. The word still tells what came back."""
         values = log_of(self._contract(), ended.logs, "Closed")
         deposit = self._app.state.deposit
         word = await self._deposit.on_chain()
         refunded = int(values.get("refund", word.deposit - word.claimed))
-        transaction = transaction if ended.receipt else ""
-        outcome = {"end_transaction": transaction, "refunded": refunded, "paid": deposit.amount - refunded}
+        outcome = {"end_transaction": ended.hash, "refunded": refunded, "paid": deposit.amount - refunded}
         await self._chat.hang_up()
         await self._records.forget_deposit()
         await self._records.forget_paid(deposit.channel_id)
@@ -111,12 +112,12 @@ class CloseFlow:
     async def _is_ended(self) -> bool:
         return (await self._deposit.on_chain()).ended
 
-    async def _transact(self, data: bytes, worked: Callable[[], Awaitable[bool]]) -> tuple[str, Ended | None]:
-        """One transaction of the person's own: its hash and its end."""
+    async def _transact(self, data: bytes, worked: Callable[[], Awaitable[bool]]) -> Ended | None:
+        """One transaction of the person's own, until its end."""
         call = {"to": "0x" + self._record().channels.hex(), "data": "0x" + data.hex(), "value": "0x0"}
         sent = await self._wallet.send(call)
         self._told(Transit.SENT)
-        return sent.hash, await self._follow(sent, worked)
+        return await self._follow(sent, worked)
 
     async def _follow(self, sent: Sent, worked: Callable[[], Awaitable[bool]]) -> Ended | None:
         rpc = self._wallet.rpc

@@ -17,7 +17,7 @@ from tallystick_shared.deposit import Deposit as DepositRecord
 from tallystick_shared.deposit import Terms, opening_call, plan
 from tallystick_shared.errors import Code, LocalError
 from tallystick_shared.evm.channels import Channels
-from tallystick_shared.evm.rpc import RpcError, to_int
+from tallystick_shared.evm.rpc import RpcError
 
 from ..actions import (
     AmountTyped,
@@ -32,7 +32,7 @@ from ..actions import (
 from ..app import App
 from ..faults import code_of_rpc
 from ..figures import parse_amount, plain
-from ..state import Choice, Deposit, DepositPhase, Notice, Sheet, Transit
+from ..state import Choice, Deposit, DepositPhase, Notice, Sheet, State, Transit
 from .aside import Aside
 from .market import MarketFlow
 from .pending import Ended, Follower, Sent
@@ -41,9 +41,8 @@ from .wallet import WalletFlow
 
 SUGGESTED_TOKENS = 100_000
 SHORTEST_DELAY = 900
-RECENT = 500  # blocks in which the transaction that opened it is looked for
-DROPPED = "deposit_dropped"
-ASIDE_LOOKS, ASIDE_PAUSE = 8, 10.0
+DROPPED = "transaction_dropped"
+PAUSE, LONGEST_PAUSE = 10.0, 600.0
 UNSENT = (Code.REFUSED, Code.WALLET_UNSUPPORTED, Code.WRONG_CHAIN, Code.NOT_ENOUGH_MONEY)
 
 
@@ -56,12 +55,14 @@ class DepositFlow:
         self.opened = asyncio.Event()
         self.aside = Aside(app, records)
         self._follower: Follower | None = None
-        self._resending = self._watching = False
+        self._resending = False
+        self._next_look, self._pause = 0.0, PAUSE
+        app.watch(self._ticked)
         app.on("open-deposit", self._open_sheet)
         app.on("input:amount", lambda text: app.dispatch(AmountTyped(text)))
         app.on("deposit", self.put_down)
         app.on("resend-deposit", self.resend)
-        app.on("leave-deposit", self.leave)
+        app.on("give-up-deposit", self.leave)
 
     def _open_sheet(self, _: str) -> None:
         state = self._app.state
@@ -138,26 +139,13 @@ class DepositFlow:
     async def _is_opened(self, ended: Ended) -> None:
         record = self.record
         assert record is not None
-        if ended.receipt is None:  # by a transaction that the wallet put in its place
-            record = msgspec.structs.replace(record, transaction=await self._opening_transaction(record))
+        record = msgspec.structs.replace(record, transaction=ended.hash)
         await self._records.keep_deposit(record)
         await self._records.end_sending()
         self._show(record, DepositPhase.OPEN)
         self._not_dropped()
         self.opened.set()
         await self._wallet.read_balance()
-
-    async def _opening_transaction(self, record: DepositRecord) -> str:
-        """The hash under which it was opened; empty where the chain's node does not give it."""
-        crypto, rpc = self._app.seats.crypto, self._wallet.rpc
-        assert rpc is not None
-        try:
-            head = to_int(str(await rpc.request("eth_blockNumber", [])))
-            channels, first = Channels(crypto, record.channels), max(0, head - RECENT)
-            logs = await channels.logs(rpc, first, "latest", channel_id=record.channel_id(crypto))
-        except RpcError:
-            return ""
-        return next((log.transaction for log in logs if log.name == "Opened"), "")
 
     async def _is_open(self) -> bool:
         return (await self.on_chain()).known
@@ -166,7 +154,7 @@ class DepositFlow:
         if self._app.state.deposit.phase is DepositPhase.SENT:
             self._app.dispatch(DepositMoved(DepositPhase.SENT, {"transit": transit}))
         if transit is Transit.DROPPED:
-            self._app.dispatch(Noticed(Notice(DROPPED, quiet=True)))
+            self._app.dispatch(Noticed(Notice(DROPPED)))
         else:
             self._not_dropped()
 
@@ -211,21 +199,18 @@ class DepositFlow:
 
     async def _keep_aside(self, record: DepositRecord) -> None:
         await self.aside.add(record)
-        self._app.spawn(self._watch_aside())
+        self._next_look, self._pause = self._app.state.now + PAUSE, PAUSE
 
-    async def _watch_aside(self) -> None:
-        """Looks for a while, less and less often; after that when the page is opened again."""
-        if self._watching:
-            return
-        self._watching = True
-        try:
-            for look in range(ASIDE_LOOKS):
-                await self._app.seats.world.sleep(ASIDE_PAUSE * 2**look)
-                with contextlib.suppress(RpcError):
-                    if not await self.look_aside():
-                        return
-        finally:
-            self._watching = False
+    def _ticked(self, before: State, after: State) -> None:
+        """Looks after those that are aside, less and less often."""
+        if before.now < after.now and 0 < self._next_look <= after.now:
+            self._pause = min(2 * self._pause, LONGEST_PAUSE)
+            self._next_look = after.now + self._pause
+            self._app.spawn(self._look_quietly())
+
+    async def _look_quietly(self) -> None:
+        with contextlib.suppress(RpcError):
+            await self.look_aside()
 
     async def look_aside(self) -> bool:
         """Takes up a deposit that opened after all, where none is in use. False where nothing is aside. Raises
@@ -242,7 +227,9 @@ class DepositFlow:
             self._show(record, DepositPhase.SENT)
             self._app.dispatch(Noticed(Notice("deposit_came", quiet=True)))
             await self.check()
-        return bool(await self._records.aside())
+        left = bool(await self._records.aside())
+        self._next_look = (self._next_look or self._app.state.now + self._pause) if left else 0.0
+        return left
 
     def _show(self, record: DepositRecord, phase: DepositPhase) -> None:
         self.record = record
@@ -288,9 +275,9 @@ class DepositFlow:
         if not record.transaction:  # left while the wallet asked: nobody knows what it was answered
             await self._set_aside()
         elif self._follower is None:
-            sent = Sent(record.transaction, record.config.payer)
+            sent = Sent(record.transaction, record.config.payer, record.channels)
             if sending is not None:
-                sent = Sent(sending.hash, sending.sender, sending.nonce)
+                sent = Sent(sending.hash, sending.sender, record.channels, sending.nonce)
             self._show(record, DepositPhase.SENT)
             self._app.spawn(self._confirm(sent))
 

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from tallystick_shared.errors import Code, LocalError
-from tallystick_shared.evm.rpc import Rpc, RpcError, to_hex, to_int
+from tallystick_shared.evm.replaced import mined_under
+from tallystick_shared.evm.rpc import Rpc, RpcError, to_bytes, to_hex, to_int
 
 from ..ports import World
 from ..state import Transit
@@ -24,17 +25,18 @@ from ..state import Transit
 LOOKS = 3  # a used nonce without a receipt of ours and without the work: so often before we believe it
 SLOW = 60.0
 DROPPED = 30.0
-FIRST_POLL, POLL, LONG_POLL = 0.25, 1.0, 5.0
+FIRST_POLL, LONGEST_POLL, GROWTH = 0.25, 5.0, 1.5
 
 
 @dataclass
 class Sent:
-    """A transaction of `sender` (20 bytes). `nonce` is the next free one of before it was sent until a node tells the
-    real one; None where neither is known.
+    """A transaction of `sender` to `to` (20 bytes each). Until a node tells the real `nonce`, it is the next free one
+    of before it was sent; None where neither is known.
     """
 
     hash: str
     sender: bytes
+    to: bytes
     nonce: int | None = None
 
 
@@ -43,6 +45,11 @@ class Ended:
     """It worked: with this receipt, or, where `receipt` is None, under a hash that is not known."""
 
     receipt: dict[str, Any] | None = None
+
+    @property
+    def hash(self) -> str:
+        """Of what was mined; empty where it is not known."""
+        return str(self.receipt["transactionHash"]) if self.receipt else ""
 
     @property
     def logs(self) -> list[dict[str, Any]]:
@@ -98,7 +105,7 @@ class Follower:
                 return None if self._left else ended
             self._tell()
             await self._world.sleep(pause)
-            pause = POLL if self._world.monotonic() - self._started < SLOW else LONG_POLL
+            pause = min(pause * GROWTH, LONGEST_POLL)
 
     async def _look(self) -> Ended | None:
         sent = self.sent
@@ -107,14 +114,23 @@ class Follower:
             if to_int(receipt["status"]) == 1:
                 return Ended(dict(receipt))
             if await self._worked():
-                return Ended()
+                return await self._in_its_place()
             raise LocalError(Code.TRANSACTION_FAILED, transaction=sent.hash)
         if await self._is_known(sent):
             return None
         if await self._worked():
-            return Ended()
+            return await self._in_its_place()
         await self._look_at_nonce(sent)
         return None
+
+    async def _in_its_place(self) -> Ended:
+        """The work is done: with the receipt of what bears the nonce, where the chain's node tells."""
+        sent = self.sent
+        one = await mined_under(self._rpc, sent.sender, sent.nonce) if sent.nonce is not None else None
+        if one is None or one["hash"] == sent.hash or to_bytes(one["to"] or "") != sent.to:
+            return Ended()
+        receipt = await self._rpc.request("eth_getTransactionReceipt", [one["hash"]])
+        return Ended(dict(receipt)) if receipt and to_int(receipt["status"]) == 1 else Ended()
 
     async def _is_known(self, sent: Sent) -> bool:
         """True while a node knows it. Notes its nonce."""

@@ -52,9 +52,7 @@ class RecoveryFlow:
 
     def _changed(self, before: State, after: State) -> None:
         """Reads again when somebody looks, and when the time of one that was asked back has come."""
-        due = [
-            one for one in after.found if one.phase is FoundPhase.REQUESTED and before.now < one.expiry <= after.now
-        ]
+        due = [one for one in after.found if one.phase is FoundPhase.REQUESTED and before.now < one.expiry <= after.now]
         opened = after.sheet is Sheet.MONEY and before.sheet is not Sheet.MONEY
         if after.found and (due or opened):
             self._app.spawn(self.refresh())
@@ -203,25 +201,21 @@ class RecoveryFlow:
             return (await self._contract().state(self._rpc(), found.channel_id)).ended
 
         data = self._contract().withdraw(config)
-        sent, ended = await self._transact(replace(found, phase=FoundPhase.WITHDRAWING), data, is_ended)
+        ended = await self._transact(replace(found, phase=FoundPhase.WITHDRAWING), data, is_ended)
         if ended is None:
             return
         word = await self._contract().state(self._rpc(), found.channel_id)
         refund = int(log_of(self._contract(), ended.logs, "Closed").get("refund", word.deposit - word.claimed))
-        transaction = sent if ended.receipt else ""
-        back = replace(found, phase=FoundPhase.BACK, left=refund, transaction=transaction)
+        back = replace(found, phase=FoundPhase.BACK, left=refund, transaction=ended.hash)
         self._app.dispatch(FoundMoved(back))
         kept = await self._records.found()
         await self._records.keep_found([one for one in kept if one.config != config.body()])
         await self._wallet.read_balance()
 
-    async def _transact(
-        self, found: Found, data: bytes, worked: Callable[[], Awaitable[bool]]
-    ) -> tuple[str, Ended | None]:
+    async def _transact(self, found: Found, data: bytes, worked: Callable[[], Awaitable[bool]]) -> Ended | None:
         """One transaction; whatever goes wrong with it leaves the deposit as it was."""
         before = next(one for one in self._app.state.found if one.channel_id == found.channel_id)
         self._app.dispatch(FoundMoved(replace(found, transit=Transit.ASKED)))
-        ended = None
         try:
             call = {"to": to_hex(self._contract().address), "data": to_hex(data), "value": "0x0"}
             sent = await self._wallet.send(call)
@@ -232,8 +226,7 @@ class RecoveryFlow:
             told(Transit.SENT)
             follower = Follower(self._rpc(), self._app.seats.world, sent, worked, told)
             self._followers[found.channel_id] = follower
-            ended = await follower.run()
-            return sent.hash, ended
+            return await follower.run()
         finally:
             self._followers.pop(found.channel_id, None)
             self._app.dispatch(FoundMoved(before))

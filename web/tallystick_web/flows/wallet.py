@@ -137,7 +137,7 @@ class WalletFlow:
         await self.ensure_chain(may_switch=True)
         nonce = to_int(str(await rpc.request("eth_getTransactionCount", [to_hex(account), "pending"])))
         transaction = await rpc.request("eth_sendTransaction", [{"from": to_hex(account), **call}])
-        return Sent(str(transaction), account, nonce)
+        return Sent(str(transaction), account, to_bytes(call["to"]), nonce)
 
     async def read_balance(self) -> None:
         """Reads what the account holds."""

@@ -106,7 +106,7 @@ def money_sheet(state: State, t: Words) -> tuple[str, list[Node], list[Node]]:
     if deposit.phase is DepositPhase.SENT:
         body.insert(0, under_way(deposit.transit, t))
         if deposit.transit in (Transit.SLOW, Transit.DROPPED):
-            foot.append(button(t("do.leave"), "leave-deposit"))
+            foot.append(button(t("do.leave"), "give-up-deposit"))
         if deposit.transit is Transit.DROPPED:
             foot.append(button(t("do.resend"), "resend-deposit", kind="primary"))
     if _action(state, t):

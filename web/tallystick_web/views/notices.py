@@ -31,18 +31,16 @@ NEXT = {
     "cap_too_small": ["open-close"],
     "rpc_unreachable": ["read-market"],
     "in_use_elsewhere": ["reload"],
-    "transaction_dropped": ["check-deposit", "give-up-deposit"],
-    "transaction_pending": ["check-deposit", "give-up-deposit"],
+    "transaction_dropped": ["resend-deposit", "give-up-deposit"],
 }
 # Not faults but news, in words of their own.
 TOLD = {
-    "deposit_dropped": ["resend-deposit", "leave-deposit"],
     "deposit_came": ["open-money"],
     "deposit_found": ["open-money"],
 }
 LABELS = {
     "resend-deposit": "do.resend",
-    "leave-deposit": "do.leave",
+    "give-up-deposit": "do.leave",
     "open-money": "do.show_money",
     "switch": "do.switch",
     "retry": "do.retry",
@@ -52,8 +50,6 @@ LABELS = {
     "new-chat": "do.new_chat",
     "read-market": "do.retry",
     "reload": "do.reload",
-    "check-deposit": "do.look_again",
-    "give-up-deposit": "do.give_up",
 }
 
 
@@ -68,7 +64,7 @@ def notices(state: State, t: Words) -> list[Node]:
     for do in NEXT.get(notice.name, []) + TOLD.get(notice.name, []):
         if do == "open-close" and not state.deposit.usable:
             continue
-        if do in ("check-deposit", "give-up-deposit") and state.deposit.phase is not DepositPhase.SENT:
+        if do in ("resend-deposit", "give-up-deposit") and state.deposit.phase is not DepositPhase.SENT:
             continue
         steps.append(button(t(LABELS[do], chain=chain), do))
     dismiss = cross("dismiss", t("do.dismiss"))

@@ -112,9 +112,9 @@ def opening(state: State, t: Words) -> list[Element]:
     """What can be done about a deposit that is not open yet: mostly wait."""
     transit = state.deposit.transit
     if transit is Transit.DROPPED:
-        return [button(t("do.leave"), "leave-deposit"), button(t("do.resend"), "resend-deposit", kind="primary")]
+        return [button(t("do.leave"), "give-up-deposit"), button(t("do.resend"), "resend-deposit", kind="primary")]
     if transit is Transit.SLOW:
-        return [button(t("do.leave"), "leave-deposit", kind="quiet"), h("span", class_="spinner")]
+        return [button(t("do.leave"), "give-up-deposit", kind="quiet"), h("span", class_="spinner")]
     return [h("span", class_="spinner")]
 
 
