@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, Locator, expect
 
 from tests.e2e.driver import Driver, hide_demo_wallet
 from tests.e2e.stack import Demo, demo
+from tests.e2e.test_looks import Photographer
 from tests.e2e.wallet import ETHER, Refusal, TestWallet
 
 AMOUNT = ETHER // 2
@@ -56,6 +58,19 @@ def found(page: Driver) -> Locator:
     return page.sheet.locator(".found")
 
 
+def looking(page: Driver, kind: type[TestWallet]) -> Callable[[str], None]:
+    """Looks at a station in every light and size, in one of the two stories."""
+    if kind is not TestWallet:
+        return lambda station: None
+    photographer = Photographer(page.page)
+
+    def look(station: str) -> None:
+        photographer.look(station)
+        assert not photographer.faults, "\n".join(photographer.faults)
+
+    return look
+
+
 @pytest.mark.parametrize("kind", [TestWallet, Forgetful], ids=["by logs", "by a node's records"])
 def test_wiped_found_asked_back_and_withdrawn(own: Demo, profile: BrowserContext, kind: type[TestWallet]) -> None:
     hide_demo_wallet(profile)
@@ -71,9 +86,12 @@ def test_wiped_found_asked_back_and_withdrawn(own: Demo, profile: BrowserContext
     page.notice.locator("[data-do=open-money]").click()
     line = page.sheet.locator(".found")
     expect(line).to_contain_text("You have 0.5 ETH in a deposit from")
+    look = looking(page, kind)
+    look("10-found")
     line.locator("[data-do=take-back]").click()
     expect(line).to_have_attribute("data-phase", "requested", timeout=LONG)
     expect(line.locator("button")).to_be_disabled()
+    look("11-asked-back")
 
     page.page.reload()
     page.ready().connected()
@@ -85,10 +103,13 @@ def test_wiped_found_asked_back_and_withdrawn(own: Demo, profile: BrowserContext
     own.call("evm_mine")
     line = found(page)
     expect(line).to_have_attribute("data-phase", "ready", timeout=LONG)
+    look = looking(page, kind)
+    look("12-ready")
     before = own.balance(wallet.address)
     line.locator("[data-do=take-rest]").click()
     expect(line).to_contain_text("Withdrawn. 0.5 ETH came back to you.", timeout=LONG)
 
+    look("13-back")
     transaction = line.locator("details span").text_content()
     receipt = own.call("eth_getTransactionReceipt", transaction)
     fee = int(receipt["gasUsed"], 16) * int(receipt["effectiveGasPrice"], 16)

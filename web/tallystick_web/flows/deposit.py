@@ -122,9 +122,11 @@ class DepositFlow:
 
     async def _confirm(self, sent: Sent) -> None:
         """Follows the opening until it has an end. Raises LocalError where the chain shows no deposit then."""
-        rpc = self._wallet.rpc
-        assert rpc is not None
-        self._follower = follower = Follower(rpc, self._app.seats.world, sent, self._is_open, self._told, self._knew)
+        rpc, record = self._wallet.rpc, self.record
+        assert rpc is not None and record is not None
+        self._follower = follower = Follower(
+            rpc, self._app.seats.world, sent, lambda: self._is_open(record), self._told, self._knew
+        )
         try:
             ended = await follower.run()
         except LocalError:
@@ -147,8 +149,11 @@ class DepositFlow:
         self.opened.set()
         await self._wallet.read_balance()
 
-    async def _is_open(self) -> bool:
-        return (await self.on_chain()).known
+    async def _is_open(self, record: DepositRecord) -> bool:
+        """Also of one that was set aside meanwhile."""
+        crypto, rpc = self._app.seats.crypto, self._wallet.rpc
+        assert rpc is not None
+        return (await Channels(crypto, record.channels).state(rpc, record.channel_id(crypto))).known
 
     def _told(self, transit: Transit) -> None:
         if self._app.state.deposit.phase is DepositPhase.SENT:

@@ -152,7 +152,9 @@ def _next(found: Found, state: State, t: Words) -> list[Element]:
     if found.phase is FoundPhase.READY:
         return [h("div", button(t("do.withdraw"), "take-rest", channel, kind="primary"), class_="do")]
     if found.phase is FoundPhase.BACK:
-        return [h("p", transaction(state, found.transaction), class_="more")] if found.transaction else []
+        if not found.transaction:
+            return []
+        return [h("dl", h("dt", t("money.ended")), h("dd", transaction(state, found.transaction)), class_="facts")]
     late = found.transit in (Transit.SLOW, Transit.DROPPED)
     leave = h("div", button(t("do.leave"), "leave-found", channel), class_="do")
     return [under_way(found.transit, t), *([leave] if late else [])]
