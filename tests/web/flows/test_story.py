@@ -18,6 +18,7 @@ from eth_utils.address import to_checksum_address
 
 from tallystick_helper import demo
 from tallystick_shared.errors import LocalError
+from tallystick_web.actions import Ticked
 from tallystick_web.app import App
 from tallystick_web.flows.records import Records
 from tallystick_web.main import Page, start
@@ -260,13 +261,15 @@ async def test_a_page_that_went_away_while_the_wallet_asked_keeps_the_key(story:
     again = story.reopened()
     await records.keep_deposit(msgspec.structs.replace(record, transaction=""))
     await again.open()
-    state = await until(again.app, lambda state: state.notice is not None)
-    assert state.notice is not None and state.notice.name == "transaction_pending"
-    assert state.deposit.phase is DepositPhase.SENT and "deposit" in story.vault.values
+    await again.app.idle()
+    assert again.state.deposit.phase is DepositPhase.NONE
+    assert [kept.key for kept in await records.aside()] == [record.key]
     await asyncio.to_thread(story.up.call, "evm_mine")
-    again.app.heard("check-deposit")
+    again.app.dispatch(Ticked(again.state.now + 1000))  # it looks by itself, less and less often
     state = await until(again.app, lambda state: state.deposit.usable)
-    assert state.notice is None
+    assert state.notice is not None and state.notice.name == "deposit_came"
+    kept = await records.deposit()
+    assert kept is not None and kept.key == record.key
     await again.leave()
 
 
