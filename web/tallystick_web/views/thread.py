@@ -111,6 +111,8 @@ def _deposit(state: State, t: Words) -> Element:
 def opening(state: State, t: Words) -> list[Element]:
     """What can be done about a deposit that is not open yet: mostly wait."""
     transit = state.deposit.transit
+    if transit is Transit.DROPPED and state.notice is not None and state.notice.name == "transaction_dropped":
+        return []  # the notice has the same buttons
     if transit is Transit.DROPPED:
         return [button(t("do.leave"), "give-up-deposit"), button(t("do.resend"), "resend-deposit", kind="primary")]
     if transit is Transit.SLOW:
