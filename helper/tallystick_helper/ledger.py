@@ -27,27 +27,10 @@ from tallystick_shared.errors import Code, LocalError
 from tallystick_shared.messages import ConfigBody, amount_bytes, amount_int, decode, encode
 from tallystick_shared.voucher import Signed
 
-VERSION = 2
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS channels (
-    id BLOB PRIMARY KEY CHECK (length(id) = 32), config BLOB NOT NULL, leaf_salt BLOB NOT NULL, proof BLOB NOT NULL,
-    amount BLOB NOT NULL CHECK (length(amount) = 16), signature BLOB NOT NULL,
-    owed BLOB NOT NULL CHECK (length(owed) = 16), closing INTEGER NOT NULL DEFAULT 0, ended INTEGER NOT NULL DEFAULT 0
-) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS requests (
-    channel BLOB NOT NULL, id BLOB NOT NULL CHECK (length(id) = 16), digest BLOB NOT NULL,
-    units INTEGER NOT NULL DEFAULT 0, finish TEXT, PRIMARY KEY (channel, id)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS claims (
-    hash BLOB PRIMARY KEY, kind TEXT NOT NULL, channels BLOB NOT NULL, sent INTEGER NOT NULL, block INTEGER, paid BLOB,
-    raw BLOB NOT NULL DEFAULT x''
-) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS cursor (one INTEGER PRIMARY KEY CHECK (one = 1), block INTEGER NOT NULL, hash TEXT NOT NULL)
-STRICT;
-"""
-# What an older file lacks, by its version.
-CHANGES = {1: "ALTER TABLE claims ADD COLUMN raw BLOB NOT NULL DEFAULT x'';"}
+from .ledger_file import connect
+
 ZERO = bytes(16)
+NOBODY = bytes(20)
 MAX_BATCH = 1000
 T = TypeVar("T")
 Job = Callable[[sqlite3.Connection], Any]
@@ -55,7 +38,9 @@ Job = Callable[[sqlite3.Connection], Any]
 
 @dataclass(frozen=True)
 class ChannelRow:
-    """A channel as AUTH proved it, with the highest voucher and what is owed (smallest units)."""
+    """A channel as AUTH proved it, with the highest voucher and what is owed (smallest units). `payee` and `closer` are
+    those of its leaf, whatever the node announces by now.
+    """
 
     channel_id: bytes
     config: Config
@@ -65,6 +50,8 @@ class ChannelRow:
     owed: int
     closing: bool
     ended: bool
+    payee: bytes
+    closer: bytes
 
 
 @dataclass(frozen=True)
@@ -90,33 +77,12 @@ class SentRow:
 
 
 def _channel(row: tuple[Any, ...]) -> ChannelRow:
-    channel_id, config, leaf_salt, proof, amount, signature, owed, closing, ended = row
+    channel_id, config, leaf_salt, proof, amount, signature, owed, closing, ended, payee, closer = row
     path = tuple(proof[at : at + 32] for at in range(0, len(proof), 32))
     voucher = Signed(amount_int(amount), signature)
     body = Config.from_body(decode(ConfigBody, config))
-    return ChannelRow(channel_id, body, leaf_salt, path, voucher, amount_int(owed), bool(closing), bool(ended))
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    try:
-        db = sqlite3.connect(path, isolation_level=None, timeout=0, check_same_thread=False)
-        path.chmod(0o600)
-        db.execute("PRAGMA locking_mode = EXCLUSIVE")
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = FULL")
-        db.execute("PRAGMA fullfsync = ON")
-        verdict = db.execute("PRAGMA quick_check").fetchone()[0]
-        version = db.execute("PRAGMA user_version").fetchone()[0]
-        if version > VERSION:
-            verdict = f"version {version}"
-        else:
-            changes = [CHANGES[one] for one in range(version or VERSION, VERSION)]
-            db.executescript("BEGIN;" + "".join(changes) + SCHEMA + f"PRAGMA user_version = {VERSION}; COMMIT;")
-    except (sqlite3.Error, OSError) as error:
-        raise LocalError(Code.STORE_UNREADABLE, path=str(path), reason=str(error)) from None
-    if verdict != "ok":
-        raise LocalError(Code.STORE_UNREADABLE, path=str(path), reason=str(verdict))
-    return db
+    marks = bool(closing), bool(ended)
+    return ChannelRow(channel_id, body, leaf_salt, path, voucher, amount_int(owed), *marks, payee, closer)
 
 
 @dataclass(frozen=True)
@@ -198,13 +164,13 @@ class _Writer(threading.Thread):
 class Ledger:
     """The ledger of one node on one chain. Every method resolves only when what it wrote is durable."""
 
-    def __init__(self, path: Path) -> None:
-        """Opens and checks the file. Raises LocalError STORE_UNREADABLE where it is damaged or held by another
-        process.
+    def __init__(self, path: Path, payee: bytes = NOBODY, closer: bytes = NOBODY) -> None:
+        """Opens and checks the file; channels of an older version that kept no payee are taken to be this one's. Raises
+        LocalError STORE_UNREADABLE where it is damaged or held by another process.
         """
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        self._writer = _Writer(_connect(path))
+        self._writer = _Writer(connect(path, payee, closer))
         self._writer.start()
 
     @property
@@ -227,22 +193,26 @@ class Ledger:
     # channels
 
     async def store_channel(
-        self, channel_id: bytes, config: Config, leaf_salt: bytes, proof: tuple[bytes, ...]
+        self, channel_id: bytes, config: Config, leaf_salt: bytes, proof: tuple[bytes, ...], payee: bytes, closer: bytes
     ) -> ChannelRow:
         """Keeps what a later claim needs; a channel that is known keeps its sums (and is live again, should a
         reorganisation have taken its end back). Of two proofs the shorter one stays, whichever came first: a tree may
-        hold this payee in several places, and a claim from a deeper one would pay less than was served. Returns its
-        row.
+        hold this payee in several places, and a claim from a deeper one would pay less than was served. One kept for
+        another payee stays as it is, unless the root itself is the proof. Returns its row.
         """
-        body = encode(config.body())
+        body, path = encode(config.body()), b"".join(proof)
 
         def job(db: sqlite3.Connection) -> ChannelRow:
             db.execute(
-                "INSERT INTO channels VALUES (?,?,?,?,?,?,?,0,0) ON CONFLICT (id) DO UPDATE SET ended = 0,"
-                " leaf_salt = iif(length(excluded.proof) < length(proof), excluded.leaf_salt, leaf_salt),"
-                " proof = iif(length(excluded.proof) < length(proof), excluded.proof, proof)",
-                (channel_id, body, leaf_salt, b"".join(proof), ZERO, b"", ZERO),
+                "INSERT INTO channels VALUES (?,?,?,?,?,?,?,0,0,?,?) ON CONFLICT (id) DO NOTHING",
+                (channel_id, body, leaf_salt, path, ZERO, b"", ZERO, payee, closer),
             )
+            db.execute(
+                "UPDATE channels SET leaf_salt = ?1, proof = ?2, payee = ?3, closer = ?4 WHERE id = ?5"
+                " AND (?2 = x'' OR payee = ?3 AND length(?2) < length(proof))",
+                (leaf_salt, path, payee, closer, channel_id),
+            )
+            db.execute("UPDATE channels SET ended = 0 WHERE id = ?", (channel_id,))
             return _channel(db.execute("SELECT * FROM channels WHERE id = ?", (channel_id,)).fetchone())
 
         return await self.run(job)

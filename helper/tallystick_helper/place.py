@@ -107,8 +107,9 @@ class Place:
             raise LocalError(Code.NOT_REGISTERED, reason="announced for other contracts: run `tallystick provide`")
 
     def _same_place(self, old: Announcement, new: Announcement) -> bool:
+        before, after = old.profile(self._crypto), new.profile(self._crypto)
         same = (old.provider, old.where) == (new.provider, new.where)
-        return same and old.profile(self._crypto).payee == new.profile(self._crypto).payee
+        return same and (before.payee, before.operator) == (after.payee, after.operator)
 
     async def _stop_node(self) -> None:
         running, self.running = self.running, None

@@ -17,6 +17,8 @@ from tallystick_shared.evm.rpc import RpcError
 
 from .world import CHAIN_ID, HOUR, World
 
+PAYEE = b"\x0c" * 20
+
 
 class Desk:
     """A follower and a payer, on one chain."""
@@ -137,7 +139,7 @@ async def test_a_restart_goes_on_where_it_was(desk: Desk) -> None:
     first = desk.follower()
     await first.prepare()
     config = await desk.open(1)
-    await desk.ledger.store_channel(desk.id_of(config), config, bytes(32), ())
+    await desk.ledger.store_channel(desk.id_of(config), config, bytes(32), (), PAYEE, PAYEE)
     await desk.sender.transact(desk.channels.address, desk.channels.request_close(config))
     await first.look()
     await desk.world.rpc.request("anvil_mine", ["0x20"])

@@ -20,6 +20,7 @@ CONFIG = Config(b"\1" * 20, b"\2" * 20, b"\3" * 32, bytes(20), 3600, b"\4" * 32)
 CHANNEL = b"\7" * 32
 REQUEST = b"\x08" * 16
 DIGEST = b"\x09" * 32
+PAYEE, CLOSER = b"\x0c" * 20, b"\x0d" * 20
 ROOT = Path(__file__).parents[2]
 
 
@@ -36,15 +37,16 @@ async def ledger(tmp_path: Path):  # type: ignore[no-untyped-def]
 
 async def test_a_channel_comes_back_as_it_was_proven(ledger: Ledger) -> None:
     proof = (b"\5" * 32, b"\6" * 32)
-    stored = await ledger.store_channel(CHANNEL, CONFIG, b"\x0a" * 32, proof)
+    stored = await ledger.store_channel(CHANNEL, CONFIG, b"\x0a" * 32, proof, PAYEE, CLOSER)
     assert stored == await ledger.channel(CHANNEL)
     assert (stored.config, stored.leaf_salt, stored.proof) == (CONFIG, b"\x0a" * 32, proof)
+    assert (stored.payee, stored.closer) == (PAYEE, CLOSER)
     assert (stored.voucher, stored.owed, stored.closing, stored.ended) == (Signed(0, b""), 0, False, False)
     assert await ledger.channel(b"\0" * 32) is None
 
 
 async def test_vouchers_and_owed_only_rise(ledger: Ledger) -> None:
-    await ledger.store_channel(CHANNEL, CONFIG, bytes(32), ())
+    await ledger.store_channel(CHANNEL, CONFIG, bytes(32), (), PAYEE, CLOSER)
     huge = 2**111 + 5
     assert await ledger.store_voucher(CHANNEL, voucher(300), owed=310) == 300
     assert await ledger.store_voucher(CHANNEL, voucher(255), owed=255) == 300
@@ -56,28 +58,39 @@ async def test_vouchers_and_owed_only_rise(ledger: Ledger) -> None:
 
 
 async def test_proving_a_channel_again_keeps_its_sums(ledger: Ledger) -> None:
-    await ledger.store_channel(CHANNEL, CONFIG, bytes(32), ())
+    await ledger.store_channel(CHANNEL, CONFIG, bytes(32), (), PAYEE, CLOSER)
     await ledger.store_voucher(CHANNEL, voucher(7), owed=9)
-    row = await ledger.store_channel(CHANNEL, CONFIG, bytes(32), ())
+    row = await ledger.store_channel(CHANNEL, CONFIG, bytes(32), (), PAYEE, CLOSER)
     assert (row.voucher.amount, row.owed) == (7, 9)
 
 
 async def test_the_shorter_proof_of_a_channel_stays(ledger: Ledger) -> None:
     near, far = (b"\5" * 32,), (b"\6" * 32, b"\7" * 32, b"\x08" * 32)
-    await ledger.store_channel(CHANNEL, CONFIG, b"\x0a" * 32, far)
+    await ledger.store_channel(CHANNEL, CONFIG, b"\x0a" * 32, far, PAYEE, CLOSER)
     for salt, proof in ((b"\x0b" * 32, near), (b"\x0a" * 32, far), (b"\x0c" * 32, (b"\x09" * 32,))):
-        row = await ledger.store_channel(CHANNEL, CONFIG, salt, proof)
+        row = await ledger.store_channel(CHANNEL, CONFIG, salt, proof, PAYEE, CLOSER)
         assert (row.leaf_salt, row.proof) == (b"\x0b" * 32, near)
+
+
+async def test_whom_a_channel_pays_stays_unless_its_root_proves_another(ledger: Ledger) -> None:
+    path, other = (b"\5" * 32, b"\6" * 32), b"\x0e" * 20
+    await ledger.store_channel(CHANNEL, CONFIG, bytes(32), path, PAYEE, CLOSER)
+    kept = await ledger.store_channel(CHANNEL, CONFIG, b"\1" * 32, path[:1], other, CLOSER)
+    assert (kept.payee, kept.closer, kept.leaf_salt, kept.proof) == (PAYEE, CLOSER, bytes(32), path)
+    nearer = await ledger.store_channel(CHANNEL, CONFIG, b"\1" * 32, path[:1], PAYEE, other)
+    assert (nearer.payee, nearer.closer, nearer.leaf_salt, nearer.proof) == (PAYEE, other, b"\1" * 32, path[:1])
+    alone = await ledger.store_channel(CHANNEL, CONFIG, bytes(32), (), other, other)
+    assert (alone.payee, alone.closer, alone.proof) == (other, other, ())
 
 
 async def test_a_voucher_for_an_unknown_channel_is_an_error(ledger: Ledger) -> None:
     with pytest.raises(KeyError):
         await ledger.store_voucher(CHANNEL, voucher(1))
-    await ledger.store_channel(CHANNEL, CONFIG, bytes(32), ())
+    await ledger.store_channel(CHANNEL, CONFIG, bytes(32), (), PAYEE, CLOSER)
 
 
 async def test_a_failed_job_does_not_take_its_neighbours_down(ledger: Ledger) -> None:
-    await ledger.store_channel(CHANNEL, CONFIG, bytes(32), ())
+    await ledger.store_channel(CHANNEL, CONFIG, bytes(32), (), PAYEE, CLOSER)
     outcomes = await asyncio.gather(
         ledger.store_voucher(CHANNEL, voucher(1)),
         ledger.store_voucher(b"\0" * 32, voucher(2)),
@@ -90,14 +103,14 @@ async def test_a_failed_job_does_not_take_its_neighbours_down(ledger: Ledger) ->
 
 
 async def test_many_at_once_share_commits(ledger: Ledger) -> None:
-    await ledger.store_channel(CHANNEL, CONFIG, bytes(32), ())
+    await ledger.store_channel(CHANNEL, CONFIG, bytes(32), (), PAYEE, CLOSER)
     before = ledger.commits
     await asyncio.gather(*(ledger.store_voucher(CHANNEL, voucher(n)) for n in range(1, 501)))
     assert ledger.commits - before < 100
 
 
 async def test_a_request_is_opened_once(ledger: Ledger) -> None:
-    await ledger.store_channel(CHANNEL, CONFIG, bytes(32), ())
+    await ledger.store_channel(CHANNEL, CONFIG, bytes(32), (), PAYEE, CLOSER)
     assert await ledger.open_request(CHANNEL, REQUEST, DIGEST) is None
     known = await ledger.open_request(CHANNEL, REQUEST, b"\0" * 32)
     assert known is not None and (known.digest, known.finish) == (DIGEST, None)
@@ -109,7 +122,7 @@ async def test_a_request_is_opened_once(ledger: Ledger) -> None:
 
 
 async def test_an_ended_channel_is_not_live_and_forgets_its_requests(ledger: Ledger) -> None:
-    await ledger.store_channel(CHANNEL, CONFIG, bytes(32), ())
+    await ledger.store_channel(CHANNEL, CONFIG, bytes(32), (), PAYEE, CLOSER)
     await ledger.open_request(CHANNEL, REQUEST, DIGEST)
     await ledger.mark_closing({CHANNEL: True, b"\0" * 32: True})
     assert [row.closing for row in await ledger.live_channels()] == [True]
@@ -159,12 +172,12 @@ async def test_a_ledger_of_another_version_is_refused(tmp_path: Path) -> None:
 WRITER = """
 import asyncio, sys
 from pathlib import Path
-from tests.helper.test_ledger import CHANNEL, CONFIG, voucher
+from tests.helper.test_ledger import CHANNEL, CLOSER, CONFIG, PAYEE, voucher
 from tallystick_helper.ledger import Ledger, SentRow
 
 async def main():
     ledger = Ledger(Path(sys.argv[1]))
-    await ledger.store_channel(CHANNEL, CONFIG, bytes(32), ())
+    await ledger.store_channel(CHANNEL, CONFIG, bytes(32), (), PAYEE, CLOSER)
     row = await ledger.channel(CHANNEL)
     amount = row.voucher.amount
     while True:
@@ -216,13 +229,32 @@ async def test_a_claim_is_kept_from_before_it_leaves_until_it_is_deep(ledger: Le
     assert [row.block for row in await ledger.unmined()] == [None]
 
 
+@pytest.mark.parametrize("version", [1, 2])
+async def test_the_channels_of_an_older_file_are_the_nodes_of_today(tmp_path: Path, version: int) -> None:
+    path = tmp_path / "ledger.sqlite"
+    made = Ledger(path)
+    await made.store_channel(CHANNEL, CONFIG, bytes(32), (), b"\x0e" * 20, b"\x0e" * 20)
+    await made.store_voucher(CHANNEL, voucher(300), owed=310)
+    made.close()
+    older = "ALTER TABLE channels DROP COLUMN payee; ALTER TABLE channels DROP COLUMN closer;"
+    oldest = "ALTER TABLE claims DROP COLUMN raw;" if version == 1 else ""
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.executescript(older + oldest + f"PRAGMA user_version = {version};")
+    for payee in (PAYEE, b"\x0f" * 20):  # a second opening changes nothing
+        again = Ledger(path, payee, CLOSER)
+        (row,) = await again.live_channels()
+        assert (row.payee, row.closer, row.voucher, row.owed) == (PAYEE, CLOSER, voucher(300), 310)
+        again.close()
+
+
 async def test_a_file_of_the_version_before_is_taken_over(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
     made = Ledger(path)
     await made.sent(b"\1" * 32, "claim", [CHANNEL])
     made.close()
     with contextlib.closing(sqlite3.connect(path)) as db:
-        db.executescript("ALTER TABLE claims DROP COLUMN raw; PRAGMA user_version = 1;")
+        older = "ALTER TABLE channels DROP COLUMN payee; ALTER TABLE channels DROP COLUMN closer;"
+        db.executescript(older + "ALTER TABLE claims DROP COLUMN raw; PRAGMA user_version = 1;")
     again = Ledger(path)
     assert await again.unmined() == [SentRow(b"\1" * 32, "claim", [CHANNEL], b"", None)]
     await again.sent(b"\2" * 32, "close", [CHANNEL], b"raw")

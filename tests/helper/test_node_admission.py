@@ -90,11 +90,11 @@ async def test_the_claim_must_pay(bench: Bench) -> None:
 
 async def test_what_was_claimed_already_is_not_asked_for_again(bench: Bench) -> None:
     crypto, node = bench.provider.world.crypto, bench.node
-    first = bench.payment().sign(crypto, bench.key, 500)
-    await node.ledger.store_channel(bench.channel_id, bench.config, bytes(32), ())
+    first, payee, closer = bench.payment().sign(crypto, bench.key, 500), node.identity.payee, node.identity.operator
+    await node.ledger.store_channel(bench.channel_id, bench.config, bytes(32), (), payee, closer)
     await node.ledger.store_voucher(bench.channel_id, first)
     rows = await node.ledger.live_channels()
-    assert await node.till.claim(Batch(bytes(20), rows, packed=False)) == 500
+    assert await node.till.claim(Batch(bytes(20), payee, closer, rows, packed=False)) == 500
     await bench.prove(first)
     await bench.prove(bench.payment().sign(crypto, bench.key, 800))
 

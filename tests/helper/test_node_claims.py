@@ -10,17 +10,18 @@ from tallystick_shared.channel import Config
 from tallystick_shared.voucher import Signed
 
 TOKEN = b"\7" * 20
+PAYEE, CLOSER = b"\x08" * 20, b"\x09" * 20
 CONFIG = Config(b"\1" * 20, b"\2" * 20, b"\3" * 32, TOKEN, 900, b"\4" * 32)
 
 
 def rows(count: int, **changes: object) -> list[ChannelRow]:
-    plain = ChannelRow(b"", CONFIG, bytes(32), (), Signed(5, bytes(65)), 5, False, False)
+    plain = ChannelRow(b"", CONFIG, bytes(32), (), Signed(5, bytes(65)), 5, False, False, PAYEE, CLOSER)
     return [replace(plain, channel_id=bytes([number]) * 32, **changes) for number in range(count)]
 
 
 def shape(given: list[ChannelRow]) -> list[tuple[int, bool]]:
-    made = batches(TOKEN, given)
-    assert all(batch.token == TOKEN for batch in made)
+    made = batches(given)
+    assert {(batch.token, batch.payee, batch.closer) for batch in made} <= {(TOKEN, PAYEE, CLOSER)}
     assert sorted(one for batch in made for one in batch.ids) == sorted(row.channel_id for row in given)
     return [(len(batch.rows), batch.packed) for batch in made]
 
@@ -42,3 +43,12 @@ def test_a_mixture_is_parted() -> None:
     odd = [replace(row, channel_id=bytes([200 + at]) * 32) for at, row in enumerate(rows(2, proof=(bytes(32),)))]
     assert shape([*odd, *rows(3)]) == [(3, True), (2, False)]
     assert shape([*odd, *rows(1)]) == [(3, False)]
+
+
+def test_each_token_payee_and_closer_is_claimed_for_itself() -> None:
+    other = b"\x0a" * 20
+    changes = ({}, {"payee": other}, {"closer": other}, {"config": replace(CONFIG, token=other)})
+    made = batches([row for one in changes for row in rows(2, **one)])
+    whom = [(TOKEN, PAYEE, CLOSER), (TOKEN, other, CLOSER), (TOKEN, PAYEE, other), (other, PAYEE, CLOSER)]
+    assert [(batch.token, batch.payee, batch.closer) for batch in made] == whom
+    assert all(batch.packed and len(batch.rows) == 2 for batch in made)

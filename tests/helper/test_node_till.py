@@ -16,8 +16,9 @@ from contracts.build import artefact
 from tallystick_helper.chain.sender import Sender
 from tallystick_helper.chain.table import Tracked
 from tallystick_helper.ledger import ChannelRow, SentRow
-from tallystick_helper.node.claims import Batch, batches
+from tallystick_helper.node.claims import batches
 from tallystick_helper.node.till import Till, TillRules
+from tallystick_helper.provide import Provider
 from tallystick_helper.up import Up
 from tallystick_shared.channel import ChannelState, Config
 from tallystick_shared.deposit import Deposit, Terms, opening_call, plan
@@ -27,7 +28,7 @@ from tallystick_shared.voucher import Signed
 from tests.contracts.coins import source
 from tests.shared.tools import refused
 
-from .world import Serving, World, serving, until
+from .world import ETHER, Serving, World, serving, until
 
 HOUR = 3600
 EXPIRY = 1_000_000
@@ -42,7 +43,7 @@ def till() -> Till:
 
 
 def row(amount: int, proof: tuple[bytes, ...] = ()) -> ChannelRow:
-    return ChannelRow(b"\7" * 32, CONFIG, bytes(32), proof, Signed(amount, b"s"), amount, False, False)
+    return ChannelRow(b"\7" * 32, CONFIG, bytes(32), proof, Signed(amount, b"s"), amount, False, False, b"", b"")
 
 
 def due(amount: int, now: int, *, claimed: int = 0, closing: bool = False, deposit: int = 10_000) -> bool:
@@ -107,11 +108,48 @@ async def test_one_claim_serves_many_channels(provider: Serving) -> None:
     await until(lambda: not provider.node._connections)
     rows = [one for one in await provider.node.ledger.live_channels() if one.channel_id in ids]
     before = await world.balance(provider.provider)
-    (batch,) = batches(bytes(20), rows)
+    (batch,) = batches(rows)
     assert batch.packed
     paid = await provider.node.till.claim(batch)
     assert paid == sum(one.voucher.amount for one in rows) == await world.balance(provider.provider) - before
     assert await provider.node.till.claim(batch) == 0
+
+
+async def announce(provider: Serving, **changes: Any) -> None:
+    """The node that serves announces itself again, with other settings, and goes on as that."""
+    world, before = provider.world, provider.node
+    owner = Provider(world.settings(**changes), world.crypto, world.rpc, world.where, world.owner_key)
+    assert provider.up.engine is not None and provider.up.public is not None
+    endpoint = f"ws://127.0.0.1:{provider.up.public.port}"
+    await owner.provide(provider.up.engine.capabilities(), endpoint, lambda name, transaction: None)
+    await until(lambda: provider.up.node not in (None, before))
+
+
+@pytest.mark.parametrize("changed", ["payee", "operator"])
+async def test_what_an_earlier_payee_or_operator_earned_is_claimed_as_it_was_earned(world: World, changed: str) -> None:
+    quiet: dict[str, Any] = {"interval": 60, "threshold": ETHER}
+    new = {"payee": "0x" + "77" * 20} if changed == "payee" else {}
+    async with serving(world, money=quiet) as provider:
+        await talk(provider, await provider.deposit(10**15))
+        old = provider.node.identity
+        if changed == "operator":
+            (world.folder / "node" / "keys" / "operator.key").unlink()
+        await announce(provider, money=quiet, **new)
+        await talk(provider, await provider.deposit(10**15))
+        now = provider.node.identity
+        assert (now.payee != old.payee, now.operator != old.operator) == (changed == "payee", changed == "operator")
+    async with serving(world, money=quiet, **new) as provider:
+        till, ledger = provider.node.till, provider.node.ledger
+        rows = {(row.payee, row.closer): row.voucher.amount for row in await ledger.live_channels()}
+        assert set(rows) == {(old.payee, old.operator), (now.payee, now.operator)}
+        before = [await world.balance(payee) for payee in (old.payee, now.payee)]
+        till._rules = replace(till._rules, threshold=1)
+        assert await till.look() == sum(rows.values())
+        after = [await world.balance(payee) for payee in (old.payee, now.payee)]
+        gains = [b - a for a, b in zip(before, after, strict=True)]
+        each = [rows[one.payee, one.operator] for one in (old, now)]
+        assert gains == (each if changed == "payee" else [sum(each)] * 2)
+        assert await till.look() == 0
 
 
 class Left:
@@ -145,7 +183,8 @@ async def left(world: World) -> Left:
         await talk(provider, deposit)
         rows = await provider.node.ledger.live_channels()
         await world.rpc.request("evm_setAutomine", [False])
-        claiming = asyncio.create_task(provider.node.till.claim(Batch(bytes(20), rows, packed=False)))
+        (batch,) = batches(rows)
+        claiming = asyncio.create_task(provider.node.till.claim(batch))
         found = Left(world, rows, provider.node.identity.operator)
         for _ in range(500):
             if await found.count():

@@ -87,7 +87,8 @@ async def start_node(
     keys = KeyStore(settings.data_dir)
     identity = identity_of(announced, keys, crypto)
     where = announced.where
-    ledger = Ledger(settings.data_dir / f"ledger-{where.chain_id}-{where.channels.hex()[:8]}.sqlite")
+    file = settings.data_dir / f"ledger-{where.chain_id}-{where.channels.hex()[:8]}.sqlite"
+    ledger = Ledger(file, identity.payee, identity.operator)
     try:
         channels = Channels(crypto, where.channels)
         chain = settings.chain

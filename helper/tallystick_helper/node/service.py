@@ -92,7 +92,7 @@ class Node:
         self._tasks = [asyncio.create_task(self.till.run()), asyncio.create_task(self._sweep())]
 
     def renew(self, identity: ProviderIdentity, profile: Profile) -> None:
-        """A newer profile of the same provider and payee: new connections and requests go by it."""
+        """A newer profile of the same provider, payee and operator: new connections and requests go by it."""
         self.identity, self.profile = identity, profile
 
     async def serve(self, socket: Socket, address: str, waited: float = 0.0) -> None:
@@ -113,8 +113,15 @@ class Node:
             raise PeerError(Code.DRAINING)
         known = await self.admission.admit(offered, Terms(self.profile, self._margin))
         row = await self.ledger.store_channel(
-            offered.channel_id, offered.config, offered.auth.leaf_salt, offered.auth.proof
+            offered.channel_id,
+            offered.config,
+            offered.auth.leaf_salt,
+            offered.auth.proof,
+            self.identity.payee,
+            self.identity.operator,
         )
+        if row.payee != self.identity.payee:  # a voucher names its payee, and the ledger keeps one for each channel
+            raise PeerError(Code.UNCLAIMABLE, reason="served before, for another payee")
         # What was claimed by vouchers that this ledger does not have was earned before, and pays nothing a second time.
         paid = await self.admission.paid(offered, self.identity.payee, known, row.voucher.amount)
         channel = self._channels.get(offered.channel_id)

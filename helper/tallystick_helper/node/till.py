@@ -8,7 +8,6 @@ claims what an earlier one earned.
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -45,7 +44,9 @@ class TillRules:
 
 
 class Till:
-    """Sends claims and closes with the operator's key; the money goes to the payee whoever sends."""
+    """Sends claims and closes with the operator's key; the money goes to the payee whoever sends. `payee` is that of
+    closes; a claim's is the one for whom the channel was served.
+    """
 
     def __init__(
         self,
@@ -245,7 +246,7 @@ class Till:
     async def look(self) -> int:
         """Claims what is due now. Returns how much was paid."""
         await self._look_back()
-        due: dict[bytes, list[ChannelRow]] = defaultdict(list)
+        due: list[ChannelRow] = []
         now = self._follower.now()
         rows = await self._ledger.live_channels()
         # One answer of a chain's node that lags is enough for the table to lose a channel.
@@ -257,8 +258,8 @@ class Till:
             if known.state.ended:
                 await self._ledger.end_channel(row.channel_id)
             elif self.is_due(row, known, now) and await self._unpaid(row, known, now):
-                due[row.config.token].append(row)
-        return sum([await self._try(batch) for token, some in due.items() for batch in batches(token, some)])
+                due.append(row)
+        return sum([await self._try(batch) for batch in batches(due)])
 
     async def _try(self, batch: Batch) -> int:
         """One batch that cannot be claimed, for a token that refuses to move say, must not hold up the others."""
@@ -272,7 +273,7 @@ class Till:
         """The same for a channel of several payees, whose word does not tell what this one was paid: so it is read."""
         if not row.proof:
             return True
-        paid = await self._channels.claimed_by(self._rpc, row.channel_id, self._payee)
+        paid = await self._channels.claimed_by(self._rpc, row.channel_id, row.payee)
         return self.is_due(row, known, now, paid)
 
     def is_due(self, row: ChannelRow, known: Tracked, now: int, paid: int = 0) -> bool:
@@ -287,7 +288,7 @@ class Till:
 
     async def claim(self, batch: Batch) -> int:
         """Claims in one transaction; what would pay nothing is not sent. Returns what was paid."""
-        data, pays = await prepare(self._channels, self._rpc, self._payee, self._sender.address, batch)
+        data, pays = await prepare(self._channels, self._rpc, batch)
         if not pays:
             return 0
         ids = batch.ids
