@@ -265,6 +265,16 @@ class Ledger:
 
         await self.run(job)
 
+    async def ended_channels(self) -> list[ChannelRow]:
+        """Those that are marked as ended and have a voucher."""
+        query = "SELECT * FROM channels WHERE ended AND amount > ?"
+        return await self.run(lambda db: [_channel(row) for row in db.execute(query, (ZERO,))])
+
+    async def revive(self, ids: list[bytes]) -> None:
+        """They are not ended after all; those that are not ours are passed over."""
+        rows = [(channel_id,) for channel_id in ids]
+        await self.run(lambda db: db.executemany("UPDATE channels SET ended = 0 WHERE id = ?", rows))
+
     async def mark_closing(self, marks: dict[bytes, bool]) -> None:
         """Whether the payers of these channels asked for the end; those that are not ours are passed over."""
         rows = [(closing, channel_id) for channel_id, closing in marks.items()]

@@ -106,6 +106,27 @@ async def test_a_reorganisation_takes_a_channel_back(desk: Desk) -> None:
     assert known is not None and known.state.deposit == 1000
 
 
+async def test_an_end_that_a_reorganisation_took_back_is_none_in_the_ledger(desk: Desk) -> None:
+    follower = desk.follower()
+    await follower.prepare()
+    config = await desk.open(1)
+    channel_id = desk.id_of(config)
+    await desk.ledger.store_channel(channel_id, config, bytes(32), (), PAYEE, PAYEE)
+    await desk.sender.transact(desk.channels.address, desk.channels.request_close(config))
+    await desk.world.pass_time(HOUR)
+    await follower.look()
+    snapshot = await desk.world.rpc.request("evm_snapshot", [])
+    await desk.sender.transact(desk.channels.address, desk.channels.withdraw(config))
+    await follower.look()
+    known = follower.table.get(channel_id)
+    assert known is not None and known.state.ended
+    await desk.ledger.end_channel(channel_id)
+    await desk.world.rpc.request("evm_revert", [snapshot])
+    await desk.world.rpc.request("anvil_mine", ["0x4"])
+    await follower.look()
+    assert [row.channel_id for row in await desk.ledger.live_channels()] == [channel_id]
+
+
 async def test_a_node_that_lags_takes_no_channel_back(desk: Desk) -> None:
     follower = desk.follower()
     await follower.prepare()

@@ -20,7 +20,7 @@ from tallystick_helper.node.claims import batches
 from tallystick_helper.node.till import Till, TillRules
 from tallystick_helper.provide import Provider
 from tallystick_helper.up import Up
-from tallystick_shared.channel import ChannelState, Config
+from tallystick_shared.channel import ENDED, ChannelState, Config
 from tallystick_shared.deposit import Deposit, Terms, opening_call, plan
 from tallystick_shared.errors import Code, PeerError
 from tallystick_shared.evm.rpc import to_bytes
@@ -28,6 +28,8 @@ from tallystick_shared.voucher import Signed
 from tests.contracts.coins import source
 from tests.shared.tools import refused
 
+from .proxy import Proxy, proxy
+from .test_node_witness import lies
 from .world import ETHER, Serving, World, serving, until
 
 HOUR = 3600
@@ -286,6 +288,56 @@ async def test_a_channel_that_a_lagging_node_did_not_know_is_claimed_nevertheles
         table.put(row.channel_id, ChannelState(0, 0, 0))
         assert table.get(row.channel_id) is None
         assert await provider.node.till.look() == row.voucher.amount > 0
+
+
+def over(state: ChannelState) -> ChannelState:
+    """As an ended channel reads."""
+    return ChannelState(0, 0, ENDED)
+
+
+async def hear(provider: Serving, liar: Proxy, channel_id: bytes) -> None:
+    """The node reads the channel from the liar at a newer block, and the till looks."""
+    seen = provider.node.follower.head.number
+    liar.forge = None
+    await provider.world.rpc.request("evm_mine", [])
+    await until(lambda: provider.node.follower.head.number > seen)
+    liar.forge = lies(provider.world, over)
+    await provider.node.follower.read([channel_id])
+    assert await provider.node.till.look() == 0
+
+
+async def test_one_word_of_a_liar_ends_no_channel_and_two_only_until_the_next_start(world: World) -> None:
+    quiet: dict[str, Any] = {"interval": 60, "threshold": 1}
+    async with proxy(world.url) as liar:
+        async with serving(world, chain={"rpc": [liar.url]}, money=quiet) as provider:
+            node = provider.node
+            await talk(provider, await provider.deposit(10**15))
+            (row,) = await node.ledger.live_channels()
+            await hear(provider, liar, row.channel_id)
+            assert await node.till.look() == 0  # the same word at the same block
+            assert await node.ledger.live_channels() == [row]
+            await hear(provider, liar, row.channel_id)
+            assert await node.ledger.live_channels() == []
+        liar.forge = None
+        async with serving(world, chain={"rpc": [liar.url]}, money={"interval": 0.05, "threshold": 1}) as provider:
+            table = provider.node.follower.table
+            await until(lambda: (known := table.get(row.channel_id)) and known.state.claimed == row.voucher.amount)
+
+
+async def test_a_lie_that_is_not_told_again_costs_nothing(world: World) -> None:
+    async with (
+        proxy(world.url) as liar,
+        serving(world, chain={"rpc": [liar.url]}, money={"interval": 60, "threshold": 1}) as provider,
+    ):
+        await talk(provider, await provider.deposit(10**15))
+        (row,) = await provider.node.ledger.live_channels()
+        await hear(provider, liar, row.channel_id)
+        seen = provider.node.follower.head.number
+        liar.forge = None
+        await world.rpc.request("evm_mine", [])
+        await until(lambda: provider.node.follower.head.number > seen)
+        assert await provider.node.till.look() == 0
+        assert await provider.node.till.look() == row.voucher.amount
 
 
 BURNER = """

@@ -131,8 +131,15 @@ class Follower:
         if marked:
             await self._ledger.mark_closing({one: self._is_closing(one) for one in marked})
         # A state may have been read ahead of its logs, so sums of logs are not added up: the contract's word counts.
-        touched = {entry.channel_id for entry in change.new if entry.name != "Opened"} | {key[4] for key in change.gone}
+        gone = {key[4] for key in change.gone}
+        touched = {entry.channel_id for entry in change.new if entry.name != "Opened"} | gone
         await self.read([channel_id for channel_id in touched if self.table.get(channel_id)])
+        if back := [channel_id for channel_id in gone if self._is_open(channel_id)]:
+            await self._ledger.revive(back)
+
+    def _is_open(self, channel_id: bytes) -> bool:
+        known = self.table.get(channel_id)
+        return known is not None and not known.state.ended
 
     def _is_closing(self, channel_id: bytes) -> bool:
         known = self.table.get(channel_id)

@@ -20,7 +20,7 @@ from tallystick_shared.evm.rpc import Rpc, RpcError, to_hex
 from tallystick_shared.voucher import Signed
 
 from ..chain.cost import Cost
-from ..chain.follower import Follower
+from ..chain.follower import BATCH, Follower
 from ..chain.sender import DEPTH, OnSent, Receipt, Sender
 from ..chain.table import Tracked
 from ..ledger import ChannelRow, Ledger
@@ -64,6 +64,8 @@ class Till:
         self._closing: set[bytes] = set()
         self._reverted: set[bytes] = set()
         """Channels whose close was mined and failed: it is not tried, and paid for, again."""
+        self._ended: dict[bytes, int] = {}
+        """Channels that the chain's node called ended once, and the newest block at that time."""
         self._under_way: set[bytes] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -234,6 +236,7 @@ class Till:
     async def run(self) -> None:
         """Looks for ever."""
         await self.recover()
+        self._start(self._doubt())
         while True:
             try:
                 await self.look()
@@ -256,10 +259,38 @@ class Till:
             if known is None or row.channel_id in self._busy:
                 continue
             if known.state.ended:
-                await self._ledger.end_channel(row.channel_id)
-            elif self.is_due(row, known, now) and await self._unpaid(row, known, now):
+                await self._end(row.channel_id)
+                continue
+            self._ended.pop(row.channel_id, None)
+            if self.is_due(row, known, now) and await self._unpaid(row, known, now):
                 due.append(row)
         return sum([await self._try(batch) for batch in batches(due)])
+
+    async def _end(self, channel_id: bytes) -> None:
+        """Nothing more is claimed of a one that is ended, so the chain's node must say it again, at a later block."""
+        block = self._follower.head.number
+        if block <= self._ended.setdefault(channel_id, block):
+            return
+        await self._follower.read([channel_id])
+        known = self._follower.table.get(channel_id)
+        if known is not None and known.state.ended:
+            await self._ledger.end_channel(channel_id)
+        del self._ended[channel_id]
+
+    async def _doubt(self) -> None:
+        """Channels that are marked as ended and are not, by the contract's word, are claimed from again."""
+        try:
+            rows = await self._ledger.ended_channels()
+            for at in range(0, len(rows), BATCH):
+                some = rows[at : at + BATCH]
+                states = await self._channels.states(self._rpc, [row.channel_id for row in some])
+                for row, state in zip(some, states, strict=True):
+                    if state.known and not state.ended:
+                        log.warning("not_ended", channel=row.channel_id.hex())
+                        self._follower.table.put(row.channel_id, state, closing=row.closing)
+                        await self._ledger.revive([row.channel_id])
+        except (TallystickError, RpcError) as error:
+            log.warning("chain_unreadable", error=str(error))
 
     async def _try(self, batch: Batch) -> int:
         """One batch that cannot be claimed, for a token that refuses to move say, must not hold up the others."""
