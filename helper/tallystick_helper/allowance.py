@@ -18,7 +18,7 @@ PERMIT_LIFE = 3600
 
 async def allow(crypto: Crypto, rpc: Rpc, sender: Sender, key: bytes, deposit: Deposit) -> Permission | None:
     """A permit to open the deposit with, or None where none is needed: it is native coin, or enough is approved. A
-    token without permits is approved here, for exactly the deposit: one transaction more.
+    token without permits is approved here, for exactly the deposit: one transaction more, or two (`must_clear`).
 
     Raises LocalError NOT_ENOUGH_MONEY; PeerError WRONG_TOKEN where the address holds no token.
     """
@@ -36,8 +36,25 @@ async def allow(crypto: Crypto, rpc: Rpc, sender: Sender, key: bytes, deposit: D
         return None
     permit = await _permit(crypto, rpc, token, key, deposit)
     if permit is None:
+        if await must_clear(sender, token, deposit.channels, amount, approved):
+            await sender.transact(token.address, token.approve(deposit.channels, 0))
         await sender.transact(token.address, token.approve(deposit.channels, amount))
     return permit
+
+
+async def must_clear(sender: Sender, token: Token, spender: bytes, amount: int, approved: int) -> bool:
+    """Does the token refuse to change an allowance that is not zero, `approved`, into `amount`? Tether's does on
+    Ethereum; then one of zero comes first.
+    """
+    if not approved:
+        return False
+    try:
+        await sender.cost(token.address, token.approve(spender, amount))
+    except LocalError as error:
+        if error.code is not Code.TRANSACTION_FAILED:
+            raise
+        return True
+    return False
 
 
 async def _permit(crypto: Crypto, rpc: Rpc, token: Token, key: bytes, deposit: Deposit) -> Permission | None:

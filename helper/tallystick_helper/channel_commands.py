@@ -18,6 +18,7 @@ from tallystick_shared.evm.rpc import to_bytes, to_hex
 from tallystick_shared.evm.token import Token
 from tallystick_shared.market import Market
 
+from .allowance import must_clear
 from .chain.intent import Receipt
 from .chain.sender import Sender
 from .chat import Conversation
@@ -273,7 +274,11 @@ async def _approve(at: Desk, view: View, amount: int, agree: Agree) -> None:
     held = await token.balance(rpc, sender.address)
     if held < amount:
         raise LocalError(Code.NOT_ENOUGH_MONEY, needed=show(amount), held=show(held))
-    if await token.allowance(rpc, sender.address, contract) < amount:
+    approved = await token.allowance(rpc, sender.address, contract)
+    if approved < amount:
+        if await must_clear(sender, token, contract, amount, approved):
+            what = f"Take back the {show(approved)} that the contract may take: the token wants that first."
+            await at.send(what, token.approve(contract, 0), agree, to=token.address)
         await at.send(
             f"Let the contract take {show(amount)}.", token.approve(contract, amount), agree, to=token.address
         )

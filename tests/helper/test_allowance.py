@@ -114,6 +114,25 @@ async def test_what_was_approved_before_is_used(world: World) -> None:
     assert await token.allowance(world.rpc, account.address, world.where.channels) == 7
 
 
+async def stubborn(world: World) -> Token:
+    """A token whose allowances go through zero, and what an earlier opening left approved."""
+    token = await issue(world, "Odd")
+    user = Sender(world.rpc, world.user_key, world.where.chain_id, poll=0.01)
+    insist = world.crypto.keccak256(b"insist(bool)")[:4] + encode(["bool"], [True])
+    await user.transact(token.address, insist)
+    await user.transact(token.address, token.approve(world.where.channels, 7))
+    return token
+
+
+async def test_an_allowance_that_stands_is_cleared_where_the_token_wants_it(world: World) -> None:
+    token = await stubborn(world)
+    account = world.account()
+    async with provider_of(world, token) as provider:
+        await account.open(await provider.listing(), Terms(AMOUNT, token=token.address))
+    assert await token.balance(world.rpc, world.where.channels) == AMOUNT
+    assert await token.allowance(world.rpc, account.address, world.where.channels) == 0
+
+
 async def test_too_little_no_token_and_a_token_that_is_not_taken(world: World) -> None:
     token = await issue(world, "Coin", 6)
     async with provider_of(world, token) as provider:

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from tallystick_helper.chain.sender import Sender
 from tallystick_helper.channel_commands import close_now, list_now, request_now, show_now, top_up_now, withdraw_now
 from tallystick_helper.deposits import Status
 from tallystick_helper.keys import Secret
@@ -19,7 +20,7 @@ from tallystick_helper.settings import Settings
 from tallystick_shared.deposit import Deposit, Terms
 from tallystick_shared.errors import Code, LocalError, TallystickError
 
-from .test_allowance import issue, provider_of
+from .test_allowance import issue, provider_of, stubborn
 from .world import ETHER, HOUR, Serving, World, serving
 
 DAY = 24 * HOUR
@@ -219,6 +220,18 @@ async def test_a_deposit_in_a_token_is_told_in_the_token_and_topped_up_by_an_app
     before = await token.balance(world.rpc, user)
     assert (await me.withdraw(name))["refund"] == "6500000"
     assert await token.balance(world.rpc, user) == before + 6_500_000
+
+
+async def test_an_allowance_that_stands_is_cleared_before_a_top_up_where_the_token_wants_it(world: World) -> None:
+    token, me = await stubborn(world), Person(world)
+    async with provider_of(world, token) as provider:
+        deposit = await provider.deposit(5 * 10**6, token=token.address)
+    user = Sender(world.rpc, world.user_key, world.where.chain_id, poll=0.01)
+    await user.transact(token.address, token.approve(world.where.channels, 7))
+    done = await top_up_now(me.settings, id_of(world, deposit), me.key, "9wei", None, me.agree)
+    assert done["deposit"] == "5000009"
+    assert [quote.what.split()[0] for quote in me.quotes] == ["Take", "Let", "Put"]
+    assert await token.allowance(world.rpc, user.address, world.where.channels) == 0
 
 
 async def test_more_of_a_token_than_one_has_is_refused(world: World) -> None:

@@ -21,6 +21,7 @@ accomplice: address                     # called in such a call
 frozen: public(HashMap[address, bool])  # neither sends nor receives
 hooked: public(HashMap[address, bool])  # called before it sends and after it received, as by ERC-777
 lies: HashMap[address, uint256]         # shown on top of a balance
+stubborn: bool                          # an allowance must be zero before it is another, as with Tether's
 
 
 @deploy
@@ -71,6 +72,11 @@ def rebase(numerator: uint256, denominator: uint256):
 
 
 @external
+def insist(stubborn: bool):
+    self.stubborn = stubborn
+
+
+@external
 def lie(who: address, extra: uint256):
     self.lies[who] = extra
 
@@ -90,6 +96,7 @@ def mint(to: address, amount: uint256):
 
 @external
 def approve(spender: address, amount: uint256) -> bool:
+    assert not self.stubborn or amount == 0 or self.allowance[msg.sender][spender] == 0
     self.allowance[msg.sender][spender] = amount
     return True
 
