@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 import msgspec
 
-from tallystick_shared.chains import Deployment
+from tallystick_shared.chains import Deployment, has_code
+from tallystick_shared.channel import NATIVE
 from tallystick_shared.crypto import Crypto
 from tallystick_shared.errors import Code, LocalError, PeerError
 from tallystick_shared.evm.registry import Registry
-from tallystick_shared.evm.rpc import Rpc, to_bytes
+from tallystick_shared.evm.rpc import Rpc, to_bytes, to_hex
 from tallystick_shared.market import Market
 from tallystick_shared.profile import VERSION, Offer, Profile, registry_domain, sum_bytes
 
@@ -100,6 +101,7 @@ class Provider:
         current = await self._current()
         epoch = current.epoch + 1 if current else int(time.time())
         wanted = make_profile(self._settings, able, self._crypto, self._keys, self.address, endpoint, epoch)
+        await self._check(wanted)
         transactions: dict[str, str] = {}
         if current is not None and _same(current, wanted):
             blob = current.encode()
@@ -111,6 +113,19 @@ class Provider:
         announced.save(self._settings.data_dir, self._settings.place)
         transactions.update(await self._fund(tell, agree))
         return Provided(announced, transactions)
+
+    async def _check(self, wanted: Profile) -> None:
+        """Money that is paid to nobody or to the contracts is lost, and what is no token cannot be paid in. Raises
+        LocalError BAD_SETTINGS.
+        """
+        lost = {NATIVE: "zero", self._where.channels: "the Channels contract's", self._where.registry: "the registry's"}
+        if wanted.payee in lost:
+            reason = f"the payee's address is {lost[wanted.payee]}: nobody could ever take what is paid there"
+            raise LocalError(Code.BAD_SETTINGS, payee=to_hex(wanted.payee), reason=reason)
+        for token in wanted.tokens:
+            if token != NATIVE and not await has_code(self._rpc, token):
+                reason = "a token of the offer is not on this chain: there is no contract at its address"
+                raise LocalError(Code.BAD_SETTINGS, token=to_hex(token), reason=reason)
 
     async def _current(self) -> Profile | None:
         """The profile on chain, if it is registered and good."""

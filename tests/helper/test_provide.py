@@ -108,6 +108,26 @@ async def test_an_endpoint_that_nobody_could_dial_is_refused(world: World, endpo
     assert caught.value.code is Code.BAD_SETTINGS
 
 
+async def test_a_payee_that_could_never_take_its_money_is_refused(world: World) -> None:
+    owner = world.crypto.secp256k1_address(world.owner_key)
+    before = await world.balance(owner)
+    for payee in (bytes(20), world.where.channels, world.where.registry):
+        with pytest.raises(LocalError) as caught:
+            await provide(world, payee="0x" + payee.hex())
+        assert caught.value.code is Code.BAD_SETTINGS
+        assert caught.value.values["payee"] == "0x" + payee.hex() and "payee" in caught.value.values["reason"]
+    assert await world.balance(owner) == before
+
+
+async def test_a_token_that_is_not_on_the_chain_is_refused(world: World) -> None:
+    native, nowhere = "0x" + bytes(20).hex(), "0x" + "66" * 20
+    with pytest.raises(LocalError) as caught:
+        await provide(world, offer={"tokens": [native, nowhere]})
+    assert (caught.value.code, caught.value.values["token"]) == (Code.BAD_SETTINGS, nowhere)
+    await world.rpc.request("anvil_setCode", [nowhere, "0x60"])
+    assert "register" in (await provide(world, offer={"tokens": [native, nowhere]})).transactions
+
+
 async def test_too_poor_to_register(world: World) -> None:
     await world.fund(world.owner_key, 1)
     with pytest.raises(LocalError) as caught:
