@@ -124,6 +124,7 @@ class MoneySettings(Section):
         2 * HOUR, ge=0, description="serve and wait no nearer than this to a channel's end, in seconds"
     )
     interval: float = Field(30.0, gt=0, description="seconds between looks at what is unclaimed")
+    dust: bool = Field(False, description="claim the coin also where the gas of a claim would cost more than it pays")
     gas: Amount = Field(10**16, description="top the operator up to this for gas")
 
 

@@ -16,7 +16,7 @@ from contracts.build import artefact
 from tallystick_helper.chain.sender import Sender
 from tallystick_helper.chain.table import Tracked
 from tallystick_helper.ledger import ChannelRow, SentRow
-from tallystick_helper.node.claims import batches
+from tallystick_helper.node.claims import batches, prepare
 from tallystick_helper.node.till import Till, TillRules
 from tallystick_helper.provide import Provider
 from tallystick_helper.up import Up
@@ -197,13 +197,41 @@ async def left(world: World) -> Left:
     return found
 
 
-async def talk(provider: Serving, deposit: Deposit) -> None:
+async def talk(provider: Serving, deposit: Deposit, units: int = 10) -> None:
     conversation = await provider.conversation(deposit)
     await conversation.connect()
-    async for _ in conversation.ask([("user", "hello there")], "loopback", 10):
+    async for _ in conversation.ask([("user", "hello there")], "loopback", units):
         pass
     await conversation.settle()
     await conversation.leave()
+
+
+async def test_coins_that_their_gas_would_eat_wait_for_a_claim_that_is_worth_it(world: World) -> None:
+    """At a gas price of 1 gwei and more, a claim costs 50,000 gwei; one unit is worth 20,000."""
+    offer, money = {"price_in": 0, "price_out": 2 * 10**19}, {"dust": False, "interval": 60, "threshold": 1}
+    async with serving(world, offer=offer, money=money) as provider:
+        till, ledger, operator = provider.node.till, provider.node.ledger, provider.node.identity.operator
+        held = await world.balance(operator)
+        await talk(provider, await provider.deposit(10**16), 1)
+        (poor,) = await ledger.live_channels()
+        assert poor.voucher.amount == 2 * 10**13 and await till.look() == 0
+        await talk(provider, await provider.deposit(10**16), 40)
+        (rich,) = [row for row in await ledger.live_channels() if row != poor]
+        # Among too many poor ones, here one that repeats itself, a rich one is not lost.
+        (batch,) = batches([rich, *[poor] * 150])
+        data, pays = await prepare(till._channels, world.rpc, batch)
+        assert (await till._sender.cost(till._channels.address, data)).likely > pays > 0
+        assert await world.balance(operator) == held
+        assert await till.claim(batch) >= rich.voucher.amount
+        assert held > await world.balance(operator)
+
+
+async def test_a_poor_channel_rides_along(world: World) -> None:
+    offer, money = {"price_in": 0, "price_out": 2 * 10**19}, {"dust": False, "interval": 60, "threshold": 1}
+    async with serving(world, offer=offer, money=money) as provider:
+        for units in (1, 40):
+            await talk(provider, await provider.deposit(10**16), units)
+        assert await provider.node.till.look() == 41 * 2 * 10**13
 
 
 async def test_a_claim_left_under_way_is_not_sent_twice(left: Left) -> None:

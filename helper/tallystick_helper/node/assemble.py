@@ -57,7 +57,7 @@ def identity_of(announced: Announcement, keys: KeyStore, crypto: Crypto) -> Prov
 
 def till_rules(money: MoneySettings) -> TillRules:
     thresholds = {to_bytes(token): amount for token, amount in money.thresholds.items()}
-    return TillRules(money.threshold, money.expiry_margin, money.interval, thresholds)
+    return TillRules(money.threshold, money.expiry_margin, money.interval, thresholds, money.dust)
 
 
 @dataclass

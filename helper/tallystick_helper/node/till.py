@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
 
+from tallystick_shared.channel import NATIVE
 from tallystick_shared.errors import Code, LocalError, PeerError, TallystickError
 from tallystick_shared.evm.channels import Channels
 from tallystick_shared.evm.rpc import Rpc, RpcError, to_hex
@@ -35,12 +36,15 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class TillRules:
-    """When to claim: smallest units and seconds. `thresholds` are those of single tokens (20 bytes)."""
+    """When to claim: smallest units and seconds. `thresholds` are those of single tokens (20 bytes); with `dust` also
+    the coin that its own gas would eat up.
+    """
 
     threshold: int
     margin: int
     interval: float
     thresholds: Mapping[bytes, int] = field(default_factory=dict)
+    dust: bool = False
 
 
 class Till:
@@ -249,7 +253,7 @@ class Till:
     async def look(self) -> int:
         """Claims what is due now. Returns how much was paid."""
         await self._look_back()
-        due: list[ChannelRow] = []
+        due: list[tuple[int, ChannelRow]] = []
         now = self._follower.now()
         rows = await self._ledger.live_channels()
         # One answer of a chain's node that lags is enough for the table to lose a channel.
@@ -262,9 +266,12 @@ class Till:
                 await self._end(row.channel_id)
                 continue
             self._ended.pop(row.channel_id, None)
-            if self.is_due(row, known, now) and await self._unpaid(row, known, now):
-                due.append(row)
-        return sum([await self._try(batch) for batch in batches(due)])
+            if self.is_due(row, known, now):
+                paid = await self._paid_before(row)
+                if self.is_due(row, known, now, paid):
+                    due.append((_unclaimed(row, known, paid), row))
+        due.sort(key=lambda one: one[0], reverse=True)
+        return sum([await self._try(batch) for batch in batches([row for _, row in due])])
 
     async def _end(self, channel_id: bytes) -> None:
         """Nothing more is claimed of a one that is ended, so the chain's node must say it again, at a later block."""
@@ -300,17 +307,13 @@ class Till:
             log.warning("claim_failed", token=batch.token.hex(), channels=len(batch.rows), error=str(error))
             return 0
 
-    async def _unpaid(self, row: ChannelRow, known: Tracked, now: int) -> bool:
-        """The same for a channel of several payees, whose word does not tell what this one was paid: so it is read."""
-        if not row.proof:
-            return True
-        paid = await self._channels.claimed_by(self._rpc, row.channel_id, row.payee)
-        return self.is_due(row, known, now, paid)
+    async def _paid_before(self, row: ChannelRow) -> int:
+        """To one of several payees of a channel, whose word does not tell it: so it is read. Else 0."""
+        return await self._channels.claimed_by(self._rpc, row.channel_id, row.payee) if row.proof else 0
 
     def is_due(self, row: ChannelRow, known: Tracked, now: int, paid: int = 0) -> bool:
         """Is it time to claim this channel's voucher? `paid` is what its payee got, where it is one of several."""
-        unclaimed = min(row.voucher.amount, known.state.cap(len(row.proof)))
-        unclaimed -= paid if row.proof else known.state.claimed
+        unclaimed = _unclaimed(row, known, paid)
         if unclaimed <= 0:
             return False
         half = known.closing and now >= known.state.expiry - row.config.delay // 2
@@ -318,14 +321,22 @@ class Till:
         return enough or half or now >= known.state.expiry - self._rules.margin
 
     async def claim(self, batch: Batch) -> int:
-        """Claims in one transaction; what would pay nothing is not sent. Returns what was paid."""
+        """Claims in one transaction, richest first; what would pay nothing is not sent, and of what would not pay its
+        gas only the richer half, should that do better. Returns what was paid.
+        """
         data, pays = await prepare(self._channels, self._rpc, batch)
         if not pays:
             return 0
+        cost = None
+        if batch.token == NATIVE and not self._rules.dust:
+            cost = await self._sender.cost(self._channels.address, data)
+            if pays <= cost.likely:
+                richer = batch.rows[: len(batch.rows) // 2]
+                return await self.claim(replace(batch, rows=richer)) if richer else 0
         ids = batch.ids
         self._busy.update(ids)
         try:
-            receipt = await self._transact(Errand(self._ledger, "claim", ids), data)
+            receipt = await self._transact(Errand(self._ledger, "claim", ids), data, cost=cost)
         finally:
             self._busy.difference_update(ids)
         paid = self._paid(receipt)
@@ -340,3 +351,9 @@ class Till:
         finally:
             for task in self._tasks:
                 task.cancel()
+
+
+def _unclaimed(row: ChannelRow, known: Tracked, paid: int) -> int:
+    """`paid` is what its payee got, where it is one of several."""
+    due = min(row.voucher.amount, known.state.cap(len(row.proof)))
+    return due - (paid if row.proof else known.state.claimed)
