@@ -7,7 +7,7 @@
 Nothing that is generated is trusted: the deployed code is held against what the pinned compiler makes of
 contracts/src/*.vy now. The immutables that the constructor of Channels appends are masked in that comparison and then
 checked by themselves: the chain's id and the EIP-712 domain separator are computed again. Exit status 1 where anything
-differs. `--chain-id` is for a chain that changed its id after the deployment.
+differs or could not be seen. `--chain-id` is for a chain that changed its id after the deployment.
 """
 
 from __future__ import annotations
@@ -30,6 +30,14 @@ CRYPTO = NativeCrypto()
 
 class Failed(Exception):
     """Something is not as the source says; the text tells what."""
+
+    says = "DIFFERENT"
+
+
+class NotSeen(Failed):
+    """Nothing was compared: the endpoint gave no answer, or nobody knows where to look."""
+
+    says = "NOT VERIFIED"
 
 
 def from_source(name: str) -> dict[str, Any]:
@@ -80,7 +88,7 @@ class Chain:
         self.url = url
 
     def ask(self, method: str, *params: Any) -> str:
-        """The result of one call. Raises Failed with the endpoint's own words."""
+        """The result of one call. Raises NotSeen with the endpoint's own words."""
         body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
         # A name of its own: some public endpoints turn the library's away.
         headers = {"Content-Type": "application/json", "User-Agent": "tallystick-verify"}
@@ -89,14 +97,14 @@ class Chain:
                 said = json.load(answer)
             return str(said["result"])
         except (OSError, ValueError, KeyError) as error:
-            raise Failed(f"{self.url} does not answer {method}: {error}") from None
+            raise NotSeen(f"{self.url} does not answer {method}: {error}") from None
 
     def code(self, address: bytes) -> bytes:
         """The code at an address; empty where there is none."""
         return bytes.fromhex(self.ask("eth_getCode", "0x" + address.hex(), "latest")[2:])
 
     def usual(self, chain_id: int) -> Deployment:
-        """The deployment on file, else whichever of the deterministic ones stands. Raises Failed."""
+        """The deployment on file, else whichever of the deterministic ones stands. Raises NotSeen."""
         try:
             return deployment(chain_id)
         except LocalError:
@@ -104,7 +112,7 @@ class Chain:
                 where = deterministic(CRYPTO, chain_id, evm)  # type: ignore[arg-type]
                 if self.code(where.channels):
                     return where
-        raise Failed(f"no deployment is known on chain {chain_id}: give --registry and --channels")
+        raise NotSeen(f"no deployment is known on chain {chain_id}: give --registry and --channels")
 
 
 def on_chain(options: argparse.Namespace) -> Iterator[str]:
@@ -145,7 +153,7 @@ def main(arguments: list[str] | None = None) -> int:
             for line in on_chain(options):
                 print(line)
     except Failed as failed:
-        print(f"DIFFERENT: {failed}")
+        print(f"{failed.says}: {failed}")
         return 1
     return 0
 

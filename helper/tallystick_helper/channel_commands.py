@@ -56,10 +56,10 @@ class Desk:
         return self.sender
 
     def payer(self, view: View) -> Sender:
-        """The same, where it is the deposit's own."""
+        """The same, where it is the deposit's own; else raises LocalError WRONG_KEY."""
         sender = self.signing()
         if sender.address != view.held.config.payer:
-            raise LocalError(Code.BAD_KEY_FILE, reason=f"the deposit is of {to_hex(view.held.config.payer)}")
+            raise LocalError(Code.WRONG_KEY, payer=to_hex(view.held.config.payer), key=to_hex(sender.address))
         return sender
 
     async def send(self, what: str, data: bytes, agree: Agree, **quoted: Any) -> tuple[Receipt, Quote]:

@@ -53,9 +53,11 @@ def signalled() -> asyncio.Event:
     return stop
 
 
-def tell_up(urls: dict[str, Any], as_json: bool) -> None:
-    """Where everything is."""
+def tell_up(urls: dict[str, Any], engine: str, as_json: bool) -> None:
+    """Where everything is, and why an engine that was asked for is not there."""
     lines = [f"Page      {urls['page'] or 'not built'}"]
+    if not urls["endpoint"] and engine != "none":
+        lines.append("Provider  no chain is given, so this serves the page alone: name one by --rpc URL")
     if urls["endpoint"]:
         lines += [f"Listening {urls['endpoint']}", f"Model     {urls['model']}"]
         lines.append(f"Provider  {urls['provider'] or 'not announced yet: run `tallystick provide`'}")
@@ -95,7 +97,7 @@ def up(
             await asyncio.wait([starting, stopped], return_when=asyncio.FIRST_COMPLETED)
             if not stop.is_set():
                 await starting
-                tell_up(running.urls(), as_json)
+                tell_up(running.urls(), settings.engine.kind, as_json)
             await stopped
         finally:
             starting.cancel()
@@ -213,7 +215,7 @@ def chat(
     delay: Annotated[
         int | None, typer.Option("--delay", help="Seconds of notice before the deposit can be taken back.")
     ] = None,
-    max_units: Annotated[int, typer.Option("--max-units", help="The longest answer.")] = 512,
+    max_units: Annotated[int, typer.Option("--max-units", help="The longest answer.", min=1)] = 512,
     low_latency: Annotated[
         bool, typer.Option("--low-latency", help="Faster, with a less steady shape on the wire.")
     ] = False,

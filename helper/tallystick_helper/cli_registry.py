@@ -6,12 +6,26 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tallystick_shared.errors import WORDS, Code
 from tallystick_shared.evm.rpc import to_hex
 from tallystick_shared.messages import amount_int
 
 from .cli_channel import address_of, settings_of
 from .shown import print_sheet, print_table, show_amount, show_date, show_moment, show_span
-from .terminal import AsJson, ChannelsAt, ConfigFile, DataDir, OnChain, Registry, RpcUrls, chain_flags, out, run, say
+from .terminal import (
+    AsJson,
+    ChannelsAt,
+    ConfigFile,
+    DataDir,
+    OnChain,
+    Registry,
+    RpcUrls,
+    chain_flags,
+    err,
+    out,
+    run,
+    say,
+)
 
 if TYPE_CHECKING:
     from .registry_commands import Row
@@ -58,6 +72,8 @@ def show(
     else:
         heads = ("provider", "stake", "offers", "endpoint", "age", "fault")
         print_table(out, heads, [_line(row, symbol) for row in rows])
+        if not rows:
+            err.print(WORDS[Code.NO_PROVIDERS][0])
         if count > len(rows) and out.is_terminal:
             out.print(f"[dim]{count - len(rows)} more: --limit {count}[/dim]")
 

@@ -119,13 +119,13 @@ async def fund(rpc: HttpRpc, address: bytes, amount: int) -> None:
 async def stack(options: argparse.Namespace) -> AsyncIterator[dict[str, Any]]:
     """Everything, up; yields what a script needs to know."""
     crypto = NativeCrypto()
-    owner_key, user_key = secrets.token_bytes(32), secrets.token_bytes(32)
+    owner_key, user_key, terminal_key = (secrets.token_bytes(32) for _ in range(3))
     async with contextlib.AsyncExitStack() as held:
         folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="tallystick-demo-")))
         url = await held.enter_async_context(anvil())
         rpc = HttpRpc([url])
         held.push_async_callback(rpc.aclose)
-        for key in (owner_key, user_key):
+        for key in (owner_key, user_key, terminal_key):
             await fund(rpc, crypto.secp256k1_address(key), 10 * ETHER)
         where = await deploy(Sender(rpc, owner_key, CHAIN_ID, poll=0.02), CHAIN_ID)
         settings = settings_for(options, folder, url, where, user_key)
@@ -145,8 +145,17 @@ async def stack(options: argparse.Namespace) -> AsyncIterator[dict[str, Any]]:
             "channels": "0x" + where.channels.hex(),
             "provider_endpoint": endpoint,
             "provider_address": "0x" + owner.address.hex(),
+            "key_file": str(_keep(folder / "terminal" / "user.key", terminal_key)),
             "pid": os.getpid(),
         }
+
+
+def _keep(path: Path, key: bytes) -> Path:
+    """A key file as `--key-file` reads it, in a folder that can also be its `--data-dir`."""
+    path.parent.mkdir(mode=0o700)
+    path.touch(mode=0o600)
+    path.write_text(key.hex() + "\n")
+    return path
 
 
 def tell(up: dict[str, Any], options: argparse.Namespace) -> None:
@@ -154,9 +163,13 @@ def tell(up: dict[str, Any], options: argparse.Namespace) -> None:
     if options.json:
         print(json.dumps(up), flush=True)
         return
-    console = Console()
+    console = Console(soft_wrap=True)
     console.print(f"\n[bold]The page:[/bold] {up['page']}")
     console.print(f"A provider listens at {up['provider_endpoint']}; the chain, worth nothing, is at {up['rpc']}.")
+    flags = f"--rpc {up['rpc']} --key-file {up['key_file']} --data-dir {Path(up['key_file']).parent}"
+    console.print("In a terminal, with ten worthless coins of its own:")
+    command = Path(sys.executable).parent / "tallystick"
+    console.print(f"  {command} chat {flags} 'What is a tally stick?'", highlight=False)
     console.print("Press Ctrl+C to end; nothing stays behind.\n")
     screen = sys.platform in ("darwin", "win32") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     if screen and not options.no_open:
@@ -187,7 +200,7 @@ def main() -> int:
         "--listen", type=int, default=0, metavar="PORT", help="the provider's port; a free one by default"
     )
     parser.add_argument("--endpoint", metavar="URL", help="the address announced on chain, if it is another one")
-    parser.add_argument("--engine", choices=["gguf", "echo"], default="gguf")
+    parser.add_argument("--engine", choices=["gguf", "echo"], default="gguf", help="gguf: the small model; echo: none")
     options = parser.parse_args()
     configure("warning")
     try:

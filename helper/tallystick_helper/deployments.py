@@ -55,8 +55,10 @@ def remembered(data_dir: Path, chain_id: int) -> Deployment | None:
 async def locate(settings: Settings, chain_id: int, rpc: Rpc, crypto: Crypto, *, with_block: bool = True) -> Deployment:
     """The contracts to use: those that the settings name, else those that were deployed from here, else the known
     ones, else whatever stands at the deterministic addresses. `with_block`: for the last, look for the block too, by
-    some twenty reads. Raises LocalError NO_CONTRACTS or RPC_UNREACHABLE.
+    some twenty reads. Raises LocalError NO_CONTRACTS, RPC_UNREACHABLE, or BAD_SETTINGS where one alone is named.
     """
+    if bool(settings.chain.registry) != bool(settings.chain.channels):
+        raise LocalError(Code.BAD_SETTINGS, setting="registry, channels", reason="give both addresses, or neither")
     if settings.chain.registry and settings.chain.channels:
         return settings.chain.deployment(chain_id)
     own = remembered(settings.data_dir, chain_id)

@@ -29,12 +29,26 @@ NATIVE = "0x" + 40 * "0"
 
 
 def _amount(value: Any) -> Any:
-    return int(value.replace("_", "")) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    try:
+        return int(value.replace("_", ""))
+    except ValueError:
+        raise ValueError("it must be a whole number of smallest units") from None
 
 
 Amount = Annotated[int, BeforeValidator(_amount), Field(ge=0, lt=1 << 112)]
 Address = Annotated[str, Field(pattern=r"^0x[0-9a-fA-F]{40}$")]
 Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+def _endpoint(value: Any) -> Any:
+    if isinstance(value, str) and not value.startswith(("ws://", "wss://")):
+        raise ValueError("it begins with wss:// or ws://")
+    return value
+
+
+Endpoint = Annotated[str, BeforeValidator(_endpoint)]
 
 
 class Section(BaseModel):
@@ -79,7 +93,7 @@ class ListenSettings(Section):
 
     host: str = "0.0.0.0"
     port: Port = 8766
-    endpoint: str | None = None
+    endpoint: Endpoint | None = None
     unauthenticated: int = Field(256, ge=1)
     unauthenticated_per_address: int = Field(8, ge=1)
     connections_per_channel: int = Field(4, ge=1)
@@ -255,5 +269,6 @@ def load(file: Path | None = None, flags: dict[str, Any] | None = None) -> Setti
         from_environment = base.model_dump(exclude_unset=True)
         return Settings(**merge(from_file, from_environment))
     except ValidationError as error:
-        wrong = {".".join(map(str, fault["loc"])): fault["msg"] for fault in error.errors()}
+        faults = {".".join(map(str, fault["loc"])): fault["msg"] for fault in error.errors()}
+        wrong = {name: text.removeprefix("Value error, ") for name, text in faults.items()}
         raise LocalError(Code.BAD_SETTINGS, **wrong) from None

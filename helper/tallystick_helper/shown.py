@@ -28,7 +28,7 @@ def parse_amount(text: str, decimals: int = 18) -> int:
         if amount <= 0 or amount != int(amount):
             raise InvalidOperation
     except (InvalidOperation, OverflowError, ValueError):
-        raise LocalError(Code.BAD_SETTINGS, amount=text) from None
+        raise LocalError(Code.BAD_SETTINGS, amount=text, reason="give it like 0.01, or like 5000wei") from None
     return int(amount)
 
 

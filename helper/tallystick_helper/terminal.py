@@ -43,9 +43,9 @@ OnChain = Annotated[
 ]
 KeyFile = Annotated[Path, typer.Option("--key-file", help="A file with one private key: 64 hex digits, or a keystore.")]
 Registry = Annotated[
-    str | None, typer.Option("--registry", help="The registry's address, where it is not a known one.")
+    str | None, typer.Option("--registry", help="The registry's address, where it is not a known one; with --channels.")
 ]
-ChannelsAt = Annotated[str | None, typer.Option("--channels", help="The channels contract's address, likewise.")]
+ChannelsAt = Annotated[str | None, typer.Option("--channels", help="The channels contract's address; with --registry.")]
 Yes = Annotated[
     bool,
     typer.Option("--yes", "-y", help="Send without asking. Where nobody can be asked, this or --json is needed."),

@@ -93,6 +93,7 @@ class Code(IntEnum):
     TOO_EARLY = 623
     UNKNOWN_DEPOSIT = 624
     TRANSACTION_DROPPED = 625
+    WRONG_KEY = 626
 
 
 WORDS: dict[Code, tuple[str, str]] = {
@@ -203,6 +204,7 @@ WORDS: dict[Code, tuple[str, str]] = {
         "No such deposit is kept here.",
         "See `tallystick channel list`, or find it again with `tallystick channel recover`.",
     ),
+    Code.WRONG_KEY: ("This is the key of another wallet.", "Give the key of the wallet that made the deposit."),
 }
 
 

@@ -53,7 +53,7 @@ class Market:
         """One provider. Raises PeerError NOT_REGISTERED."""
         entry = (await self.registry.entries(rpc, [provider]))[0]
         if not entry.registered:
-            raise PeerError(Code.NOT_REGISTERED, provider=provider.hex())
+            raise PeerError(Code.NOT_REGISTERED, provider="0x" + provider.hex())
         return await self.fetch(rpc, entry)
 
     async def slots(self, rpc: Rpc, start: int, limit: int) -> tuple[int, list[Entry]]:

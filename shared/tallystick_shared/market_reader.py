@@ -122,7 +122,7 @@ class MarketView:
         """A provider with everything checked, its owner's signature too. Raises PeerError NOT_REGISTERED."""
         slot = self.slots.get(provider)
         if slot is None:
-            raise PeerError(Code.NOT_REGISTERED, provider=provider.hex())
+            raise PeerError(Code.NOT_REGISTERED, provider="0x" + provider.hex())
         known = self._listings.get(provider)
         if known is None:
             known = self._listings[provider] = self._check(slot)

@@ -121,6 +121,6 @@ def test_no_code_and_no_answer_are_told(chain: Anvil, capsys: pytest.CaptureFixt
     assert verify.main(["--rpc", chain.url, "--channels", "0x" + "11" * 20]) == 1
     assert "there is no code" in capsys.readouterr().out
     assert verify.main(["--rpc", "http://127.0.0.1:9", "--channels", "0x" + "11" * 20]) == 1
-    assert "does not answer eth_chainId" in capsys.readouterr().out
+    assert "NOT VERIFIED: http://127.0.0.1:9 does not answer eth_chainId" in capsys.readouterr().out
     with pytest.raises(SystemExit):
         verify.main(["--rpc", chain.url, "--channels", "0x11"])

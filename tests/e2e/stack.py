@@ -38,6 +38,7 @@ class Demo:
     provider_endpoint: str
     provider_address: str
     pid: int
+    key_file: str = ""
 
     def call(self, method: str, *params: Any) -> Any:
         """A JSON-RPC request to its chain. Raises RuntimeError with the node's message."""

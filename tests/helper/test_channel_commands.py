@@ -19,6 +19,7 @@ from tallystick_helper.quote import Quote
 from tallystick_helper.settings import Settings
 from tallystick_shared.deposit import Deposit, Terms
 from tallystick_shared.errors import Code, LocalError, TallystickError
+from tallystick_shared.evm.rpc import to_hex
 
 from .test_allowance import issue, provider_of, stubborn
 from .world import ETHER, HOUR, Serving, World, serving
@@ -154,9 +155,10 @@ async def test_only_the_payer_asks_for_the_end_or_puts_in_more(world: World) -> 
     me = Person(world)
     me.key = Secret(world.owner_key)
     async with gone(world) as (name, _):
-        assert (await refused(me.request(name))).code is Code.BAD_KEY_FILE
+        fault, payer = await refused(me.request(name)), world.crypto.secp256k1_address(world.user_key)
+        assert (fault.code, fault.values["payer"]) == (Code.WRONG_KEY, to_hex(payer))
         more = top_up_now(me.settings, name, me.key, "5wei", None, me.agree)
-        assert (await refused(more)).code is Code.BAD_KEY_FILE
+        assert (await refused(more)).code is Code.WRONG_KEY
         assert me.quotes == []
 
 

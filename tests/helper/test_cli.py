@@ -50,6 +50,17 @@ def keys(world: World) -> tuple[str, str]:
     return str(owner), str(user)
 
 
+async def test_a_forgotten_chain_is_named(tmp_path: Path) -> None:
+    (error,) = await run("registry", "show", "--data-dir", str(tmp_path), code=1)
+    assert (error["error"], error["reason"]) == ("BAD_SETTINGS", "no chain is given: name one by --rpc URL")
+    node = await start(None, "up", "--engine", "echo", "--page", "0", "--data-dir", str(tmp_path))
+    assert node.stdout is not None
+    said = [await node.stdout.readline() for _ in range(2)]
+    node.send_signal(signal.SIGTERM)
+    await node.communicate()
+    assert b"this serves the page alone: name one by --rpc URL" in said[1]
+
+
 async def test_the_whole_story(world: World, keys: tuple[str, str]) -> None:
     owner, user = keys
     rpc = ("--rpc", world.url)

@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 from tallystick_helper.cli import app
 
 from .shell import Shell
-from .world import PRICE_OUT, Serving
+from .world import PRICE_OUT, Serving, World
 
 
 async def test_the_table_the_sheet_and_the_json(provider: Serving) -> None:
@@ -23,6 +23,11 @@ async def test_the_table_the_sheet_and_the_json(provider: Serving) -> None:
     found = await shell.json("registry", "show")
     assert found["count"] == 1 and found["providers"][0]["provider"] == address
     assert found["providers"][0]["profile"]["endpoints"] == [cells[3]]
+
+
+async def test_an_empty_registry_is_said(world: World) -> None:
+    said, aside = await Shell(world).text("registry", "show")
+    assert len(said.splitlines()) == 1 and aside == "Nobody offers a model here yet.\n"
 
 
 def test_help_names_what_json_prints() -> None:

@@ -31,6 +31,14 @@ async def test_the_settings_win(world: World, tmp_path: Path) -> None:
     assert found == Deployment(CHAIN_ID, b"\x11" * 20, b"\x22" * 20, 7)
 
 
+@pytest.mark.parametrize("name", ["registry", "channels"])
+async def test_one_address_alone_is_not_passed_over(world: World, tmp_path: Path, name: str) -> None:
+    settings = Settings.model_validate({"data_dir": tmp_path, "chain": {name: "0x" + "11" * 20}})
+    with pytest.raises(LocalError) as caught:
+        await locate(settings, CHAIN_ID, world.rpc, world.crypto)
+    assert caught.value.code is Code.BAD_SETTINGS
+
+
 async def test_an_unknown_chain_is_looked_at(world: World, tmp_path: Path) -> None:
     found = await locate(unset(tmp_path), CHAIN_ID, world.rpc, world.crypto)
     assert found == world.where

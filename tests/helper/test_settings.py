@@ -54,6 +54,19 @@ def test_a_wrong_setting_is_named(tmp_path: Path, flags: dict[str, object]) -> N
     assert next(iter(flags)) in next(iter(caught.value.values))
 
 
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        ({"listen": {"endpoint": "http://a"}}, "it begins with wss:// or ws://"),
+        ({"offer": {"price_in": "a lot"}}, "it must be a whole number of smallest units"),
+    ],
+)
+def test_a_wrong_setting_is_explained(tmp_path: Path, flags: dict[str, object], says: str) -> None:
+    with pytest.raises(LocalError) as caught:
+        load(None, {"data_dir": tmp_path, **flags})
+    assert list(caught.value.values.values()) == [says]
+
+
 def test_a_broken_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "x.toml"
     path.write_text("[chain\n")

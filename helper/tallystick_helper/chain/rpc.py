@@ -108,7 +108,7 @@ class HttpRpc:
         seconds for which a URL that failed is passed over. Raises LocalError BAD_SETTINGS without a URL.
         """
         if not urls:
-            raise LocalError(Code.BAD_SETTINGS, setting="rpc")
+            raise LocalError(Code.BAD_SETTINGS, setting="rpc", reason="no chain is given: name one by --rpc URL")
         self.urls = urls
         self._endpoints = [Endpoint(url, timeout) for url in urls]
         self._chain_id, self._rest, self._clock = chain_id, rest, clock
