@@ -151,10 +151,13 @@ class Account:
         now = int(time.time())
         deposits = plan_several(self._crypto, self._where, listings, self.address, terms, now, weights)
         permit = await allow(self._crypto, self._rpc, self._sender, self._key, deposits[0])
-        for deposit in deposits:
-            self._store.save_deposit(deposit)
         call = opening_call(self._crypto, deposits[0], permit)
         data, value = to_bytes(call["data"]), to_int(call["value"])
+        # What cannot be paid is not sent, so nothing needs to be kept of it.
+        if (held := await self._sender.balance()) < value:
+            raise LocalError(Code.NOT_ENOUGH_MONEY, needed=f"{value} wei and the fee", held=f"{held} wei")
+        for deposit in deposits:
+            self._store.save_deposit(deposit)
 
         async def sent(transaction: bytes) -> None:
             self._sent(deposits, transaction)

@@ -325,7 +325,8 @@ def recover(
     elif done.views:
         heads = ("id", "deposit", "claimed", "owed", "rest", "state", "providers")
         print_table(out, heads, [_row(view) for view in done.views])
-        err.print("What lost its session key: `tallystick channel request-close`, then `withdraw`.")
+        if any(not view.held.parties for view in done.views):
+            err.print("What lost its session key: `tallystick channel request-close`, then `withdraw`.")
     else:
         more = "" if done.asked else " The RPC may have pruned old logs: --from-nodes asks others."
         say(False, {}, f"No live deposit of {to_hex(who)} was found.{more}")

@@ -204,6 +204,7 @@ class Deposits:
         wanted = name.lower().removeprefix("0x")
         matching = [one for one in await self.held() if wanted and one.channel_id.hex().startswith(wanted)]
         if len(matching) != 1:
-            reason = f"{len(matching)} deposits begin so" if matching else "none begins so"
+            none = "none begins so; one that is over may be kept no more"
+            reason = f"{len(matching)} deposits begin so" if matching else none
             raise LocalError(Code.UNKNOWN_DEPOSIT, id=name, reason=reason)
         return (await self.views(matching))[0]

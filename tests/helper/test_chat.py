@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from tallystick_shared.deposit import Terms
+from tallystick_shared.errors import Code, LocalError
 
 from .world import Serving, until
 
@@ -33,3 +36,11 @@ async def test_an_opening_that_the_chain_forgot_is_not_waited_for(provider: Serv
     await asyncio.gather(opening, return_exceptions=True)
     await world.rpc.request("anvil_dropAllTransactions", [])
     assert await world.account().find(listing) is None
+
+
+async def test_nothing_is_kept_of_an_opening_that_cannot_be_paid(provider: Serving) -> None:
+    poor = provider.world.account(b"\x33" * 32)
+    with pytest.raises(LocalError) as caught:
+        await poor.open(await provider.listing(), Terms(10**15))
+    assert (caught.value.code, caught.value.values["held"]) == (Code.NOT_ENOUGH_MONEY, "0 wei")
+    assert provider.world.store().deposits() == []

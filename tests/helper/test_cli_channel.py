@@ -59,6 +59,7 @@ async def test_list_show_and_close(provider: Serving, shell: Shell) -> None:
     assert stdout == "Over: 0 ETH paid, 0.01 ETH back.\n"
     error = await shell.json("channel", "close", name, code=1)
     assert (error["error"], error["code"]) == ("UNKNOWN_DEPOSIT", 624)
+    assert "one that is over" in error["reason"]
 
 
 async def test_nothing_is_sent_without_a_yes(world: World, shell: Shell) -> None:
