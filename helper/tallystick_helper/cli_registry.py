@@ -74,6 +74,8 @@ def show(
         print_table(out, heads, [_line(row, symbol) for row in rows])
         if not rows:
             err.print(WORDS[Code.NO_PROVIDERS][0])
+        elif out.is_terminal:
+            out.print("[dim]Prices and whole addresses: --json[/dim]")
         if count > len(rows) and out.is_terminal:
             out.print(f"[dim]{count - len(rows)} more: --limit {count}[/dim]")
 

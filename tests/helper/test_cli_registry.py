@@ -23,6 +23,8 @@ async def test_the_table_the_sheet_and_the_json(provider: Serving) -> None:
     found = await shell.json("registry", "show")
     assert found["count"] == 1 and found["providers"][0]["provider"] == address
     assert found["providers"][0]["profile"]["endpoints"] == [cells[3]]
+    code, shown = await shell.typed("", "registry", "show")
+    assert code == 0 and address not in shown and "whole addresses: --json" in shown
 
 
 async def test_an_empty_registry_is_said(world: World) -> None:
