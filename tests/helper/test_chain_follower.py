@@ -204,3 +204,31 @@ async def test_a_chain_that_refuses_long_ranges_is_asked_for_short_ones(desk: De
     await follower.prepare()
     await follower.look()
     assert follower.table.get(desk.id_of(config)) is not None
+
+
+async def test_a_channel_read_ahead_of_its_logs_goes_with_a_reorganisation_of_just_these_blocks(desk: Desk) -> None:
+    follower = desk.follower()
+    await follower.prepare()
+    await follower.look()
+    snapshot = await desk.world.rpc.request("evm_snapshot", [])
+    config = await desk.open(9)
+    channel_id = desk.id_of(config)
+    follower.put_ahead(channel_id, await desk.channels.state(desk.world.rpc, channel_id))
+    await desk.world.rpc.request("evm_revert", [snapshot])
+    await desk.world.rpc.request("anvil_mine", ["0x20"])  # more blocks than are read twice
+    await follower.look()
+    assert follower.table.get(channel_id) is None
+
+
+async def test_a_channel_read_ahead_is_asked_for_no_longer_once_its_log_is_seen(desk: Desk) -> None:
+    follower = desk.follower()
+    await follower.prepare()
+    await follower.look()
+    channel_id = desk.id_of(await desk.open(10))
+    follower.put_ahead(channel_id, await desk.channels.state(desk.world.rpc, channel_id))
+    assert follower._ahead
+    await follower.look()
+    assert not follower._ahead
+    known = follower.table.get(channel_id)
+    assert known is not None
+    assert known.state.deposit == 1000

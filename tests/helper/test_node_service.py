@@ -183,14 +183,12 @@ async def test_what_was_claimed_is_not_served_for_again_after_the_ledger_was_los
     async with serving(world, money={"threshold": 1}) as provider:
         deposit = await provider.deposit()
         first = await spent(provider, deposit)
-        for _ in range(500):
-            if (await world.account().state(deposit)).claimed == first:
-                break
-            await asyncio.sleep(0.02)
+        table, channel_id = provider.node.follower.table, deposit.channel_id(world.crypto)
+        await until(lambda: (known := table.get(channel_id)) is not None and known.state.claimed == first)
         await until(lambda: not provider.node.till._busy and not provider.node._connections)
         await provider.node.ledger.run(lambda db: db.execute("DELETE FROM channels"))
         second = await spent(provider, deposit)
-        row = await provider.node.ledger.channel(deposit.channel_id(world.crypto))
+        row = await provider.node.ledger.channel(channel_id)
         assert row is not None and row.voucher.amount == row.owed == first + second
 
 

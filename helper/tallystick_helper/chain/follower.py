@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from tallystick_shared.channel import ChannelState
 from tallystick_shared.errors import TallystickError
 from tallystick_shared.evm.channels import ChannelLog, Channels
 from tallystick_shared.evm.rpc import Rpc, RpcError, to_int
@@ -63,6 +64,8 @@ class Follower:
         self._range = LogRange(lambda first, last: channels.logs(rpc, first, last), _key, start=start, reread=reread)
         self.head = Head(-1, "", 0)
         self._behind = 0
+        self._reread = reread
+        self._ahead: dict[bytes, int] = {}
         self.on_logs: list[Callable[[Change[ChannelLog]], Awaitable[None]]] = []
         """Told of every change of the logs, before the table is."""
         self.on_block: list[Callable[[], Awaitable[None]]] = []
@@ -70,6 +73,14 @@ class Follower:
     def now(self) -> int:
         """The chain's time, in Unix seconds: of the newest block, or this machine's where that is later."""
         return max(self.head.time, int(time.time()))
+
+    def put_ahead(self, channel_id: bytes, state: ChannelState) -> None:
+        """A state that was read before its logs were. It is read again with the next heads until its `Opened` is seen,
+        or would have been: else a reorganisation of just these blocks would leave it here for good.
+        """
+        self.table.put(channel_id, state)
+        if state.known:
+            self._ahead[channel_id] = self.head.number
 
     async def prepare(self) -> None:
         """Reads the state of every channel in the ledger, and finds the block to go on from."""
@@ -133,7 +144,10 @@ class Follower:
         # A state may have been read ahead of its logs, so sums of logs are not added up: the contract's word counts.
         gone = {key[4] for key in change.gone}
         touched = {entry.channel_id for entry in change.new if entry.name != "Opened"} | gone
-        await self.read([channel_id for channel_id in touched if self.table.get(channel_id)])
+        opened = {entry.channel_id for entry in change.entries if entry.name == "Opened"}
+        ahead = {one: block for one, block in self._ahead.items() if one not in opened}
+        await self.read([channel_id for channel_id in touched | set(ahead) if self.table.get(channel_id)])
+        self._ahead = {one: block for one, block in ahead.items() if change.last - block < self._reread}
         if back := [channel_id for channel_id in gone if self._is_open(channel_id)]:
             await self._ledger.revive(back)
 

@@ -80,7 +80,7 @@ class Admission:
         known = table.get(channel_id)
         if known is None:
             state = await self._backfill.state(channel_id)
-            table.put(channel_id, state)
+            self._follower.put_ahead(channel_id, state)
             known = await table.wait(channel_id, PARKED)
         if known is None:
             raise PeerError(Code.UNKNOWN_CHANNEL)
