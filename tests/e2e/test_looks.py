@@ -18,6 +18,10 @@ from tests.e2e.wallet import TestWallet
 
 AXE = (ROOT / "node_modules" / "axe-core" / "axe.min.js").read_text("utf-8")
 SIZES = [(1280, 800), (390, 844), (320, 640)]
+SETTLED = """Promise.all(document.getAnimations()
+  .filter((one) => one.effect?.getComputedTiming().iterations !== Infinity)
+  .map((one) => one.finished.catch(() => {})))"""
+"""Resolves when no colour is on its way to another: in between, contrasts are those of neither theme."""
 QUESTION = "Write **two** paragraphs:\n\n- one\n- two\n\n```python\nprint('tally')\n```\n\nplease"
 
 
@@ -49,6 +53,7 @@ class Photographer:
             self.faults.append(f"{where}: {beyond} px beyond the edge")
 
     def _axe(self, where: str) -> None:
+        self.page.evaluate(SETTLED)
         found: list[dict[str, Any]] = self.page.evaluate("axe.run(document).then((result) => result.violations)")
         for violation in found:
             nodes = json.dumps([node["html"][:120] for node in violation["nodes"][:3]])

@@ -176,3 +176,10 @@ const refill = (text) => {
 };
 
 globalThis.tallystick = { attach, wallets, vault, locks, site, toEnd, refill };
+
+// What was sent before this script was here (early.js)
+document.documentElement.dataset.shell = "here";
+if (document.documentElement.dataset.early) {
+  delete document.documentElement.dataset.early;
+  ask();
+}
