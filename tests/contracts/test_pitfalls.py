@@ -91,7 +91,11 @@ PITFALLS: dict[str, tuple[str, ...]] = {
         SHARED + "test_session.py::test_unpaid_stream_pauses_at_the_window_and_gives_up",
     ),
 }
-"""Section 5 of the contracts' design; what a contract cannot answer is the node's, and stands under its tests."""
+"""Section 5 of the contracts' design; what a contract cannot answer is the node's, and stands under its tests.
+
+Two answers are not whole yet: confirmations do not scale with the cap ("reorg at open"), and profiles are announced
+without a first-voucher minimum ("tiny channels").
+"""
 
 ATTACKS: dict[str, tuple[str, ...]] = {
     "front-running an open": (CONTRACTS + "test_replay.py::test_an_open_cannot_be_taken_over",),
