@@ -16,10 +16,11 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from tallystick_shared import limits
 from tallystick_shared.errors import Code, LocalError
 from tallystick_shared.records import MAX_MESSAGE
 
-HEADER_DEADLINE = 4.0
+HEADER_DEADLINE = limits.HEADER_DEADLINE.value
 
 
 class DeadlineConfig(uvicorn.Config):

@@ -19,11 +19,12 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from tallystick_shared import limits
 from tallystick_shared.chains import Deployment, deployment
 from tallystick_shared.errors import Code, LocalError
 from tallystick_shared.evm.rpc import to_bytes
 
-MINUTE, HOUR = 60, 3600
+MINUTE = 60
 GWEI = 10**9
 NATIVE = "0x" + 40 * "0"
 
@@ -94,9 +95,10 @@ class ListenSettings(Section):
     host: str = "0.0.0.0"
     port: Port = 8766
     endpoint: Endpoint | None = None
-    unauthenticated: int = Field(256, ge=1)
-    unauthenticated_per_address: int = Field(8, ge=1)
-    connections_per_channel: int = Field(4, ge=1)
+    unauthenticated: int = Field(limits.STRANGERS.value, ge=1)
+    unauthenticated_per_address: int = Field(limits.STRANGERS_PER_ADDRESS.value, ge=1)
+    unauthenticated_per_neighbourhood: int = Field(limits.STRANGERS_PER_NEIGHBOURHOOD.value, ge=1)
+    connections_per_channel: int = Field(limits.CONNECTIONS_PER_CHANNEL.value, ge=1)
 
 
 class OfferSettings(Section):
@@ -135,7 +137,9 @@ class MoneySettings(Section):
         10**16, description="vouchers beyond the window, over all channels, while only one of several RPCs answers"
     )
     expiry_margin: int = Field(
-        2 * HOUR, ge=0, description="serve and wait no nearer than this to a channel's end, in seconds"
+        limits.EXPIRY_MARGIN.value,
+        ge=0,
+        description="serve and wait no nearer than this to a channel's end, in seconds",
     )
     interval: float = Field(30.0, gt=0, description="seconds between looks at what is unclaimed")
     dust: bool = Field(False, description="claim the coin also where the gas of a claim would cost more than it pays")

@@ -36,7 +36,9 @@ class Up:
         self.public: Listener | None = None
         self.page: Listener | None = None
         listen = settings.listen
-        self._gate = Gate(listen.unauthenticated_per_address, listen.unauthenticated)
+        self._gate = Gate(
+            listen.unauthenticated_per_address, listen.unauthenticated, listen.unauthenticated_per_neighbourhood
+        )
         self.places = [Place(one, self.crypto, self._gate, self._free) for one in settings.places()]
         self._switchboard = Switchboard(lambda: self.nodes, self._absent, self._gate)
         self._supervisors: list[asyncio.Task[None]] = []

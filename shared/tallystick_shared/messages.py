@@ -13,6 +13,7 @@ from typing import Annotated, Any, TypeVar, cast
 import msgspec
 from msgspec import Meta
 
+from . import limits
 from .errors import Code, PeerError
 from .records import MAX_BODY, Type
 
@@ -29,8 +30,8 @@ Name = Annotated[str, Meta(max_length=200)]
 Ack = tuple[U32, U32]
 
 MAX_AMOUNT = 2**128 - 1
-MAX_INPUT = 1 << 20
-MAX_PARAMS = 8192
+MAX_INPUT = limits.PROMPT.value
+MAX_PARAMS = limits.PARAMS.value
 T = TypeVar("T")
 
 

@@ -11,6 +11,7 @@ import struct
 from dataclasses import dataclass
 from enum import IntEnum
 
+from . import limits
 from .errors import Code, PeerError
 
 MAGIC = b"TLLY"
@@ -19,7 +20,7 @@ HELLO_SIZE = 56
 SIZES = (256, 512, 4096, 16384)
 HEADER = struct.Struct(">BIH")
 MAX_BODY = SIZES[-1] - HEADER.size
-MAX_MESSAGE = 16_448
+MAX_MESSAGE = limits.MESSAGE.value
 
 # Flags of HELLO
 LOW_LATENCY = 0x0001  # the user prefers speed over the steadiest shape

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
+from tallystick_shared import limits
 from tallystick_shared.channel import ChannelState
 from tallystick_shared.errors import Code, PeerError
 from tallystick_shared.evm.channels import Channels
@@ -17,9 +18,9 @@ from tallystick_shared.voucher import P256_SIGNATURE, Signed
 from ..chain.follower import Follower
 from ..chain.table import Tracked
 
-PARKED = 4.0
+PARKED = limits.PARKED.value
 GATHER = 0.05
-BATCH = 100
+BATCH = limits.BACKFILL_IDS.value
 
 
 @dataclass(frozen=True)

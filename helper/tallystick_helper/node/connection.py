@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
+from tallystick_shared import limits
 from tallystick_shared.errors import Code, LocalError, PeerError, TallystickError
 from tallystick_shared.evm.rpc import RpcError
 from tallystick_shared.session.events import (
@@ -32,9 +33,9 @@ from .job import Job
 if TYPE_CHECKING:
     from .service import Node
 
-AUTH_DEADLINE = 5.0
-SEND_QUEUE = 256 * 1024
-GUEST_QUEUE = 128 * 1024
+AUTH_DEADLINE = limits.AUTH_DEADLINE.value
+SEND_QUEUE = limits.SEND_QUEUE.value
+GUEST_QUEUE = SEND_QUEUE // 2
 log = structlog.get_logger(__name__)
 
 

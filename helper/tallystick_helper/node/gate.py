@@ -10,7 +10,7 @@ import ipaddress
 from collections.abc import Callable
 from dataclasses import dataclass
 
-NEIGHBOURHOOD = 64
+from tallystick_shared import limits
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,12 @@ def groups_of(address: str) -> tuple[str, str]:
 class Gate:
     """Counts strangers."""
 
-    def __init__(self, per_address: int = 8, total: int = 256, per_neighbourhood: int = NEIGHBOURHOOD) -> None:
+    def __init__(
+        self,
+        per_address: int = limits.STRANGERS_PER_ADDRESS.value,
+        total: int = limits.STRANGERS.value,
+        per_neighbourhood: int = limits.STRANGERS_PER_NEIGHBOURHOOD.value,
+    ) -> None:
         self._limits = (per_address, per_neighbourhood, total)
         self._strangers: dict[Stranger, None] = {}
         self._counts: dict[str, int] = {}

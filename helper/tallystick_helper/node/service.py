@@ -8,6 +8,7 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tallystick_shared import limits
 from tallystick_shared.crypto import Crypto
 from tallystick_shared.errors import Code, PeerError
 from tallystick_shared.evm.channels import Channels
@@ -33,8 +34,8 @@ from .ticker import Ticker
 from .till import Till, TillRules
 from .witness import Witness
 
-IDLE_LIMIT = 600.0
-SESSION_LIMIT = 3600.0
+IDLE_LIMIT = limits.IDLE.value
+SESSION_LIMIT = limits.SESSION.value
 SWEEP = 15.0
 
 
@@ -55,7 +56,7 @@ class NodeParts:
     sources: Sequence[Rpc] = ()
     """Each RPC address by itself; two of them are asked before vouchers count beyond the window."""
     unconfirmed: int = 0
-    per_channel: int = 4
+    per_channel: int = limits.CONNECTIONS_PER_CHANNEL.value
     gate: Gate | None = None
     guests: Guests | None = None
 

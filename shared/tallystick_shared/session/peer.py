@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Protocol, TypeVar
 
+from tallystick_shared import limits
 from tallystick_shared.crypto import Crypto, InvalidTag
 from tallystick_shared.errors import WIRE_CODES_END, Code, PeerError, TallystickError, code_of
 from tallystick_shared.messages import BODIES, TYPES, Body, Bye, Error, Ping, amount_bytes, decode, encode_body
@@ -17,7 +18,7 @@ from .shape import Beat, Cadence
 from .tables import ConnectionState, StreamState, advance
 
 KEPT_STREAMS = 64
-MAX_QUEUE = 256  # records that wait for a beat; only a peer that floods brings so many about
+MAX_QUEUE = limits.RECORD_QUEUE.value  # records that wait for a beat; only a peer that floods brings so many about
 ENDED = frozenset({StreamState.DONE, StreamState.FAILED})
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import struct
 
+from tallystick_shared import limits
 from tallystick_shared.channel import channels_domain
 from tallystick_shared.crypto import Crypto
 from tallystick_shared.errors import Code, PeerError, TallystickError, code_of
@@ -54,9 +55,9 @@ from .shape import LOW_LATENCY as FAST
 from .shape import TEXT, Cadence, padded_count
 from .tables import LIVE, PROVIDER_CONNECTION, PROVIDER_STREAM, ConnectionState, StreamState, advance
 
-MAX_BACKLOG = 64 * 1024
-MAX_STREAMS = 8
-PAUSE_LIMIT = 5.0
+MAX_BACKLOG = limits.AUTH_BACKLOG.value
+MAX_STREAMS = limits.STREAMS.value
+PAUSE_LIMIT = limits.PAUSE.value
 DATA_OVERHEAD = 20
 PUT_OFF_LIMIT = 2
 

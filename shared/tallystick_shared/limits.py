@@ -1,0 +1,180 @@
+"""Every limit of a connection, once: what the node enforces, what sessions check, and what the documents say.
+
+Section 7 of the protocol. A row tells what is limited, how much of it is allowed, what happens beyond, and the error
+code that the other side reads where it can be told anything at all. Those with a `setting` may be changed by the
+node's owner (`TALLYSTICK_LISTEN__…`); the value here is what holds where nothing is set.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from .errors import Code
+
+N = TypeVar("N", int, float)
+KIB, MIB = 1024, 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Limit(Generic[N]):
+    """One limit. `unit` is that of `value`: s, B, 1/s, or what is counted."""
+
+    name: str
+    what: str
+    value: N
+    unit: str
+    beyond: str
+    """What happens where it is exceeded."""
+    code: Code | None = None
+    """What the other side is told; None where the connection has no key yet, or does not read."""
+    setting: str = ""
+    """The node's setting that changes it, as it stands in the file; empty where none does."""
+
+
+_CUT = "the connection is cut"
+_END = "the connection ends"
+_OLDEST = "the oldest of them goes, never the newest"
+
+# -- a stranger: a connection whose channel is not accepted yet
+
+HEADER_DEADLINE = Limit("header_deadline", "from TCP to the end of the WebSocket's headers", 4.0, "s", _CUT)
+AUTH_DEADLINE = Limit("auth_deadline", "from the WebSocket to AUTH or a guest's OPEN", 5.0, "s", _END, Code.TIMED_OUT)
+STRANGERS_PER_ADDRESS = Limit(
+    "strangers_per_address",
+    "unauthenticated connections of an IPv4 address, or an IPv6 /64",
+    8,
+    "connections",
+    _OLDEST,
+    Code.TOO_MANY_CONNECTIONS,
+    "listen.unauthenticated_per_address",
+)
+STRANGERS_PER_NEIGHBOURHOOD = Limit(
+    "strangers_per_neighbourhood",
+    "unauthenticated connections of an IPv4 /24, or an IPv6 /48",
+    64,
+    "connections",
+    _OLDEST,
+    Code.TOO_MANY_CONNECTIONS,
+    "listen.unauthenticated_per_neighbourhood",
+)
+STRANGERS = Limit(
+    "strangers",
+    "unauthenticated connections in all",
+    256,
+    "connections",
+    _OLDEST,
+    Code.TOO_MANY_CONNECTIONS,
+    "listen.unauthenticated",
+)
+HANDSHAKES_PER_ADDRESS = Limit(
+    "handshakes_per_address",
+    "handshakes of an IPv4 address, or an IPv6 /64, after the first ten",
+    2.0,
+    "1/s",
+    "refused before any cryptography",
+    Code.TOO_MANY_CONNECTIONS,
+    "listen.handshakes_per_address",
+)
+HANDSHAKE_BURST = Limit(
+    "handshake_burst",
+    "handshakes of an address at once",
+    10,
+    "handshakes",
+    "refused before any cryptography",
+    Code.TOO_MANY_CONNECTIONS,
+    "listen.handshake_burst",
+)
+HANDSHAKES = Limit(
+    "handshakes",
+    "handshakes in all",
+    500.0,
+    "1/s",
+    "refused before any cryptography",
+    Code.TOO_MANY_CONNECTIONS,
+    "listen.handshakes",
+)
+AUTH_BACKLOG = Limit("auth_backlog", "what waits while a channel is looked up", 64 * KIB, "B", _END, Code.TOO_LARGE)
+
+# -- a channel
+
+PARKED = Limit(
+    "parked", "how long AUTH waits for a channel that is not on chain yet", 4.0, "s", "refused, to be tried again",
+    Code.UNKNOWN_CHANNEL,
+)  # fmt: skip
+BACKFILL_IDS = Limit(
+    "backfill_ids", "channels that one call of `channelsOf` reads", 100, "channels", "the others wait for the next call"
+)
+BACKFILL_CALLS = Limit(
+    "backfill_calls",
+    "calls that look for unknown channels, after the first ten",
+    2.0,
+    "1/s",
+    "whoever is not looked up in time is refused, to be tried again",
+    Code.UNKNOWN_CHANNEL,
+)
+BACKFILL_BURST = Limit(
+    "backfill_burst", "such calls at once", 10, "calls", "the others wait for the next call", Code.UNKNOWN_CHANNEL
+)
+EXPIRY_MARGIN = Limit(
+    "expiry_margin",
+    "a channel is served no nearer than this to its end",
+    7200,
+    "s",
+    _END,
+    Code.CHANNEL_EXPIRING,
+    "money.expiry_margin",
+)
+CONNECTIONS_PER_CHANNEL = Limit(
+    "connections_per_channel",
+    "connections of one channel",
+    4,
+    "connections",
+    "the one that was silent longest goes",
+    Code.TOO_MANY_CONNECTIONS,
+    "listen.connections_per_channel",
+)
+
+# -- a connection whose channel is accepted
+
+STREAMS = Limit("streams", "streams of a connection", 8, "streams", "the stream is refused", Code.TOO_MANY_STREAMS)
+PAUSE = Limit("pause", "a stream waits for a voucher", 5.0, "s", "it ends as `interrupted`")
+MESSAGE = Limit("message", "a WebSocket message", 16_448, "B", _END, Code.TOO_LARGE)
+FRAMES = Limit("frames", "frames of one WebSocket message", 16, "frames", _CUT)
+PROMPT = Limit("prompt", "the input of a request", MIB, "B", _END, Code.BAD_MESSAGE)
+PARAMS = Limit("params", "the parameters of a request", 8 * KIB, "B", _END, Code.BAD_MESSAGE)
+SEND_QUEUE = Limit("send_queue", "what waits for a client that does not read", 256 * KIB, "B", _CUT)
+RECORD_QUEUE = Limit("record_queue", "records that wait for their beat", 256, "records", _END, Code.TOO_LARGE)
+IDLE = Limit("idle", "silence of a client; PAD, PING and PONG break none", 600.0, "s", _END, Code.TIMED_OUT)
+SESSION = Limit("session", "a connection's life", 3600.0, "s", _END, Code.TIMED_OUT)
+FAREWELL = Limit("farewell", "from the end of a connection to the end of its socket", 2.0, "s", _CUT)
+
+LIMITS: tuple[Limit[int] | Limit[float], ...] = (
+    HEADER_DEADLINE,
+    AUTH_DEADLINE,
+    STRANGERS_PER_ADDRESS,
+    STRANGERS_PER_NEIGHBOURHOOD,
+    STRANGERS,
+    HANDSHAKES_PER_ADDRESS,
+    HANDSHAKE_BURST,
+    HANDSHAKES,
+    AUTH_BACKLOG,
+    PARKED,
+    BACKFILL_IDS,
+    BACKFILL_CALLS,
+    BACKFILL_BURST,
+    EXPIRY_MARGIN,
+    CONNECTIONS_PER_CHANNEL,
+    STREAMS,
+    PAUSE,
+    MESSAGE,
+    FRAMES,
+    PROMPT,
+    PARAMS,
+    SEND_QUEUE,
+    RECORD_QUEUE,
+    IDLE,
+    SESSION,
+    FAREWELL,
+)
+"""All of them, in the order in which a connection meets them."""
