@@ -94,6 +94,7 @@ class Code(IntEnum):
     UNKNOWN_DEPOSIT = 624
     TRANSACTION_DROPPED = 625
     WRONG_KEY = 626
+    PAGE_FAILED = 627
 
 
 WORDS: dict[Code, tuple[str, str]] = {
@@ -205,6 +206,10 @@ WORDS: dict[Code, tuple[str, str]] = {
         "See `tallystick channel list`, or find it again with `tallystick channel recover`.",
     ),
     Code.WRONG_KEY: ("This is the key of another wallet.", "Give the key of the wallet that made the deposit."),
+    Code.PAGE_FAILED: (
+        "Something in this page broke.",
+        "Reload it: the deposit and the conversation are kept.",
+    ),
 }
 
 

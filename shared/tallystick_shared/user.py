@@ -124,6 +124,13 @@ class User:
         self._resume = await self._store.load(self._account_id) or Resume()
         self._kept = self._resume.signed
         try:
+            await self._serve()
+        finally:
+            if self._socket is not None:
+                await self._socket.close()
+
+    async def _serve(self) -> None:
+        try:
             self._socket = await self._dial()
             self.session.start()
         except TallystickError as error:
@@ -135,8 +142,6 @@ class User:
                 await self._step()
         await self._deliver()
         await self._flush()
-        if self._socket is not None:
-            await self._socket.close()
 
     async def ask(self, service: str, params: bytes, data: bytes, model: str, max_units: int) -> int:
         """Opens a stream and sends its input. Returns its number; answers come as events. Raises TallystickError."""

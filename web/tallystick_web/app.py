@@ -8,12 +8,14 @@ Flows never touch the state but through `dispatch`; the screen never starts anyt
 from __future__ import annotations
 
 import asyncio
+import sys
+import traceback
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
 from tallystick_shared.crypto import Crypto
-from tallystick_shared.errors import TallystickError
+from tallystick_shared.errors import Code, LocalError, TallystickError
 from tallystick_shared.evm.rpc import RpcError
 
 from .actions import Noticed
@@ -95,6 +97,10 @@ class App:
             await work
         except (TallystickError, RpcError) as error:
             self.fault(error)
+        except Exception as error:
+            # Imported above, not here: a page that was restored from its snapshot has no files to import from.
+            print(traceback.format_exc(), file=sys.stderr)
+            self.fault(LocalError(Code.PAGE_FAILED, kind=type(error).__name__))
 
     def fault(self, error: TallystickError | RpcError) -> None:
         """Says what went wrong and what to do."""

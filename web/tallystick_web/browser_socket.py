@@ -20,6 +20,7 @@ class BrowserSocket:
         from pyodide.ffi import create_proxy
 
         self._inbox: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self._next: asyncio.Task[bytes | None] | None = None
         self._opened: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._closed = False
         self._proxies: list[Any] = []
@@ -58,13 +59,19 @@ class BrowserSocket:
         self._socket.send(to_js(message))
 
     async def receive(self, timeout: float) -> bytes | None:
+        """Waits by `asyncio.wait`: under `asyncio.timeout` Pyodide's loop (314) raises ValueError where so little
+        time is left that it is over before the timer is set.
+        """
         if self._closed:
             raise SocketClosed
-        try:
-            async with asyncio.timeout(timeout):
-                message = await self._inbox.get()
-        except TimeoutError:
+        coming = self._next = self._next or asyncio.ensure_future(self._inbox.get())
+        done, _ = await asyncio.wait([coming], timeout=max(0.0, timeout))
+        if self._closed:
+            raise SocketClosed
+        if not done:
             return None
+        self._next = None
+        message = coming.result()
         if message is None:
             await self.close()
             raise SocketClosed
@@ -74,6 +81,8 @@ class BrowserSocket:
         if self._closed:
             return
         self._closed = True
+        if self._next is not None:
+            self._next.cancel()
         for name in ("open", "message", "close", "error"):
             setattr(self._socket, f"on{name}", None)
         self._socket.close(NORMAL)

@@ -173,6 +173,23 @@ async def test_a_question_without_a_provider_can_be_asked_again(story: Story) ->
     assert len(story.state.turns) == 2
 
 
+async def test_a_fault_of_the_page_itself_ends_the_answer_and_is_told(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stood still for ever once: nobody was left to read the socket, and nothing said so."""
+    await (await story.open()).deposit()
+    await story.ask("Long")
+
+    async def broken(*_: Any) -> None:
+        raise RuntimeError("nobody expected this")
+
+    monkeypatch.setattr(story.vault, "put", broken)
+    state = await until(story.app, lambda state: not state.running)
+    assert state.turns[-1].state is TurnState.FAILED and len(state.turns[-1].text) > 100
+    state = await until(story.app, lambda state: state.notice is not None)
+    assert state.notice is not None and state.notice.name == "page_failed"
+
+
 async def sent(story: Story) -> dict[str, Any]:
     """A deposit on its way to a chain that mines when told to; what the wallet was asked to send."""
     await asyncio.to_thread(story.up.call, "evm_setAutomine", False)

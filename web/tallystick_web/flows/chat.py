@@ -174,12 +174,21 @@ class ChatFlow:
         self._error = None
         user = User(seats.crypto, seats.world, self._records, record, listing.usable(), self._heard)
         self._user = user
-        self._app.spawn(user.run())
+        self._app.spawn(self._run(user))
         await self._settled.wait()
         if self._error is not None:
             raise self._error
         if not user.ready:
             raise LocalError(Code.PROVIDER_GONE)
+
+    async def _run(self, user: User) -> None:
+        """The connection, to its end. A fault of our own ends it too: an answer must not stand still for ever."""
+        try:
+            await user.run()
+        except Exception:
+            user.session.lost(LocalError(Code.PAGE_FAILED))
+            self._heard(Closed(LocalError(Code.PAGE_FAILED)))
+            raise
 
     async def _take_lock(self) -> None:
         name = "channel-" + self._app.state.deposit.channel_id.hex()

@@ -31,6 +31,7 @@ NEXT = {
     "cap_too_small": ["open-close"],
     "rpc_unreachable": ["read-market"],
     "in_use_elsewhere": ["reload"],
+    "page_failed": ["reload"],
     "transaction_dropped": ["resend-deposit", "give-up-deposit"],
 }
 # Not faults but news, in words of their own.
