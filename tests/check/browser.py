@@ -49,8 +49,11 @@ class Visitor:
         self.page = page
         self.hosts: set[str] = set()
         self.errors: list[str] = []
+        self.said: list[str] = []
+        """The browser's console."""
         page.on("request", lambda request: self._note(request.url))
         page.on("websocket", lambda socket: self._note(socket.url))
+        page.on("console", lambda message: self.said.append(message.text))
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.set_default_timeout(60_000)
         page.add_init_script(WATCH)
@@ -88,7 +91,12 @@ class Visitor:
         self.page.locator("#draft").fill(text)
         self.page.locator("#send").click()
         answer = self.page.locator(ANSWER).nth(count)
-        expect(answer).to_have_attribute("data-state", "done", timeout=300_000)
+        try:
+            expect(answer).to_have_attribute("data-state", "done", timeout=300_000)
+        except AssertionError as late:
+            shown = len(answer.locator(".answer").inner_text())
+            notices = self.page.locator("#notices").inner_text()
+            raise AssertionError(f"{late}; {shown} characters are there; {notices!r}; {self.said[-5:]}") from None
         return self.read(answer)
 
     def read(self, answer: Any) -> dict[str, Any]:
