@@ -134,7 +134,17 @@ class MoneySettings(Section):
         default_factory=dict, description="the same for channels in a token, by the token's address"
     )
     unconfirmed: Amount = Field(
-        10**16, description="vouchers beyond the window, over all channels, while only one of several RPCs answers"
+        10**16,
+        description="credit, over all channels together: on deposits that are not yet confirmed, and beyond the window"
+        " while only one of several RPCs answers",
+    )
+    confirmations: int = Field(
+        12,
+        ge=1,
+        le=100,
+        description="blocks in which a deposit must lie, its own among them, before all of it counts: one for each"
+        " `unconfirmed` of it, at most so many. Until then it is served on credit. 1 for chains that are never"
+        " reorganised",
     )
     expiry_margin: int = Field(
         limits.EXPIRY_MARGIN.value,

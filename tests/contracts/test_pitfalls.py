@@ -87,14 +87,18 @@ PITFALLS: dict[str, tuple[str, ...]] = {
     "reorg at open": (
         HELPER + "test_chain_follower.py::test_a_reorganisation_takes_a_channel_back",
         HELPER + "test_node_service.py::test_a_channel_that_a_reorganisation_took_back_is_not_served_any_longer",
+        HELPER + "test_node_confirmations.py::test_the_depth_grows_with_the_cap",
+        HELPER + "test_node_confirmations.py::test_all_young_deposits_share_one_budget",
+        HELPER
+        + "test_node_confirmations.py::test_deposits_that_a_reorganisation_takes_back_cost_no_more_than_the_budget",
+        HELPER + "test_node_confirmations.py::test_a_top_up_that_a_reorganisation_takes_back_counts_no_longer",
         HELPER + "test_node_witness.py::test_a_channel_that_only_one_knows_gets_the_window_and_no_more",
         SHARED + "test_session.py::test_unpaid_stream_pauses_at_the_window_and_gives_up",
     ),
 }
 """Section 5 of the contracts' design; what a contract cannot answer is the node's, and stands under its tests.
 
-Two answers are not whole yet: confirmations do not scale with the cap ("reorg at open"), and profiles are announced
-without a first-voucher minimum ("tiny channels").
+One answer is not whole yet: profiles are announced without a first-voucher minimum ("tiny channels").
 """
 
 ATTACKS: dict[str, tuple[str, ...]] = {

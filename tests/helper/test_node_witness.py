@@ -12,6 +12,7 @@ from eth_abi.abi import decode, encode
 
 from tallystick_helper.chain.rpc import HttpRpc
 from tallystick_helper.chat import Answer, Conversation
+from tallystick_helper.node.budget import Budget
 from tallystick_helper.node.witness import GOOD_FOR, Sworn, Witness, lowest
 from tallystick_shared.channel import ChannelState
 from tallystick_shared.deposit import Deposit
@@ -54,7 +55,7 @@ class Bench:
     def __init__(self, world: World, sources: list[Any], budget: int = 0) -> None:
         self.now = 0.0
         channels = Channels(world.crypto, world.where.channels)
-        self.witness = Witness(sources, channels, budget, pause=0.01, clock=lambda: self.now)
+        self.witness = Witness(sources, channels, Budget(budget), pause=0.01, clock=lambda: self.now)
         self.checked: list[ChannelState] = []
 
     def check(self, state: ChannelState) -> None:
@@ -176,7 +177,7 @@ def test_the_lowest_of_two_words() -> None:
 
 def test_one_address_is_no_two_sources(world: World) -> None:
     channels = Channels(world.crypto, world.where.channels)
-    assert [Witness([world.rpc] * count, channels, 0).able for count in (0, 1, 2)] == [False, False, True]
+    assert [Witness([world.rpc] * count, channels, Budget(0)).able for count in (0, 1, 2)] == [False, False, True]
 
 
 # -- in service

@@ -69,7 +69,7 @@ class World:
             "page": {"port": 0},
             "listen": {"host": "127.0.0.1", "port": 0},
             "offer": {"price_in": PRICE_IN, "price_out": PRICE_OUT, "payee": None},
-            "money": {"interval": 0.1, "dust": True},
+            "money": {"interval": 0.1, "dust": True, "confirmations": 1},
             "engine": {"kind": "echo", "options": {"rate": 200.0}},
         }
         values["offer"].pop("payee")

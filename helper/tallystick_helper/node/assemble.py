@@ -117,6 +117,7 @@ async def start_node(
                 till_rules(money),
                 rpc.each(),
                 money.unconfirmed,
+                money.confirmations,
                 listen.connections_per_channel,
                 gate,
                 Guests(market, opened, time.monotonic),

@@ -12,6 +12,7 @@ from tallystick_shared.session.events import AuthOffered
 from tallystick_shared.voucher import Signed
 
 from .admission import Admission
+from .confirmations import Confirmations
 from .witness import Sworn, Witness
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ class LiveChannel:
         self.account = account
         self.connections: list[Connection] = []
         self.ending = False
+        self.counted = 0
+        """What of its cap lies deep enough in the chain."""
         self._proven = False
         self._sworn: Sworn | None = None
         self._lock = asyncio.Lock()
@@ -50,6 +53,23 @@ class LiveChannel:
             if self._sworn is None or not self._sworn.covers(amount, witness.now()):
                 offered, window = self.offered, self.account.window
                 self._sworn = await witness.swear(self.channel_id, offered.depth, amount, window, check)
+
+    def bound(self, cap: int) -> None:
+        """The chain says that this payee's cap is so much now: more after a top-up, less where a reorganisation took
+        one back. Then what was made sure of before does not count any longer.
+        """
+        if cap < self.account.cap:
+            self._sworn, self.counted = None, 0
+        self.account.cap = cap
+
+    async def cover(self, confirmations: Confirmations, amount: int) -> None:
+        """Before it may come to owe a window more than `amount`: that much of it lies deep enough, or is within the
+        node's credit. Raises PeerError UNCONFIRMED.
+        """
+        account = self.account
+        reach = min(account.cap, max(account.owed, amount + account.window))
+        if reach > self.counted:
+            self.counted = await confirmations.cover(self.channel_id, self.offered.depth, reach)
 
     def silent_longest(self) -> Connection:
         return min(self.connections, key=lambda connection: connection.heard_at)

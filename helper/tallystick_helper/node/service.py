@@ -26,7 +26,9 @@ from ..chain.table import Tracked
 from ..engines.seat import Engine
 from ..ledger import Ledger
 from .admission import Admission, Terms
+from .budget import Budget
 from .channel import LiveChannel
+from .confirmations import Confirmations, Depths
 from .connection import Connection, Socket
 from .gate import Gate
 from .guests import Guests
@@ -56,6 +58,9 @@ class NodeParts:
     sources: Sequence[Rpc] = ()
     """Each RPC address by itself; two of them are asked before vouchers count beyond the window."""
     unconfirmed: int = 0
+    """What may be outstanding on deposits that are young, or that one source alone speaks of."""
+    confirmations: int = 1
+    """The blocks in which a deposit of many times `unconfirmed` must lie (its own is one)."""
     per_channel: int = limits.CONNECTIONS_PER_CHANNEL.value
     gate: Gate | None = None
     guests: Guests | None = None
@@ -71,7 +76,9 @@ class Node:
         self.till = Till(
             parts.rpc, parts.channels, parts.follower, parts.ledger, parts.sender, parts.identity.payee, parts.rules
         )
-        self.witness = Witness(parts.sources, parts.channels, parts.unconfirmed)
+        budget, depths = Budget(parts.unconfirmed), Depths(parts.confirmations, parts.unconfirmed)
+        self.confirmations = Confirmations(parts.rpc, parts.channels, parts.follower, depths, budget)
+        self.witness = Witness(parts.sources, parts.channels, budget)
         self.gate = Gate() if parts.gate is None else parts.gate  # an empty gate is false
         self.guests = parts.guests
         self.ticker = Ticker()
@@ -125,12 +132,12 @@ class Node:
             raise PeerError(Code.UNCLAIMABLE, reason="served before, for another payee")
         # What was claimed by vouchers that this ledger does not have was earned before, and pays nothing a second time.
         paid = await self.admission.paid(offered, self.identity.payee, known, row.voucher.amount)
-        channel = self._channels.get(offered.channel_id)
-        if channel is None:
-            cap, window = known.state.cap(offered.depth), amount_int(self.profile.window)
-            owed, held = (max(row.owed, paid), paid) if paid > row.voucher.amount else (row.owed, row.voucher.amount)
-            account = Account(cap, window, owed, held)
-            channel = self._channels[offered.channel_id] = LiveChannel(offered, account)
+        cap, window = known.state.cap(offered.depth), amount_int(self.profile.window)
+        account = Account(cap, window, max(row.owed, paid), max(row.voucher.amount, paid))
+        fresh = LiveChannel(offered, account)
+        await fresh.cover(self.confirmations, account.durable)
+        # From here to the end nothing is waited for: another connection may come or go in any pause.
+        channel = self._channels.setdefault(offered.channel_id, fresh)
         if channel.ending or self.till.is_closing(offered.channel_id):
             raise PeerError(Code.CHANNEL_ENDED)
         if offered.alone:
@@ -144,8 +151,11 @@ class Node:
 
     async def confirm(self, channel: LiveChannel, voucher: Signed) -> None:
         """Makes sure of a channel before a voucher of it counts. Raises PeerError with the reason for a refusal."""
-        terms = Terms(self.profile, self._margin)
-        await channel.confirm(self.witness, voucher.amount, lambda state: self.admission.check(Tracked(state), terms))
+        terms, amount = Terms(self.profile, self._margin), voucher.amount
+        await channel.confirm(self.witness, amount, lambda state: self.admission.check(Tracked(state), terms))
+        await channel.cover(self.confirmations, amount)
+        if amount > channel.account.cap:  # a reorganisation lowered it meanwhile
+            raise PeerError(Code.ABOVE_CAP, amount=amount)
 
     async def leave(self, connection: Connection, channel: LiveChannel) -> None:
         """A connection of a channel is gone; what is owed is stored."""
@@ -155,7 +165,8 @@ class Node:
             self._channels.pop(channel.channel_id, None)
 
     async def _watch(self) -> None:
-        """After a block: caps follow top-ups; whoever may not be served any longer is told so."""
+        """After a block: caps follow the chain, up and down; whoever may not be served any longer is told so."""
+        await self.confirmations.look()
         for channel in list(self._channels.values()):
             known = self.follower.table.get(channel.channel_id)
             if channel.ending:
@@ -163,7 +174,7 @@ class Node:
             try:
                 if known is None:  # a reorganisation took it back: nothing more can be earned on it
                     raise PeerError(Code.UNKNOWN_CHANNEL)
-                channel.account.cap = max(channel.account.cap, known.state.cap(channel.offered.depth))
+                channel.bound(known.state.cap(channel.offered.depth))
                 self.admission.check(known, Terms(self.profile, self._margin))
             except PeerError as error:
                 for connection in list(channel.connections):

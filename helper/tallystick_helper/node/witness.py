@@ -25,12 +25,14 @@ from tallystick_shared.evm.channels import Channels
 from tallystick_shared.evm.rpc import Rpc, RpcError
 
 from .admission import Backfill
+from .budget import Budget
 
 GOOD_FOR = 300.0
 """Seconds; a third of the shortest notice that a channel can have."""
 LOOKS = 4
 """A source that is a block or two behind gets so many looks, a second apart."""
 PAUSE = 1.0
+ALONE = "one source is silent"
 log = structlog.get_logger(__name__)
 
 
@@ -52,15 +54,14 @@ class Witness:
         self,
         sources: Sequence[Rpc],
         channels: Channels,
-        budget: int,
+        budget: Budget,
         *,
         pause: float = PAUSE,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`budget`: what vouchers beyond the window may come to, over all channels, on one source's word alone."""
+        """Vouchers beyond the window that count on one source's word alone take their part of `budget`."""
         self._sources = [Backfill(source, channels) for source in sources]
         self._budget, self._pause, self._clock = budget, pause, clock
-        self._alone: dict[bytes, int] = {}
 
     @property
     def able(self) -> bool:
@@ -84,7 +85,7 @@ class Witness:
             states = await self._ask(channel_id)
             if len(states) < 2:
                 return self._on_credit(channel_id, amount - window, states)
-            self._alone.clear()
+            self._budget.clear(ALONE)
             lower = lowest(states)
             fault = _fault(lower, depth, amount, check)
             if fault is None:
@@ -108,12 +109,13 @@ class Witness:
         return found
 
     def _on_credit(self, channel_id: bytes, beyond: int, states: list[ChannelState]) -> Sworn:
-        others = sum(amount for other, amount in self._alone.items() if other != channel_id)
-        if others + beyond > self._budget:
-            log.error("one_source_only", unconfirmed=others + beyond, budget=self._budget, sources=len(states))
-            raise PeerError(Code.UNCONFIRMED, reason="one source is silent")
-        log.warning("one_source_only", unconfirmed=others + beyond, budget=self._budget, sources=len(states))
-        self._alone[channel_id] = max(beyond, self._alone.get(channel_id, 0))
+        budget = self._budget
+        try:
+            budget.take(ALONE, channel_id, beyond)
+        except PeerError:
+            log.error("one_source_only", refused=beyond, taken=budget.taken, budget=budget.limit, sources=len(states))
+            raise
+        log.warning("one_source_only", taken=budget.taken, budget=budget.limit, sources=len(states))
         # Good for this voucher alone: the next one asks again.
         return Sworn(0, 0.0)
 

@@ -123,9 +123,9 @@ class Channels:
         answer = await eth_call(rpc, self.address, self._contract.call("channels", channel_id))
         return ChannelState.from_word(int(self._contract.result("channels", answer)[0]))
 
-    async def states(self, rpc: Rpc, ids: list[bytes]) -> list[ChannelState]:
-        """At most 100 at a time."""
-        answer = await eth_call(rpc, self.address, self._contract.call("channelsOf", ids))
+    async def states(self, rpc: Rpc, ids: list[bytes], block: int | None = None) -> list[ChannelState]:
+        """At most 100 at a time; at the newest block, or as they stood in a given one."""
+        answer = await eth_call(rpc, self.address, self._contract.call("channelsOf", ids), block=block)
         return [ChannelState.from_word(word) for word in self._contract.result("channelsOf", answer)[0]]
 
     async def claimed_by(self, rpc: Rpc, channel_id: bytes, payee: bytes) -> int:
