@@ -226,3 +226,10 @@ def test_there_must_be_a_url() -> None:
     with pytest.raises(LocalError) as caught:
         HttpRpc([])
     assert caught.value.code is Code.BAD_SETTINGS
+
+
+@pytest.mark.parametrize("url", ["foo", "ws://127.0.0.1:1", "127.0.0.1:8545"])
+def test_an_address_of_another_kind_is_said_to_be_one(url: str) -> None:
+    with pytest.raises(LocalError) as caught:
+        HttpRpc(["http://127.0.0.1:1", url])
+    assert (caught.value.code, caught.value.values["found"]) == (Code.BAD_SETTINGS, url)

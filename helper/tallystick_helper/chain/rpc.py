@@ -105,10 +105,13 @@ class HttpRpc:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`chain_id`: the chain that is meant; without it, the one that the first URL to answer is on. `rest`:
-        seconds for which a URL that failed is passed over. Raises LocalError BAD_SETTINGS without a URL.
+        seconds for which a URL that failed is passed over. Raises LocalError BAD_SETTINGS without a URL, or with
+        another kind of address.
         """
         if not urls:
             raise LocalError(Code.BAD_SETTINGS, setting="rpc", reason="no chain is given: name one by --rpc URL")
+        if strange := [url for url in urls if not url.startswith(("http://", "https://"))]:
+            raise LocalError(Code.BAD_SETTINGS, setting="rpc", found=strange[0], reason="not http:// or https://")
         self.urls = urls
         self._endpoints = [Endpoint(url, timeout) for url in urls]
         self._chain_id, self._rest, self._clock = chain_id, rest, clock
@@ -168,7 +171,7 @@ class HttpRpc:
         return endpoint.height + LAG < max(other.height for other in self._endpoints)
 
     def _pass_over(self, endpoint: Endpoint, fault: Unusable, **values: Any) -> None:
-        if not self.rests(endpoint):
+        if not self.rests(endpoint) and len(self._endpoints) > 1:  # of the only one its caller tells
             log.warning("rpc_passed_over", host=endpoint.host, reason=str(fault), seconds=self._rest, **values)
         endpoint.rests_until, endpoint.checked = self._clock() + self._rest, False
 
