@@ -1,5 +1,5 @@
 """The native filling of the crypto seat: libsodium through PyNaCl, libsecp256k1 through coincurve, Keccak by
-pycryptodome, P-256 by cryptography.
+pycryptodome, P-256 and ML-KEM by cryptography.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from coincurve import PrivateKey, PublicKey
 from Crypto.Hash import keccak
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec, utils
+from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from nacl import bindings
 from nacl.exceptions import CryptoError
@@ -17,7 +18,7 @@ from nacl.exceptions import CryptoError
 from tallystick_shared.crypto import InvalidTag
 
 _ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
-_KEY, _NONCE = 32, 12
+_KEY, _NONCE, _SEED = 32, 12, 64
 
 
 class NativeCrypto:
@@ -43,6 +44,20 @@ class NativeCrypto:
             return bindings.crypto_scalarmult(private, public)
         except CryptoError:
             raise ValueError("the shared secret is all zero") from None
+
+    def kem_keypair(self) -> tuple[bytes, bytes]:
+        private = os.urandom(_SEED)
+        return private, self.kem_public(private)
+
+    def kem_public(self, private: bytes) -> bytes:
+        return MLKEM768PrivateKey.from_seed_bytes(private).public_key().public_bytes_raw()
+
+    def kem_encapsulate(self, public: bytes) -> tuple[bytes, bytes]:
+        secret, ciphertext = MLKEM768PublicKey.from_public_bytes(public).encapsulate()
+        return ciphertext, secret
+
+    def kem_decapsulate(self, private: bytes, ciphertext: bytes) -> bytes:
+        return MLKEM768PrivateKey.from_seed_bytes(private).decapsulate(ciphertext)
 
     def seal(self, key: bytes, nonce: bytes, aad: bytes, plaintext: bytes) -> bytes:
         _sized(key, _KEY, "key")

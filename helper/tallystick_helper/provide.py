@@ -16,6 +16,7 @@ from tallystick_shared.evm.registry import Registry
 from tallystick_shared.evm.rpc import Rpc, to_bytes, to_hex
 from tallystick_shared.market import Market
 from tallystick_shared.profile import VERSION, Offer, Profile, registry_domain, sum_bytes
+from tallystick_shared.records import SUITE
 
 from .announcement import Announcement
 from .chain.sender import Receipt, Sender
@@ -24,7 +25,6 @@ from .keys import KeyStore
 from .quote import Agree, Quote
 from .settings import Settings
 
-MINIMUM_SUITE = 1
 Tell = Callable[[str, str], None]
 
 
@@ -67,7 +67,7 @@ def make_profile(
         offer.minimum_delay,
         sum_bytes(0),
         sum_bytes(offer.credit_window()),
-        MINIMUM_SUITE,
+        SUITE,
         epoch,
         (offers,),
     )

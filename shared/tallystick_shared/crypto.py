@@ -1,10 +1,9 @@
 """The seat for cryptography.
 
-`shared` knows which primitives it needs and nothing of who makes them. The node fills the seat with libsodium
-through PyNaCl, coincurve
-and pycryptodome; the page with libsodium.js and @noble. One conformance suite
-(`tests/shared/crypto_conformance.py`) holds both to
-RFC 7748, RFC 8439, Keccak-256, SEC 1 / EIP-2 and RFC 6979 known answers.
+`shared` knows which primitives it needs and nothing of who makes them. The node fills the seat with libsodium through
+PyNaCl, `cryptography`, coincurve and pycryptodome; the page with libsodium.js and @noble. One conformance suite
+(`tests/shared/crypto_conformance.py`) holds both to RFC 7748, RFC 8439, FIPS 203, Keccak-256, SEC 1 / EIP-2 and RFC
+6979 known answers.
 """
 
 from __future__ import annotations
@@ -30,6 +29,22 @@ class Crypto(Protocol):
 
     def x25519(self, private: bytes, public: bytes) -> bytes:
         """The shared secret (32), RFC 7748. Raises ValueError where it is all zero."""
+
+    def kem_keypair(self) -> tuple[bytes, bytes]:
+        """A new ML-KEM-768 (FIPS 203) pair: the private key as its seed d ‖ z (64), the encapsulation key (1184)."""
+
+    def kem_public(self, private: bytes) -> bytes:
+        """The encapsulation key (1184) of a seed (64)."""
+
+    def kem_encapsulate(self, public: bytes) -> tuple[bytes, bytes]:
+        """(ciphertext 1088, shared secret 32) for an encapsulation key. Raises ValueError where it is none (FIPS 203,
+        section 7.2).
+        """
+
+    def kem_decapsulate(self, private: bytes, ciphertext: bytes) -> bytes:
+        """The shared secret (32) in a ciphertext (1088); of an altered one some other 32 bytes, which no one else
+        knows. Raises ValueError where a size is wrong.
+        """
 
     def seal(self, key: bytes, nonce: bytes, aad: bytes, plaintext: bytes) -> bytes:
         """ChaCha20-Poly1305 (RFC 8439): key 32, nonce 12; the result is 16 bytes longer than the plaintext."""

@@ -34,8 +34,8 @@ async def fetch(
     profile = listing.usable()
     hello = Hello(where.chain_id, where.registry, listing.provider)
     session = GuestSession(crypto, hello, profile.node_key, question, Signer(profile.operator, where.channels))
-    if profile.minimum_suite > hello.suite:
-        raise PeerError(Code.BAD_SUITE, suite=profile.minimum_suite)
+    if profile.least_suite > hello.suite:
+        raise PeerError(Code.BAD_SUITE, suite=profile.least_suite)
     session.start()
     socket = await _dial(host, profile)
     try:

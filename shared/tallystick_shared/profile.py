@@ -19,6 +19,7 @@ from .errors import Code, PeerError
 from .evm.eip712 import Domain
 from .messages import U8, U16, U32, U63, Bytes20, Bytes32, Name, amount_bytes, amount_int, decode, encode
 from .money import Price
+from .records import SUITE
 from .voucher import is_signed_by
 
 VERSION = 1
@@ -73,6 +74,11 @@ class Profile(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_field
     epoch: U63
     offers: Annotated[tuple[Offer, ...], Meta(min_length=1, max_length=32)]
     signature: Annotated[bytes, Meta(max_length=128)] = b""
+
+    @property
+    def least_suite(self) -> int:
+        """The lowest suite that this provider takes: 2 where nothing (0) is stated."""
+        return self.minimum_suite or SUITE
 
     def offer(self, model: str) -> Offer:
         """Raises PeerError UNKNOWN_MODEL."""

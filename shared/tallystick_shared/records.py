@@ -17,6 +17,8 @@ from .errors import Code, PeerError
 MAGIC = b"TLLY"
 VERSION = 1
 HELLO_SIZE = 56
+PLAIN_SUITE = 1  # for tests
+SUITE = 2  # what everybody speaks: the same with an ML-KEM exchange beside it
 SIZES = (256, 512, 4096, 16384)
 HEADER = struct.Struct(">BIH")
 MAX_BODY = SIZES[-1] - HEADER.size
@@ -69,7 +71,7 @@ class Hello:
     chain_id: int
     registry: bytes
     provider: bytes
-    suite: int = 1
+    suite: int = SUITE
     flags: int = 0
     version: int = VERSION
 

@@ -183,8 +183,8 @@ class User:
         await self._flush()
 
     async def _dial(self) -> Socket:
-        if self._profile.minimum_suite > self.session.hello.suite:
-            raise PeerError(Code.BAD_SUITE, suite=self._profile.minimum_suite)
+        if self._profile.least_suite > self.session.hello.suite:
+            raise PeerError(Code.BAD_SUITE, suite=self._profile.least_suite)
         agreed = self._deposit.agreed
         if agreed is not None and self._profile.epoch < agreed.epoch:
             raise PeerError(Code.BAD_PROFILE, reason="older than the one the deposit was made for")

@@ -88,7 +88,7 @@ async def test_the_profile_says_what_the_settings_say(world: World) -> None:
     assert profile.node_key == world.crypto.x25519_public(keys.node().reveal())
     assert (amount_int(profile.minimum_cap), profile.minimum_delay, amount_int(profile.window)) == (10**30, 7200, 5)
     assert profile.offers[0].price.input == PRICE_IN
-    assert profile.minimum_suite == 1
+    assert profile.minimum_suite == 2
 
 
 async def test_the_operator_is_filled_up_when_it_runs_low(world: World) -> None:

@@ -6,6 +6,7 @@ pycryptodome, and in Pyodide over libsodium.js and noble.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -97,6 +98,10 @@ SIGNED = [
     ),
 ]
 
+# ML-KEM-768 of the seed 00 01 … 3f: the SHA-256 of its encapsulation key, and what an all-zero ciphertext gives; both
+# as OpenSSL's and libsodium's code say
+KEM_PUBLIC_SHA256 = "0b7934c83125c788995e2ba6bd761e33046b3e40571be53e023309a29f398cc9"
+KEM_OF_ZEROS = _h("c8fbeddafdacef2ffeb8b354ea644f11b5c150f3e2c4a74ce38abba8f854ae16")
 
 # RFC 6979, A.2.5: P-256 with SHA-256: public key x ‖ y, then message and r ‖ s
 P256_PUBLIC = _h("60fed4ba255a9d31c961eb74c6356d68c049b8923b61fa6ce669622e60f29fb6") + _h(
@@ -147,6 +152,51 @@ def x25519_refuses_small_orders(crypto: Crypto) -> None:
     for point in SMALL_ORDER:
         with pytest.raises(ValueError):
             crypto.x25519(ALICE, point)
+
+
+def kem_known_answer(crypto: Crypto) -> None:
+    """One key for all fillings; `test_vectors` has more, that others made."""
+    seed = bytes(range(64))
+    assert hashlib.sha256(crypto.kem_public(seed)).hexdigest() == KEM_PUBLIC_SHA256
+    assert crypto.kem_decapsulate(seed, bytes(1088)) == KEM_OF_ZEROS
+
+
+def kem_new_pairs_agree(crypto: Crypto) -> None:
+    (one, public), (other, other_public) = crypto.kem_keypair(), crypto.kem_keypair()
+    assert (len(one), len(public)) == (64, 1184)
+    assert one != other and public != other_public and crypto.kem_public(one) == public
+    (ciphertext, secret), (again, another) = crypto.kem_encapsulate(public), crypto.kem_encapsulate(public)
+    assert (len(ciphertext), len(secret)) == (1088, 32)
+    assert ciphertext != again and secret != another
+    assert crypto.kem_decapsulate(one, ciphertext) == secret
+    assert crypto.kem_decapsulate(one, again) == another
+    assert crypto.kem_decapsulate(other, ciphertext) != secret
+
+
+def kem_rejects_implicitly(crypto: Crypto) -> None:
+    """An altered ciphertext gives a secret all the same, always that one and never the true one (FIPS 203, 6.3)."""
+    private, public = crypto.kem_keypair()
+    ciphertext, secret = crypto.kem_encapsulate(public)
+    for at in (0, 500, 1087):
+        wrong = crypto.kem_decapsulate(private, _flipped(ciphertext, at))
+        assert len(wrong) == 32 and wrong != secret
+        assert crypto.kem_decapsulate(private, _flipped(ciphertext, at)) == wrong
+
+
+def kem_refuses_what_is_none(crypto: Crypto) -> None:
+    private, public = crypto.kem_keypair()
+    for bad in (b"", public[:-1], public + b"\0", b"\xff" * 1184, b"\x01\x0d" + public[2:]):  # q = 3329 = 0xd01
+        with pytest.raises(ValueError):
+            crypto.kem_encapsulate(bad)
+    ciphertext, _ = crypto.kem_encapsulate(public)
+    for short in (b"", ciphertext[:-1], ciphertext + b"\0"):
+        with pytest.raises(ValueError):
+            crypto.kem_decapsulate(private, short)
+    for seed in (b"", private[:-1], private + b"\0"):
+        with pytest.raises(ValueError):
+            crypto.kem_public(seed)
+        with pytest.raises(ValueError):
+            crypto.kem_decapsulate(seed, ciphertext)
 
 
 def seal_known_answer(crypto: Crypto) -> None:
@@ -260,6 +310,10 @@ CHECKS: list[Callable[[Crypto], None]] = [
     x25519_known_answers,
     x25519_new_pairs_agree,
     x25519_refuses_small_orders,
+    kem_known_answer,
+    kem_new_pairs_agree,
+    kem_rejects_implicitly,
+    kem_refuses_what_is_none,
     seal_known_answer,
     seal_of_every_size_opens,
     open_refuses_what_was_changed,

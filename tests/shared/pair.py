@@ -14,7 +14,7 @@ from tallystick_shared.deposit import Deposit
 from tallystick_shared.messages import amount_bytes
 from tallystick_shared.money import Account
 from tallystick_shared.profile import Offer, Profile
-from tallystick_shared.records import Hello
+from tallystick_shared.records import SUITE, Hello
 from tallystick_shared.session import (
     ClientLimits,
     ClientSession,
@@ -48,6 +48,7 @@ class Pair:
     window: int = WINDOW
     resume: Resume = field(default_factory=Resume)
     low_latency: bool = False
+    suite: int = SUITE
     session_key: bytes = b"\x05" * 32
     account: Account | None = None
     now: float = 0.0
@@ -65,11 +66,11 @@ class Pair:
         self.owner = crypto.secp256k1_address(OWNER_KEY)
         self.operator = crypto.secp256k1_address(OPERATOR_KEY)
         self.identity = ProviderIdentity(
-            CHAIN, REGISTRY, CHANNELS, self.owner, PAYEE, self.operator, NODE_KEY, OPERATOR_KEY
+            CHAIN, REGISTRY, CHANNELS, self.owner, PAYEE, self.operator, NODE_KEY, OPERATOR_KEY, least_suite=self.suite
         )
         signer = crypto.secp256k1_address(self.session_key)
         self.config = Config(b"\x44" * 20, signer, leaf(crypto, PAYEE, self.operator), NATIVE, 86400, b"\x55" * 32)
-        self.hello = Hello(CHAIN, REGISTRY, self.owner, flags=1 if self.low_latency else 0)
+        self.hello = Hello(CHAIN, REGISTRY, self.owner, self.suite, 1 if self.low_latency else 0)
         node_public = crypto.x25519_public(NODE_KEY)
         limits = ClientLimits(window=WINDOW, advance=WINDOW)
         self.client = ClientSession(crypto, self.hello, node_public, limits)
@@ -90,7 +91,7 @@ class Pair:
         node = self.crypto.x25519_public(NODE_KEY)
         return Profile(
             1, ("ws://127.0.0.1:1",), node, self.operator, PAYEE, (NATIVE,), amount_bytes(0), 900,
-            amount_bytes(0), amount_bytes(self.window), 1, 1, (OFFER,),
+            amount_bytes(0), amount_bytes(self.window), 2, 1, (OFFER,),
         )  # fmt: skip
 
     # -- the drivers' usual answers

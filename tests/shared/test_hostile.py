@@ -27,14 +27,14 @@ from tallystick_shared.messages import (
     encode_body,
 )
 from tallystick_shared.money import Account
-from tallystick_shared.noise import NK, HandshakeState
-from tallystick_shared.records import HELLO_SIZE, Frame, Record, Type
+from tallystick_shared.records import Frame, Record, Type
 from tallystick_shared.session import Request, Resume
 from tallystick_shared.session import events as ev
+from tallystick_shared.session.greeting import read_hello, write_answer
 from tallystick_shared.session.peer import MAX_QUEUE
 from tallystick_shared.session.tables import ConnectionState, StreamState
 from tallystick_shared.voucher import Signed
-from tests.shared.pair import CHAIN, CHANNELS, NODE_KEY, OFFER, WINDOW, Pair
+from tests.shared.pair import CHAIN, CHANNELS, OFFER, WINDOW, Pair
 from tests.shared.tools import refused
 
 IN, OUT = 10**6, 4 * 10**6
@@ -87,9 +87,8 @@ def test_an_answer_without_server_info(crypto, payload):
     pair = Pair(crypto)
     pair.client.start()
     (hello,) = pair.client.outgoing()
-    responder = HandshakeState(crypto, NK, initiator=False, prologue=hello[1 : 1 + HELLO_SIZE], s=NODE_KEY)
-    responder.read_message(hello[1 + HELLO_SIZE :])
-    pair.client.receive(bytes([Frame.HANDSHAKE]) + responder.write_message(payload), 0.0)
+    greeted = read_hello(crypto, pair.identity, hello[1:])
+    pair.client.receive(bytes([Frame.HANDSHAKE]) + write_answer(crypto, greeted, payload), 0.0)
     pair.settle()
     assert fault(pair, "client") is Code.BAD_MESSAGE
     assert not pair.seen(ev.Keyed)

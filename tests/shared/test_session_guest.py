@@ -170,8 +170,8 @@ def test_what_a_guest_may_not_ask(meet, changes, code):
 
 def greet_only(guest: GuestSession, kind: int, body: bytes) -> None:
     """The handshake, without the question."""
-    read_answer(guest._handshake, kind, body)
-    guest._start_transport(guest._handshake)
+    read_answer(guest.crypto, guest._opening, kind, body)
+    guest._start_transport(guest._opening.noise)
     guest.state = ConnectionState.GUEST
 
 

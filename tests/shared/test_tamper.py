@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import msgspec
 import pytest
 
+from tallystick_shared import kem
 from tallystick_shared.crypto import Crypto, InvalidTag
 from tallystick_shared.errors import Code, PeerError
-from tallystick_shared.messages import Auth, encode
-from tallystick_shared.noise import NK, CipherState, HandshakeState
-from tallystick_shared.records import HELLO_SIZE, Frame, Type, decode_record
+from tallystick_shared.messages import Auth
+from tallystick_shared.noise import CipherState, HandshakeState
+from tallystick_shared.records import HELLO_SIZE, PLAIN_SUITE, SUITE, Frame, Type, decode_record
 from tallystick_shared.session import ProviderSession
 from tallystick_shared.session import events as ev
+from tallystick_shared.session.greeting import SUITES, pack_info
 from tallystick_shared.session.tables import ConnectionState
 from tests.shared.pair import NODE_KEY, OPERATOR_KEY, WALL, Pair
 from tests.shared.tools import Seeded, flipped
@@ -65,25 +66,56 @@ def flip_message(crypto, number: int, at: int) -> Pair:
     return pair.connect()
 
 
-def test_every_byte_of_the_greeting(crypto):
-    size = 1 + HELLO_SIZE + 48
-    assert len(Pair(crypto).connect().wire[0][1]) == size
-    for at in range(size):
-        pair = flip_message(crypto, 0, at)
-        refusal(pair)
-        assert not [
-            event for event in pair.client_events + pair.provider_events if isinstance(event, (*PLAIN, ev.Keyed))
-        ]
+SIZES = {PLAIN_SUITE: (1 + HELLO_SIZE + 32 + 32 + 16, 1 + 32 + 256 + 16)}
+SIZES[SUITE] = (SIZES[PLAIN_SUITE][0] + 1184, SIZES[PLAIN_SUITE][1] + 1088)
 
 
-def test_every_byte_of_the_answer(crypto):
-    size = len(Pair(crypto).connect().wire[1][1])
-    assert size == 1 + 32 + 256 + 16
-    for at in range(size):
-        pair = flip_message(crypto, 1, at)
-        refusal(pair)
-        assert not [event for event in pair.client_events if isinstance(event, (*PLAIN, ev.Keyed))]
-        assert [sender for sender, _ in pair.wire].count("client") == 1, "nothing follows an answer that is not good"
+@pytest.mark.parametrize("suite", SIZES)
+def test_every_byte_of_the_greeting(crypto, suite):
+    pair = Pair(crypto, suite=suite)
+    pair.client.start()
+    (first,) = pair.client.outgoing()
+    assert len(first) == SIZES[suite][0]
+    for at in range(len(first)):
+        provider = ProviderSession(crypto, pair.identity, WALL)
+        provider.receive(flipped(first, at), 0.0)
+        (closed,) = provider.events()
+        assert closed.error is not None
+        assert all(message[0] == Frame.REFUSED and len(message) == 3 for message in provider.outgoing())
+
+
+@pytest.mark.parametrize("suite", SIZES)
+def test_every_byte_of_the_answer(crypto, suite):
+    """The KEM's ciphertext too: an altered one gives a psk that only the attacker's victim has."""
+    pair = Pair(Seeded(crypto), suite=suite).connect()
+    answer = pair.wire[1][1]
+    assert len(answer) == SIZES[suite][1]
+    for at in range(len(answer)):
+        client = Pair(Seeded(crypto), suite=suite).client
+        client.start()
+        assert client.outgoing() == [pair.wire[0][1]]
+        client.receive(flipped(answer, at), 0.0)
+        (closed,) = client.events()
+        assert closed.error is not None and client.handshake_hash == b""
+        assert client.outgoing() == [], "nothing follows an answer that is not good"
+
+
+def test_a_suite_that_was_lowered_on_the_way(crypto):
+    """Also where the provider takes suite 1: HELLO is the prologue, and the name of the protocol its first hash."""
+    pair = Pair(crypto)
+    pair.provider = ProviderSession(crypto, replace(pair.identity, least_suite=PLAIN_SUITE), WALL)
+    pair.tamper = lambda _, message: flipped(message, 6, SUITE ^ PLAIN_SUITE) if message[0] == Frame.HELLO else message
+    pair.connect()
+    assert pair.seen(ev.Closed, "provider")[0].error.code is Code.HANDSHAKE_FAILED
+    assert not [event for event in pair.client_events + pair.provider_events if isinstance(event, (*PLAIN, ev.Keyed))]
+
+
+def test_a_client_with_the_suite_for_tests_is_refused(crypto):
+    pair = Pair(crypto, suite=PLAIN_SUITE)
+    pair.provider = ProviderSession(crypto, Pair(crypto).identity, WALL)
+    pair.connect()
+    assert pair.seen(ev.Closed)[0].error.code is Code.BAD_SUITE
+    assert [message[0] for _, message in pair.wire] == [Frame.HELLO, Frame.REFUSED], "and tries no other"
 
 
 @pytest.mark.parametrize("at", [0, 1, 17, 200, 272])
@@ -313,53 +345,115 @@ def test_nothing_readable_crosses(crypto):
         assert text not in recorded
 
 
-def test_recorded_sessions_stay_shut_with_every_long_term_key(crypto):
-    """With the node's key, the operator's and the session key the first message's empty payload opens, nothing else."""
-    pair = story(Pair(crypto))
-    hello, answer = pair.wire[0][1], pair.wire[1][1]
-    records = [message[1:] for _, message in pair.wire if message[0] == Frame.RECORD]
-    client_e, server_e = hello[1 + HELLO_SIZE :][:32], answer[1:33]
-    held = [NODE_KEY, pair.session_key, OPERATOR_KEY, crypto.x25519_keypair()[0]]
-    for guess in held:
-        thief = HandshakeState(crypto, NK, initiator=False, prologue=hello[1 : 1 + HELLO_SIZE], s=NODE_KEY, e=guess)
-        assert thief.read_message(hello[1 + HELLO_SIZE :]) == b""
-        thief.write_message(b"")
-        shared = [crypto.x25519(guess, public) for public in (client_e, server_e)]
-        keys = [cipher._key for cipher in thief.split()] + shared + [guess]
-        for key in keys:
-            for nonce, record in enumerate(records[:8]):
-                for at in (0, nonce, nonce // 2):
-                    cipher = CipherState(crypto, key)
-                    cipher.nonce = at
-                    with pytest.raises(InvalidTag):
-                        cipher.decrypt_with_ad(b"", record)
-
-
-def test_the_control_opens_with_the_ephemeral_key(crypto):
-    """The same thief, given what is never kept: now the first record opens. So the test above can fail."""
-    leaked: list[bytes] = []
-    pair = Pair(crypto)
-    pair.provider.crypto = Leaky(crypto, leaked)
-    pair.connect()
-    hello, prologue = pair.wire[0][1], pair.wire[0][1][1 : 1 + HELLO_SIZE]
-    thief = HandshakeState(crypto, NK, initiator=False, prologue=prologue, s=NODE_KEY, e=leaked[0])
-    thief.read_message(hello[1 + HELLO_SIZE :])
-    info = encode(pair.seen(ev.Keyed)[0].info)
-    assert thief.write_message((len(info).to_bytes(2, "big") + info).ljust(256, b"\0")) == pair.wire[1][1][1:]
-    record = decode_record(thief.split()[1].decrypt_with_ad(b"", pair.wire[2][1][1:]))
-    assert record.type == Type.AUTH
-
-
-class Leaky:
+class Leaky(Seeded):
     """A crypto seat that tells its ephemeral keys."""
 
-    def __init__(self, crypto: Crypto, leaked: list[bytes]) -> None:
-        self._crypto, self._leaked = crypto, leaked
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._crypto, name)
+    def __init__(self, crypto: Crypto) -> None:
+        super().__init__(crypto, crypto.random(16))
+        self.ephemeral: list[bytes] = []
+        self.kem: list[bytes] = []
 
     def x25519_keypair(self) -> tuple[bytes, bytes]:
-        private, public = self._crypto.x25519_keypair()
-        self._leaked.append(private)
-        return private, public
+        pair = super().x25519_keypair()
+        self.ephemeral.append(pair[0])
+        return pair
+
+    def kem_keypair(self) -> tuple[bytes, bytes]:
+        pair = super().kem_keypair()
+        self.kem.append(pair[0])
+        return pair
+
+
+class Thief:
+    """Somebody who recorded a session and came by keys later. `opened` counts the records that they open."""
+
+    def __init__(self, crypto: Crypto, pair: Pair) -> None:
+        self._crypto, self._pair = crypto, pair
+        hello, answer = (message[1:] for _, message in pair.wire[:2])
+        self._prologue, self._first = hello[:HELLO_SIZE], hello[HELLO_SIZE:]
+        size = 1088 if pair.suite == SUITE else 0
+        self._ciphertext, self._second = answer[:size], answer[size:]
+        self._records = [message[1:] for _, message in pair.wire if message[0] == Frame.RECORD]
+        self._info = pack_info(pair.seen(ev.Keyed)[0].info)
+
+    def opened(self, ephemeral: list[bytes], secrets: list[bytes]) -> int:
+        """Tries each pair of an X25519 key of one side's and a KEM secret, after the other."""
+        return sum(self._try(one, psk) for one in ephemeral for psk in self._psks(secrets))
+
+    def _psks(self, secrets: list[bytes]) -> list[bytes | None]:
+        if not self._ciphertext:
+            return [None]
+        return [kem.psk_of(secret, self._kem_key(), self._ciphertext) for secret in secrets]
+
+    def _kem_key(self) -> bytes:
+        """Message 1's payload is sealed to the node's key alone, so its owner reads it: a public key, a ticket."""
+        return self._handshake(NODE_KEY, None).read_message(self._first)[:1184]
+
+    def _handshake(self, ephemeral: bytes, psk: bytes | None) -> HandshakeState:
+        return HandshakeState(
+            self._crypto, SUITES[self._pair.suite], initiator=False, prologue=self._prologue, s=NODE_KEY, psk=psk,
+            e=ephemeral,
+        )  # fmt: skip
+
+    def _try(self, ephemeral: bytes, psk: bytes | None) -> int:
+        noise = self._handshake(ephemeral, psk)
+        noise.read_message(self._first)
+        written = noise.write_message(self._info)
+        shared = [self._crypto.x25519(ephemeral, public) for public in (self._first[:32], self._second[:32])]
+        keys = [*(cipher._key for cipher in noise.split()), *shared, ephemeral, *([psk] if psk else [])]
+        right = written == self._second
+        opened = sum(self._opens(key, record) for record in self._records[:12] for key in keys)
+        assert right == bool(opened)
+        return opened
+
+    def _opens(self, key: bytes, record: bytes) -> bool:
+        cipher = CipherState(self._crypto, key)
+        for nonce in range(8):
+            cipher.nonce = nonce
+            try:
+                cipher.decrypt_with_ad(b"", record)
+            except InvalidTag:
+                continue
+            return True
+        return False
+
+
+def recorded(crypto: Crypto, suite: int) -> tuple[Pair, Leaky, Leaky]:
+    """A session in which both ends tell their ephemeral keys."""
+    pair = Pair(crypto, suite=suite)
+    pair.client.crypto, pair.provider.crypto = client, provider = Leaky(crypto), Leaky(crypto)
+    return story(pair), client, provider
+
+
+def kept(crypto: Crypto, pair: Pair) -> list[bytes]:
+    """Every key that outlives the session, and one that does not exist."""
+    return [NODE_KEY, pair.session_key, OPERATOR_KEY, crypto.x25519_keypair()[0]]
+
+
+@pytest.mark.parametrize("suite", SIZES)
+def test_recorded_sessions_stay_shut_with_every_long_term_key(crypto, suite):
+    """With the node's key, the operator's and the session key message 1's payload opens, nothing else."""
+    pair, _, _ = recorded(crypto, suite)
+    held = kept(crypto, pair)
+    thief = Thief(crypto, pair)
+    seeds = [crypto.kem_decapsulate(key + other, thief._ciphertext) for key in held for other in held[:1] if suite == 2]
+    assert thief.opened(held, [*held, *seeds, bytes(32)]) == 0
+
+
+@pytest.mark.parametrize("suite", SIZES)
+def test_the_control_opens_with_the_ephemeral_keys(crypto, suite):
+    """The same thief, given what is never kept: now records open. So the test above can fail."""
+    pair, client, provider = recorded(crypto, suite)
+    thief = Thief(crypto, pair)
+    secrets = [crypto.kem_decapsulate(seed, thief._ciphertext) for seed in client.kem]
+    assert len(secrets) == (suite == SUITE)
+    assert thief.opened(provider.ephemeral, secrets) > 4
+
+
+def test_either_half_of_the_hybrid_keeps_it_shut(crypto):
+    """Who breaks X25519 one day lacks the KEM's secret; who breaks ML-KEM lacks the ephemeral keys."""
+    pair, client, provider = recorded(crypto, SUITE)
+    thief, held = Thief(crypto, pair), kept(crypto, pair)
+    secrets = [crypto.kem_decapsulate(seed, thief._ciphertext) for seed in client.kem]
+    assert thief.opened([*provider.ephemeral, *client.ephemeral], [*held, bytes(32)]) == 0
+    assert thief.opened(held, secrets) == 0

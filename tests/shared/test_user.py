@@ -364,7 +364,7 @@ def test_close_after_the_end(stage):
 
 
 def test_a_profile_that_asks_for_more_than_suite_1_is_never_dialled_with_less(stage):
-    stage.user(profile=msgspec.structs.replace(stage.pair.profile(), minimum_suite=2))
+    stage.user(profile=msgspec.structs.replace(stage.pair.profile(), minimum_suite=3))
     stage.end()
     assert last_error(stage) is Code.BAD_SUITE and not stage.dialled
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import pytest
 
@@ -41,7 +41,11 @@ def refused(code: Code, kind: type[TallystickError] = TallystickError) -> Iterat
 
 
 class Seeded:
-    """A crypto seat whose random numbers follow from a seed, so that a run can be repeated byte for byte."""
+    """A crypto seat whose random numbers follow from a seed, so that a run can be repeated byte for byte. The node's
+    library draws encapsulation's randomness itself, so each KEM key gets again what it got first.
+    """
+
+    encapsulated: ClassVar[dict[bytes, tuple[bytes, bytes]]] = {}
 
     def __init__(self, crypto: Crypto, seed: bytes = b"") -> None:
         self._crypto = crypto
@@ -58,6 +62,15 @@ class Seeded:
     def x25519_keypair(self) -> tuple[bytes, bytes]:
         private = self.random(32)
         return private, self._crypto.x25519_public(private)
+
+    def kem_keypair(self) -> tuple[bytes, bytes]:
+        private = self.random(64)
+        return private, self._crypto.kem_public(private)
+
+    def kem_encapsulate(self, public: bytes) -> tuple[bytes, bytes]:
+        if public not in self.encapsulated:
+            self.encapsulated[public] = self._crypto.kem_encapsulate(public)
+        return self.encapsulated[public]
 
 
 def flipped(data: bytes, at: int, mask: int = 1) -> bytes:

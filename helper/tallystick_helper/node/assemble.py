@@ -52,6 +52,7 @@ def identity_of(announced: Announcement, keys: KeyStore, crypto: Crypto) -> Prov
         node_key,
         operator_key,
         profile.epoch,
+        profile.least_suite,
     )
 
 

@@ -107,15 +107,15 @@ class ClientSession(Peer):
         """Sends HELLO and the first handshake message. Raises LocalError BAD_PROFILE; PROVIDER_GONE after the end."""
         if self.state is not ConnectionState.NEW:
             raise LocalError(Code.PROVIDER_GONE)
-        self._handshake, first = write_hello(self.crypto, self.hello, self._node_key)
+        self._opening, first = write_hello(self.crypto, self.hello, self._node_key)
         self._out.append(bytes([Frame.HELLO]) + first)
         self.state = ConnectionState.HELLO
 
     def _greeting(self, kind: int, body: bytes) -> None:
-        if self.state is not ConnectionState.HELLO or self._handshake is None:
+        if self.state is not ConnectionState.HELLO or self._opening is None:
             raise PeerError(Code.PROTOCOL, frame=kind)
-        info = read_answer(self._handshake, kind, body)
-        self._start_transport(self._handshake)
+        info = read_answer(self.crypto, self._opening, kind, body)
+        self._start_transport(self._opening.noise)
         self.state = ConnectionState.KEYED
         self._events.append(Keyed(self.handshake_hash, info))
 

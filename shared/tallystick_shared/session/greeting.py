@@ -1,25 +1,40 @@
-"""Both ends of the handshake, and what AUTH proves: who the provider is, and whose channel this is."""
+"""Both ends of the handshake, and what AUTH proves: who the provider is, and whose channel this is.
+
+HELLO is the prologue, so a suite that somebody changed on the way breaks the handshake; nobody tries a lower one after
+a refusal. Message 1's payload is the KEM key (suite 2) and a ticket, zeros where there is none.
+"""
 
 from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
 
+from tallystick_shared import kem
 from tallystick_shared.channel import NO_SALT, Config, channels_domain, leaf, root_of
 from tallystick_shared.crypto import Crypto, InvalidTag
 from tallystick_shared.errors import Code, LocalError, PeerError, code_of
 from tallystick_shared.messages import Auth, ServerInfo, decode, encode
-from tallystick_shared.noise import NK, HandshakeState
-from tallystick_shared.records import HELLO_SIZE, Frame, Hello
+from tallystick_shared.noise import HandshakeState
+from tallystick_shared.records import HELLO_SIZE, PLAIN_SUITE, SUITE, Frame, Hello
 from tallystick_shared.voucher import Payment, auth_digest, is_signed_by_session
 
+SUITES = {PLAIN_SUITE: "Noise_NK_25519_ChaChaPoly_BLAKE2s", SUITE: "Noise_NKpsk2_25519_ChaChaPoly_BLAKE2s"}
 INFO_SIZE = 256
 AUTH_LIFETIME = 120
+TICKET_SIZE = 32
+NO_TICKET = bytes(TICKET_SIZE)
+
+
+def has_kem(suite: int) -> bool:
+    """Does this suite take its psk from an ML-KEM exchange?"""
+    return suite == SUITE
 
 
 @dataclass(frozen=True)
 class ProviderIdentity:
-    """Who this provider is, on chain and on the wire: addresses 20 bytes, private keys 32."""
+    """Who this provider is, on chain and on the wire: addresses 20 bytes, private keys 32. `least_suite` as its profile
+    states it.
+    """
 
     chain_id: int
     registry: bytes
@@ -30,6 +45,7 @@ class ProviderIdentity:
     node_key: bytes
     operator_key: bytes
     price_epoch: int = 0
+    least_suite: int = SUITE
 
 
 @dataclass(frozen=True)
@@ -50,17 +66,29 @@ class Proof:
 # -- the client's
 
 
-def write_hello(crypto: Crypto, hello: Hello, node_key: bytes) -> tuple[HandshakeState, bytes]:
-    """The handshake begun, and the body of the first frame. Raises LocalError BAD_PROFILE where the key is none."""
+@dataclass(frozen=True)
+class Opening:
+    """A client's handshake on its way: Noise, and the ephemeral KEM pair where the suite has one."""
+
+    noise: HandshakeState
+    kem_private: bytes = b""
+    kem_public: bytes = b""
+
+
+def write_hello(crypto: Crypto, hello: Hello, node_key: bytes, ticket: bytes = NO_TICKET) -> tuple[Opening, bytes]:
+    """The handshake begun, and the body of the first frame. `ticket` (32) comes from an earlier AUTH_OK of the same
+    channel. Raises LocalError BAD_PROFILE where the key is none.
+    """
     prologue = hello.encode()
-    handshake = HandshakeState(crypto, NK, initiator=True, prologue=prologue, rs=node_key)
+    pair = crypto.kem_keypair() if has_kem(hello.suite) else (b"", b"")
+    noise = HandshakeState(crypto, SUITES[hello.suite], initiator=True, prologue=prologue, rs=node_key)
     try:
-        return handshake, prologue + handshake.write_message(b"")
+        return Opening(noise, *pair), prologue + noise.write_message(pair[1] + ticket)
     except ValueError:
         raise LocalError(Code.BAD_PROFILE, reason="node key") from None
 
 
-def read_answer(handshake: HandshakeState, kind: int, body: bytes) -> ServerInfo:
+def read_answer(crypto: Crypto, opening: Opening, kind: int, body: bytes) -> ServerInfo:
     """The provider's part. Raises PeerError with the reason of its refusal; HANDSHAKE_FAILED unless it holds the key
     that the chain names.
     """
@@ -69,7 +97,11 @@ def read_answer(handshake: HandshakeState, kind: int, body: bytes) -> ServerInfo
     if kind != Frame.HANDSHAKE:
         raise PeerError(Code.HANDSHAKE_FAILED, frame=kind)
     try:
-        payload = handshake.read_message(body)
+        if opening.kem_private:
+            ciphertext, body = body[: kem.CIPHERTEXT_SIZE], body[kem.CIPHERTEXT_SIZE :]
+            secret = crypto.kem_decapsulate(opening.kem_private, ciphertext)
+            opening.noise.set_psk(kem.psk_of(secret, opening.kem_public, ciphertext))
+        payload = opening.noise.read_message(body)
     except (InvalidTag, ValueError):
         raise PeerError(Code.HANDSHAKE_FAILED) from None
     size = int.from_bytes(payload[:2], "big")
@@ -90,25 +122,50 @@ def make_auth(crypto: Crypto, hello: Hello, handshake_hash: bytes, proof: Proof,
 # -- the provider's
 
 
-def read_hello(crypto: Crypto, me: ProviderIdentity, body: bytes) -> tuple[Hello, HandshakeState]:
+@dataclass(frozen=True)
+class Greeted:
+    """What a client's first message said: its HELLO, its KEM key (empty where the suite has none) and its ticket."""
+
+    hello: Hello
+    noise: HandshakeState
+    kem_public: bytes
+    ticket: bytes
+
+
+def read_hello(crypto: Crypto, me: ProviderIdentity, body: bytes) -> Greeted:
     """A greeting meant for this provider, with the handshake's first message. Raises PeerError with the reason."""
     hello = Hello.decode(body[:HELLO_SIZE])
-    if hello.suite != 1:
+    if hello.suite not in SUITES or hello.suite < me.least_suite:
         raise PeerError(Code.BAD_SUITE, suite=hello.suite)
     if (hello.chain_id, hello.registry, hello.provider) != (me.chain_id, me.registry, me.provider):
         raise PeerError(Code.WRONG_PROVIDER)
-    handshake = HandshakeState(crypto, NK, initiator=False, prologue=body[:HELLO_SIZE], s=me.node_key)
+    noise = HandshakeState(crypto, SUITES[hello.suite], initiator=False, prologue=body[:HELLO_SIZE], s=me.node_key)
+    size = kem.KEY_SIZE if has_kem(hello.suite) else 0
     try:
-        handshake.read_message(body[HELLO_SIZE:])
+        payload = noise.read_message(body[HELLO_SIZE:])
     except (InvalidTag, ValueError):
         raise PeerError(Code.HANDSHAKE_FAILED) from None
-    return hello, handshake
+    if len(payload) != size + TICKET_SIZE:
+        raise PeerError(Code.HANDSHAKE_FAILED, size=len(payload))
+    return Greeted(hello, noise, payload[:size], payload[size:])
 
 
-def write_answer(handshake: HandshakeState, info: ServerInfo) -> bytes:
-    """The body of the second frame; its payload has one length for all."""
+def pack_info(info: ServerInfo) -> bytes:
+    """The payload of message 2, of one length for all."""
     packed = encode(info)
-    return handshake.write_message((struct.pack(">H", len(packed)) + packed).ljust(INFO_SIZE, b"\0"))
+    return (struct.pack(">H", len(packed)) + packed).ljust(INFO_SIZE, b"\0")
+
+
+def write_answer(crypto: Crypto, greeted: Greeted, payload: bytes) -> bytes:
+    """The body of the second frame. Raises PeerError HANDSHAKE_FAILED where the client's KEM key is none."""
+    ciphertext = b""
+    if greeted.kem_public:
+        try:
+            ciphertext, secret = crypto.kem_encapsulate(greeted.kem_public)
+        except ValueError:
+            raise PeerError(Code.HANDSHAKE_FAILED) from None
+        greeted.noise.set_psk(kem.psk_of(secret, greeted.kem_public, ciphertext))
+    return ciphertext + greeted.noise.write_message(payload)
 
 
 def check_auth(

@@ -14,6 +14,7 @@ from tallystick_shared.noise import CipherState, HandshakeState
 from tallystick_shared.records import MAX_MESSAGE, Frame, Record, Type, decode_record, encode_record
 
 from .events import Closed, Event
+from .greeting import Opening
 from .shape import Beat, Cadence
 from .tables import ConnectionState, StreamState, advance
 
@@ -47,7 +48,7 @@ class Peer:
         self.state = ConnectionState.NEW
         self.handshake_hash = b""
         self.now = 0.0
-        self._handshake: HandshakeState | None = None
+        self._opening: Opening | None = None
         self._sending: CipherState | None = None
         self._receiving: CipherState | None = None
         self._cadence = Cadence(beat)
@@ -156,7 +157,7 @@ class Peer:
     def _start_transport(self, handshake: HandshakeState) -> None:
         self._sending, self._receiving = handshake.split()
         self.handshake_hash = handshake.get_handshake_hash()
-        self._handshake = None
+        self._opening = None
 
     def _post(self, body: Body, stream: int = 0, *, at_once: bool = False, size: int = 0) -> None:
         """Sends a body now, or at the next beat while the cadence runs."""

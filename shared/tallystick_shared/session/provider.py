@@ -47,7 +47,7 @@ from .events import (
     StreamDone,
     VoucherReceived,
 )
-from .greeting import ProviderIdentity, check_auth, read_hello, write_answer
+from .greeting import ProviderIdentity, check_auth, pack_info, read_hello, write_answer
 from .guest import GuestStream, check_open
 from .peer import Peer, forget_ended
 from .provider_stream import ProviderStream
@@ -110,10 +110,11 @@ class ProviderSession(Peer):
 
     def _hello(self, body: bytes) -> None:
         me = self.identity
-        hello, handshake = read_hello(self.crypto, me, body)
+        greeted = read_hello(self.crypto, me, body)
+        hello = greeted.hello
         info = ServerInfo(self._wall, MAX_STREAMS, MAX_INPUT, me.price_epoch)
-        self._out.append(bytes([Frame.HANDSHAKE]) + write_answer(handshake, info))
-        self._start_transport(handshake)
+        self._out.append(bytes([Frame.HANDSHAKE]) + write_answer(self.crypto, greeted, pack_info(info)))
+        self._start_transport(greeted.noise)
         if hello.flags & LOW_LATENCY:
             self._cadence = Cadence(FAST.down)
         self._alone = bool(hello.flags & ALONE)
