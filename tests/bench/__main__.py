@@ -1,8 +1,9 @@
-"""`./run bench [--json FILE] [--only NAME …]`: measures and prints the table."""
+"""`./run bench [--json FILE] [--only NAME …]`: measures and prints the table. NAME may be a pattern: `page_seal_*`."""
 
 from __future__ import annotations
 
 import argparse
+import fnmatch
 import json
 import sys
 from collections.abc import Callable
@@ -14,10 +15,12 @@ from rich.table import Table
 from tests.bench.gas import gas_1000_prompts, provider_gas
 from tests.bench.market import market_1000
 from tests.bench.page_ready import page_ready
+from tests.bench.protocol import names, page_protocol, protocol
 from tests.bench.row import Row
 from tests.bench.sessions import tx_100_sessions
 from tests.bench.start import demo_second_start
 from tests.bench.streams import streams
+from tests.bench.wire import wire_bytes
 
 MEASUREMENTS: dict[Callable[[], list[Row]], tuple[str, ...]] = {
     page_ready: ("page_ready",),
@@ -27,6 +30,9 @@ MEASUREMENTS: dict[Callable[[], list[Row]], tuple[str, ...]] = {
     tx_100_sessions: ("tx_100_sessions",),
     demo_second_start: ("demo_second_start",),
     market_1000: ("market_1000",),
+    protocol: names(page=False),
+    page_protocol: names(page=True),
+    wire_bytes: ("wire_bytes",),
 }
 
 
@@ -55,12 +61,15 @@ def show(rows: list[Row]) -> None:
 
 
 def main() -> int:
-    names = [name for held in MEASUREMENTS.values() for name in held]
+    known = [name for held in MEASUREMENTS.values() for name in held]
     parser = argparse.ArgumentParser(prog="bench", description="Every figure of the performance goals.")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the rows to a file")
-    parser.add_argument("--only", action="append", choices=names, metavar="NAME", help=f"one of {', '.join(names)}")
+    parser.add_argument("--only", action="append", metavar="NAME", help=f"a row, or a pattern: {', '.join(known)}")
     options = parser.parse_args()
-    wanted = options.only or names
+    for pattern in options.only or ():
+        if not fnmatch.filter(known, pattern):
+            parser.error(f"no such row: {pattern}")
+    wanted = [name for name in known if any(fnmatch.fnmatch(name, pattern) for pattern in options.only or "*")]
     rows: list[Row] = []
     for measure, held in MEASUREMENTS.items():
         if set(held) & set(wanted):

@@ -1,4 +1,5 @@
-// Runs pytest inside Pyodide, in node. `node run.mjs JOB.json`, JOB: {pyodide, modules, wheels: [...], site, prepare, root, args, results}
+// Runs a module of ours inside Pyodide, in node: its `run(args)` gives the text that goes to `results`. `node run.mjs JOB.json`,
+// JOB: {pyodide, modules, wheels: [...], site, prepare, root, module, args, results}. The tests' module runs pytest there.
 // The interpreter, the wheels and the JavaScript are those of the page; node only takes the browser's place.
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
@@ -20,16 +21,16 @@ const boot = async () => {
   return python;
 };
 
-const test = (python) => {
+const run = (python) => {
   python.FS.mkdirTree("/repo");
   python.FS.mount(python.FS.filesystems.NODEFS, { root: job.root }, "/repo");
   python.FS.chdir("/repo");
   python.runPython("import sys; sys.path.insert(0, '/repo')");
-  return python.pyimport("tests.pyodide.inside").run(python.toPy(job.args));
+  return python.pyimport(job.module).run(python.toPy(job.args));
 };
 
 try {
-  writeFileSync(job.results, test(await boot()));
+  writeFileSync(job.results, run(await boot()));
 } catch (fault) {
   console.error(fault.message); // A Python traceback; node itself would print the line of minified code it came through.
   process.exit(1);

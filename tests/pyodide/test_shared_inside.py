@@ -6,6 +6,7 @@ import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,6 +31,13 @@ ARGUMENTS = [
 
 def run_inside(page: Path, work: Path, *what: str) -> tuple[dict[str, list[dict[str, str]]], str]:
     """Run pytest on `what` (paths from the repository's root) inside Pyodide. The outcomes, and what it printed."""
+    return run_module(page, work, "tests.pyodide.inside", [*ARGUMENTS, "--confcutdir=/repo/tests/shared", *what])
+
+
+def run_module(page: Path, work: Path, module: str, arguments: list[str]) -> tuple[Any, str]:
+    """Call `module.run(arguments)` inside Pyodide, with the page's wheels, modules and the tests' packages. What it
+    returned, read as JSON, and what it printed.
+    """
     [modules] = (page / "a").glob("modules-*.js")
     packages = [path for path in wheels.fetch() if not path.name.startswith("micropip-")]
     copied = work / "modules.mjs"  # node takes a module for one by its ending
@@ -41,7 +49,8 @@ def run_inside(page: Path, work: Path, *what: str) -> tuple[dict[str, list[dict[
         "site": SITE,
         "prepare": str(BOOT / "prepare.py"),
         "root": str(ROOT),
-        "args": [*ARGUMENTS, "--confcutdir=/repo/tests/shared", *what],
+        "module": module,
+        "args": arguments,
         "results": str(work / "results.json"),
     }
     described = work / "job.json"
