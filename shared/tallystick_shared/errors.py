@@ -63,6 +63,7 @@ class Code(IntEnum):
     REQUEST_CONFLICT = 404
     REQUEST_GONE = 405
     TOO_MANY_STREAMS = 406
+    OTHER_TRAFFIC = 407
 
     ENGINE_FAILED = 500
     BUSY = 501
@@ -156,6 +157,10 @@ WORDS: dict[Code, tuple[str, str]] = {
     Code.REQUEST_CONFLICT: ("The same request number was used twice.", "Ask again."),
     Code.REQUEST_GONE: ("That answer is no longer kept by the provider.", "Ask again."),
     Code.TOO_MANY_STREAMS: ("Too many answers are running at once.", "Wait for one to finish."),
+    Code.OTHER_TRAFFIC: (
+        "The connection still carries another kind of answer; mixed, they would tell too much.",
+        "Wait a few seconds after it ended, and ask again.",
+    ),
     Code.ENGINE_FAILED: ("The provider's model stopped working.", "Try again, or choose another provider."),
     Code.BUSY: ("The model is busy.", "Try again in a moment."),
     Code.DRAINING: ("The provider is shutting down.", "Choose another provider."),

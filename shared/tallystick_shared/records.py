@@ -27,6 +27,7 @@ MAX_MESSAGE = limits.MESSAGE.value
 # Flags of HELLO
 LOW_LATENCY = 0x0001  # the user prefers speed over the steadiest shape
 ALONE = 0x0002  # the only connection of its channel: what the provider still holds of an earlier one is dead
+RICH = 0x0004  # text in larger records: log-probabilities, or many streams at once
 
 
 class Frame(IntEnum):

@@ -14,7 +14,7 @@ from tallystick_shared.deposit import Deposit
 from tallystick_shared.messages import amount_bytes
 from tallystick_shared.money import Account
 from tallystick_shared.profile import Offer, Profile
-from tallystick_shared.records import SUITE, Hello
+from tallystick_shared.records import LOW_LATENCY, SUITE, Hello
 from tallystick_shared.session import (
     ClientLimits,
     ClientSession,
@@ -49,6 +49,7 @@ class Pair:
     resume: Resume = field(default_factory=Resume)
     low_latency: bool = False
     suite: int = SUITE
+    flags: int = 0
     session_key: bytes = b"\x05" * 32
     account: Account | None = None
     now: float = 0.0
@@ -70,7 +71,8 @@ class Pair:
         )
         signer = crypto.secp256k1_address(self.session_key)
         self.config = Config(b"\x44" * 20, signer, leaf(crypto, PAYEE, self.operator), NATIVE, 86400, b"\x55" * 32)
-        self.hello = Hello(CHAIN, REGISTRY, self.owner, self.suite, 1 if self.low_latency else 0)
+        flags = self.flags | (LOW_LATENCY if self.low_latency else 0)
+        self.hello = Hello(CHAIN, REGISTRY, self.owner, self.suite, flags)
         node_public = crypto.x25519_public(NODE_KEY)
         limits = ClientLimits(window=WINDOW, advance=WINDOW)
         self.client = ClientSession(crypto, self.hello, node_public, limits)
@@ -129,6 +131,8 @@ class Pair:
                 self.provider_events.append(event)
                 self._provider_driver(event)
             moving |= self._deliver("provider", self.provider.outgoing())
+            while self.provider.more(self.now):
+                moving |= self._deliver("provider", self.provider.outgoing())
             for event in self.client.events():
                 moving = True
                 self.client_events.append(event)
@@ -147,11 +151,11 @@ class Pair:
         self.settle()
         return self
 
-    def request(self, text: bytes = b"x" * 160, max_units: int = 1000) -> Request:
-        return Request(self.crypto.random(16), "chat", b"", text, OFFER, max_units)
+    def request(self, text: bytes = b"x" * 160, max_units: int = 1000, service: str = "chat") -> Request:
+        return Request(self.crypto.random(16), service, b"", text, OFFER, max_units)
 
-    def ask(self, text: bytes = b"x" * 160, max_units: int = 1000) -> int:
-        request = self.request(text, max_units)
+    def ask(self, text: bytes = b"x" * 160, max_units: int = 1000, service: str = "chat") -> int:
+        request = self.request(text, max_units, service)
         stream = self.client.open(request, self.client.first_amount(request))
         self.settle()
         return stream

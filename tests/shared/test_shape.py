@@ -4,12 +4,37 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from tallystick_shared.session.shape import LOW_LATENCY, TEXT, Beat, Cadence, padded_count
+from tallystick_shared.records import LOW_LATENCY as FAST
+from tallystick_shared.records import RICH as LARGE
+from tallystick_shared.session.shape import (
+    BULK,
+    FAREWELL_LIMIT,
+    LOW_LATENCY,
+    RICH,
+    SHAPES,
+    TEXT,
+    Beat,
+    Cadence,
+    Tail,
+    padded_count,
+    shape_of,
+)
 
 
 def test_the_shapes_of_section_6():
     assert (TEXT.down, TEXT.up) == (Beat(0.1, 512), Beat(0.5, 256))
     assert (LOW_LATENCY.down, LOW_LATENCY.up) == (Beat(0.04, 256), Beat(0.2, 256))
+    assert (RICH.down, RICH.up) == (Beat(0.1, 4096), Beat(0.1, 4096))
+    assert (BULK.down.size, BULK.up.size, BULK.full_rate) == (16384, 4096, True)
+    assert not any(shape.full_rate for shape in SHAPES.values() if shape is not BULK)
+
+
+def test_the_class_goes_by_the_service_and_among_texts_by_the_greeting():
+    assert shape_of(0, "chat") is shape_of(0, "something new") is TEXT
+    assert shape_of(FAST, "chat") is shape_of(FAST, "audio.transcriptions") is LOW_LATENCY
+    assert shape_of(LARGE, "chat") is shape_of(LARGE | FAST, "completion") is RICH
+    for flags in (0, FAST, LARGE):
+        assert shape_of(flags, "images") is shape_of(flags, "embeddings") is shape_of(flags, "audio.speech") is BULK
 
 
 def test_tails_grow_by_a_quarter():
@@ -60,3 +85,50 @@ def test_starting_again_after_a_stop_counts_from_nought():
     assert not cadence.due(5.0)
     cadence.start(5.0)
     assert cadence.count == 0 and not cadence.due(5.05) and cadence.due(5.1)
+
+
+def test_an_early_record_counts_and_moves_the_beat():
+    cadence = Cadence(BULK.down)
+    cadence.start(0.0)
+    cadence.early(0.3)
+    assert cadence.count == 1 and not cadence.due(0.7) and cadence.due(0.8)
+
+
+def test_a_tail_holds_a_farewell_and_ends_in_the_series():
+    tail = Tail()
+    assert not tail.over(10**6, 0.0, waiting=False, owing=False)
+    tail.begin(7, TEXT.farewell, 0.0)
+    assert tail.target == padded_count(8 + 10) == 22
+    assert not tail.over(21, 1.0, waiting=False, owing=False)
+    assert tail.over(22, 1.0, waiting=False, owing=False)
+    assert not tail.over(23, 1.0, waiting=False, owing=False)
+
+
+def test_what_is_late_moves_a_tail_to_the_next_of_the_series():
+    tail = Tail()
+    tail.begin(7, TEXT.farewell, 0.0)
+    assert not tail.over(22, 1.0, waiting=True, owing=False)
+    assert tail.target == 28
+    assert not tail.over(28, 1.0, waiting=False, owing=True)
+    assert tail.target == 35
+    assert tail.over(35, FAREWELL_LIMIT, waiting=False, owing=True)
+
+
+def test_a_new_stream_clears_the_tail():
+    tail = Tail()
+    tail.begin(7, TEXT.farewell, 0.0)
+    tail.clear()
+    assert not tail.over(22, 9.0, waiting=False, owing=False) and not tail.room(0)
+
+
+def test_at_full_rate_all_but_the_farewell_leaves_at_once():
+    tail = Tail()
+    tail.begin(14, BULK.farewell, 0.0)
+    assert tail.target == 17 and BULK.farewell == 2
+    assert [count for count in range(13, 18) if tail.room(count)] == [13, 14]
+
+
+def test_a_farewell_is_a_second_in_every_class():
+    for shape in SHAPES.values():
+        assert 1.0 <= shape.farewell * shape.down.interval < 1.0 + shape.down.interval
+        assert shape.quiet >= 1.0

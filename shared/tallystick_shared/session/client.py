@@ -26,7 +26,7 @@ from tallystick_shared.messages import (
 )
 from tallystick_shared.money import Account
 from tallystick_shared.profile import answer_digest
-from tallystick_shared.records import LOW_LATENCY, Frame, Hello, Record, Type
+from tallystick_shared.records import Frame, Hello, Record, Type
 from tallystick_shared.voucher import Payment, Receipt, Signed
 
 from .client_stream import ClientStream
@@ -42,11 +42,10 @@ from .events import (
     VoucherDurable,
 )
 from .greeting import Proof, make_auth, read_answer, write_hello
-from .peer import Peer, forget_ended
+from .peer import PAD, Peer, forget_ended
 from .purse import UNDER_WAY, Purse
 from .requests import ClientLimits, Request, Resume
-from .shape import LOW_LATENCY as FAST
-from .shape import TEXT
+from .shape import Cadence, Shape, shape_of
 from .tables import CLIENT_CONNECTION, CLIENT_STREAM, LIVE, ConnectionState, StreamState, advance
 
 INPUT_RECORD = 4096
@@ -72,8 +71,9 @@ class ClientSession(Peer):
         node_key: bytes,
         limits: ClientLimits,
     ) -> None:
-        shape = FAST if hello.flags & LOW_LATENCY else TEXT
-        super().__init__(crypto, shape.up)
+        self.shape = shape_of(hello.flags, "")
+        """The class of the traffic, by the last service that was asked for."""
+        super().__init__(crypto, self.shape.up)
         self.hello = hello
         self.streams: dict[int, ClientStream] = {}
         self.purse = Purse(limits, self.streams)
@@ -83,7 +83,6 @@ class ClientSession(Peer):
         self._proof: Proof | None = None
         self._payment: Payment | None = None
         self._last_record = 0.0
-        self._quiet = shape.down.interval * 3
         self._next_stream = 1
 
     @property
@@ -124,7 +123,7 @@ class ClientSession(Peer):
         auth, self._payment = make_auth(self.crypto, self.hello, self.handshake_hash, proof, wall)
         self._proof = proof
         self.purse.bring(cap, resume)
-        self._post(auth, at_once=True)
+        self._post(auth, at_once=True, size=INPUT_RECORD)
         self.state = ConnectionState.AUTHING
 
     # -- asking
@@ -138,20 +137,30 @@ class ClientSession(Peer):
 
     def open(self, request: Request, amount: int) -> int:
         """Opens a stream and sends its input in the same flight. `amount` is the stored result of `first_amount`.
-        Returns the stream's number.
+        Returns the stream's number. Raises LocalError PROVIDER_GONE, OTHER_TRAFFIC.
         """
         if self.state not in (ConnectionState.AUTHING, ConnectionState.READY):
             raise LocalError(Code.PROVIDER_GONE)
+        self._take_shape(shape_of(self.hello.flags, request.service))
         number, self._next_stream = self._next_stream, self._next_stream + 1
         self.purse.opened()
         self.streams[number] = ClientStream(request)
-        self._post(_open_body(request), number, at_once=True)
+        self._cadence.start(self.now)
+        self._post(_open_body(request), number, at_once=True, size=INPUT_RECORD)
         if amount > 0 and amount >= self.signed:
             self.send_voucher(amount, at_once=True)
+        else:
+            self._send(PAD)  # whether one is owed is nobody's business
         self._send_input(number, request.input)
-        self._cadence.start(self.now)
         self._last_record = self.progressed = self.now
         return number
+
+    def _take_shape(self, shape: Shape) -> None:
+        """Raises LocalError OTHER_TRAFFIC while the cadence of another class runs."""
+        if shape is not self.shape:
+            if self._cadence.running:
+                raise LocalError(Code.OTHER_TRAFFIC)
+            self.shape, self._cadence = shape, Cadence(shape.up)
 
     def _send_input(self, number: int, data: bytes) -> None:
         """The input in records of 4 KiB, their count padded to a power of two."""
@@ -161,7 +170,7 @@ class ClientSession(Peer):
             body = Input(index * INPUT_PIECE, piece, last)
             self._send(Record(Type.INPUT, number, encode_body(body)), INPUT_RECORD)
         for _ in range((1 << (len(pieces) - 1).bit_length()) - len(pieces)):
-            self._send(Record(Type.PAD, 0, b""), INPUT_RECORD)
+            self._send(PAD, INPUT_RECORD)
 
     def cancel(self, stream: int, reason: int = 0) -> None:
         """Stops a stream; it still ends with Finished. Nothing happens if it has ended."""
@@ -204,10 +213,9 @@ class ClientSession(Peer):
         if self._voucher_wanted() and self.now >= self._cadence.next - self._lead:
             self._ask_voucher()
         super()._time_passed()
-        done = not self.live and not self.purse.asked
-        if self._cadence.running and done and self.now - self._last_record > self._quiet:
+        done = not self.live and not self.purse.asked and not self._queue
+        if self._cadence.running and done and self.now - self._last_record > self.shape.quiet:
             self._cadence.stop()
-            self._flush()
 
     def next_deadline(self) -> float | None:
         beat = super().next_deadline()

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from tallystick_shared.errors import Code, PeerError, TallystickError
 from tallystick_shared.messages import Accept, Data, End, amount_int, encode_body
-from tallystick_shared.money import Account, plausible_input, plausible_output
+from tallystick_shared.money import Account, plausible_input
+from tallystick_shared.services import service_of
 
 from .requests import Request
 from .tables import StreamState
@@ -47,7 +48,7 @@ class ClientStream:
         if body.seq != self.seq + 1 or not self.units <= body.units <= request.max_units:
             raise PeerError(Code.PROTOCOL, seq=body.seq, units=body.units)
         received = self.received + len(body.data)
-        if request.offer.kind == "text" and not plausible_output(body.units, received):
+        if not service_of(request.service).plausible(body.units, received):
             raise PeerError(Code.OVERCHARGED, units=body.units)
         self._bound(request.offer.price.amount(self.input_units, body.units))
         self.seq, self.units, self.received = body.seq, body.units, received

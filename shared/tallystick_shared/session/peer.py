@@ -18,6 +18,7 @@ from .greeting import Opening
 from .shape import Beat, Cadence
 from .tables import ConnectionState, StreamState, advance
 
+PAD = Record(Type.PAD, 0, b"")
 KEPT_STREAMS = 64
 MAX_QUEUE = limits.RECORD_QUEUE.value  # records that wait for a beat; only a peer that floods brings so many about
 ENDED = frozenset({StreamState.DONE, StreamState.FAILED})
@@ -143,7 +144,7 @@ class Peer:
             raise PeerError(Code.PROTOCOL, type=kind.name)
         body = decode(known, record.body)
         if kind is Type.PING and isinstance(body, Ping):
-            self._send(Record(Type.PONG, 0, record.body))
+            self._later(Record(Type.PONG, 0, record.body))
         elif isinstance(body, Bye):
             self._end(PeerError(code_of(body.code)) if body.code else None)
         elif kind is not Type.PONG:
@@ -162,19 +163,34 @@ class Peer:
     def _post(self, body: Body, stream: int = 0, *, at_once: bool = False, size: int = 0) -> None:
         """Sends a body now, or at the next beat while the cadence runs."""
         record = Record(TYPES[type(body)], stream, encode_body(body))
-        if at_once or not self._cadence.running:
+        if at_once:
             self._send(record, size)
         else:
+            self._later(record, size)
+
+    def _later(self, record: Record, size: int = 0) -> None:
+        """Sends at the next beat that is free; at once where the cadence rests."""
+        if self._cadence.running:
             self._queue.append(record)
+        else:
+            self._send(record, size)
 
     def _send(self, record: Record, size: int = 0) -> None:
+        """Sends now. Whatever leaves while the cadence runs has at least its size."""
         assert self._sending is not None
-        sealed = self._sending.encrypt_with_ad(b"", encode_record(record, size))
+        least = self._cadence.beat.size if self._cadence.running else 0
+        sealed = self._sending.encrypt_with_ad(b"", encode_record(record, max(size, least)))
         self._out.append(bytes([Frame.RECORD]) + sealed)
 
     def _time_passed(self) -> None:
         if self._cadence.due(self.now):
-            self._send(self._next_record() or Record(Type.PAD, 0, b""), self._cadence.beat.size)
+            self._send(self._next_record() or PAD)
+
+    def more(self, now: float) -> bool:
+        """For a driver whose send queue has room: sends one record ahead of its beat where the class goes at full
+        rate and one is full. True if it did.
+        """
+        return False
 
     def _next_record(self) -> Record | None:
         """What leaves at this beat: what waits in order, else a filler."""

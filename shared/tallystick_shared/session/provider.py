@@ -32,7 +32,7 @@ from tallystick_shared.messages import (
 )
 from tallystick_shared.money import Account, Price
 from tallystick_shared.profile import answer_digest
-from tallystick_shared.records import ALONE, HEADER, LOW_LATENCY, Frame, Record, Type
+from tallystick_shared.records import ALONE, HEADER, Frame, Record, Type
 from tallystick_shared.voucher import NOTHING, Payment, Receipt, Signed
 
 from .events import (
@@ -49,16 +49,16 @@ from .events import (
 )
 from .greeting import ProviderIdentity, check_auth, pack_info, read_hello, write_answer
 from .guest import GuestStream, check_open
-from .peer import Peer, forget_ended
+from .peer import PAD, Peer, forget_ended
 from .provider_stream import ProviderStream
-from .shape import LOW_LATENCY as FAST
-from .shape import TEXT, Cadence, padded_count
+from .shape import TEXT, Cadence, Shape, Tail, shape_of
 from .tables import LIVE, PROVIDER_CONNECTION, PROVIDER_STREAM, ConnectionState, StreamState, advance
 
 MAX_BACKLOG = limits.AUTH_BACKLOG.value
 MAX_STREAMS = limits.STREAMS.value
 PAUSE_LIMIT = limits.PAUSE.value
 DATA_OVERHEAD = 20
+AUTH_OK_RECORD = 512  # its length tells nothing of what was signed before
 PUT_OFF_LIMIT = 2
 
 
@@ -76,6 +76,8 @@ class ProviderSession(Peer):
 
     def __init__(self, crypto: Crypto, identity: ProviderIdentity, wall: int) -> None:
         super().__init__(crypto, TEXT.down)
+        self.shape = TEXT
+        """The class of the traffic, by the last service that was asked for."""
         self.identity = identity
         self.account = Account(cap=0, window=0)
         self.channel_id = b""
@@ -84,9 +86,9 @@ class ProviderSession(Peer):
         self._wall = wall
         self._payment: Payment | None = None
         self._backlog: list[bytes] = []
-        self._tail = 0
+        self._tail = Tail()
         self._put_off = 0
-        self._alone = False
+        self._flags = 0
         self._guest: GuestStream | None = None
 
     # -- handshake and AUTH
@@ -115,16 +117,15 @@ class ProviderSession(Peer):
         info = ServerInfo(self._wall, MAX_STREAMS, MAX_INPUT, me.price_epoch)
         self._out.append(bytes([Frame.HANDSHAKE]) + write_answer(self.crypto, greeted, pack_info(info)))
         self._start_transport(greeted.noise)
-        if hello.flags & LOW_LATENCY:
-            self._cadence = Cadence(FAST.down)
-        self._alone = bool(hello.flags & ALONE)
+        self._flags = hello.flags
+        self._take_shape(shape_of(hello.flags, ""))
         self.state = ConnectionState.KEYED
         self._events.append(Keyed(self.handshake_hash))
 
     def _auth(self, body: Auth) -> None:
         config, self._payment = check_auth(self.crypto, self.identity, self.handshake_hash, body, self._wall)
         self.channel_id = self._payment.channel_id
-        self._events.append(AuthOffered(self.channel_id, config, len(body.proof), body, self._alone))
+        self._events.append(AuthOffered(self.channel_id, config, len(body.proof), body, bool(self._flags & ALONE)))
 
     def accept_auth(self, account: Account, highest: Signed) -> None:
         """The channel is good: `account` is the node's one ledger for it, `highest` the best voucher on disk.
@@ -141,7 +142,8 @@ class ProviderSession(Peer):
                 amount_bytes(account.owed),
                 amount_bytes(account.window),
                 self.identity.price_epoch,
-            )
+            ),
+            size=AUTH_OK_RECORD,
         )
         backlog, self._backlog = self._backlog, []
         for message in backlog:
@@ -189,8 +191,12 @@ class ProviderSession(Peer):
     def _open(self, number: int, body: Open) -> None:
         price = Price(amount_int(body.price_in), amount_int(body.price_out))
         self.streams[number] = ProviderStream(body, price)
+        fits = self._take_shape(shape_of(self._flags, body.service))
         self._cadence.start(self.now)
-        self._tail = 0
+        self._tail.clear()
+        if not fits:
+            self.fail(number, PeerError(Code.OTHER_TRAFFIC), retry_after_ms=1000)
+            return
         if sum(other.state in LIVE for other in self.streams.values()) > MAX_STREAMS:
             self.fail(number, PeerError(Code.TOO_MANY_STREAMS), retry_after_ms=1000)
             return
@@ -199,6 +205,14 @@ class ProviderSession(Peer):
             return
         digest = hashlib.blake2s(encode_body(body)).digest()
         self._events.append(RequestOffered(number, body, digest))
+
+    def _take_shape(self, shape: Shape) -> bool:
+        """False while the cadence of another class runs."""
+        if shape is not self.shape:
+            if self._cadence.running:
+                return False
+            self.shape, self._cadence = shape, Cadence(shape.down)
+        return True
 
     def _in_use(self, number: int, request_id: bytes) -> bool:
         """Is this request under way, on another stream here or on another connection of the channel?"""
@@ -354,12 +368,29 @@ class ProviderSession(Peer):
         self._put_off = 0
         return super()._next_record()
 
-    def _filler(self) -> Record | None:
-        """The next DATA of a stream that has some and is allowed to send it, or an END; streams take turns."""
+    def more(self, now: float) -> bool:
+        """At full rate: what is full, an END, and the padding. Acknowledgements and fillers keep their beat."""
+        self.now = now
+        if self.closed or not self.shape.full_rate or not self._cadence.running:
+            return False
+        waiting = any(record.type != Type.VOUCHER_OK for record in self._queue)
+        record = self._queue.popleft() if waiting else self._filler(full=True)
+        if record is None and self._tail.room(self._cadence.count):
+            record = PAD
+        if record is None:
+            return False
+        self._cadence.early(now)
+        self._send(record)
+        return True
+
+    def _filler(self, *, full: bool = False) -> Record | None:
+        """The next DATA of a stream that has some and is allowed to send it, or an END; streams take turns. `full`:
+        only DATA that fills its record or is the last.
+        """
         for number, held in list(self.streams.items()):
-            if not held.started:
-                continue
             room = self._cadence.beat.size - HEADER.size - DATA_OVERHEAD
+            if not held.started or (full and not held.fills(room)):
+                continue
             data = held.next_data(room, self.account)
             record = Record(Type.DATA, number, data) if data is not None else None
             if record is None and held.finish and not held.pending:
@@ -435,13 +466,13 @@ class ProviderSession(Peer):
         )
         held.input = bytearray()
         if not any(other.state in LIVE for other in self.streams.values()):
-            self._tail = padded_count(self._cadence.count + 1)
+            self._tail.begin(self._cadence.count, self.shape.farewell, self.now)
         forget_ended(self.streams, number)
 
     def _end_tail(self) -> None:
-        if self._tail and self._cadence.count >= self._tail and not self._queue:
+        count, owing = self._cadence.count, self.account.credit > 0
+        if self._tail.over(count, self.now, waiting=bool(self._queue), owing=owing):
             self._cadence.stop()
-            self._tail = 0
 
     def _end(self, error: TallystickError | None) -> None:
         """Whatever ran is settled, so that the account keeps what was delivered after the connection is gone."""

@@ -66,6 +66,17 @@ class ProviderStream:
         self.queued_units += units
         self.pending.append((data, self.queued_units, kind))
 
+    def fills(self, room: int) -> bool:
+        """True where what waits fills a record of `room` bytes, or no more will come."""
+        if self.finish:
+            return True
+        size = 0
+        for data, _, _ in self.pending:
+            size += len(data)
+            if size >= room:
+                return True
+        return False
+
     def next_data(self, room: int, account: Account) -> bytes | None:
         """The body of the next DATA, at most `room` bytes of output, as far as the account allows; None for none."""
         data, units, kind = bytearray(), self.units, None

@@ -1,0 +1,70 @@
+"""What a provider can be asked for, as data: each service's units, the shape of its traffic, and what bounds its count.
+
+The transport carries any service; it looks here only for the class of traffic (section 6 of the protocol), which an
+eavesdropper sees anyway, and for the fewest bytes that an output unit may have, so that nobody is charged for more
+than what arrived. Both go by the service that was asked for, never by a label that the provider chose. A service that
+is not in the table is treated as text: the steadiest class, the tightest bound.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from .records import LOW_LATENCY, RICH
+
+
+class Traffic(Enum):
+    """Classes of traffic, by what comes down. `session.shape` has their beats."""
+
+    TEXT = "text"
+    RICH = "rich text"
+    BULK = "bulk"
+    LOW_LATENCY = "low latency"
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service: its name in OPEN, what an input and an output unit is, its traffic, and the bound of its count:
+    output units × `least` never exceed the bytes received + `slack`.
+    """
+
+    name: str
+    input_unit: str
+    output_unit: str
+    traffic: Traffic
+    least: int
+    slack: int
+
+    def plausible(self, units: int, size: int) -> bool:
+        """May so many output units stand for `size` bytes of output? Rule 4 of section 5."""
+        return units * self.least <= size + self.slack
+
+
+CHAT = Service("chat", "token", "token", Traffic.TEXT, 1, 16)
+COMPLETION = Service("completion", "token", "token", Traffic.TEXT, 1, 16)
+TRANSCRIPTIONS = Service("audio.transcriptions", "second", "token", Traffic.TEXT, 1, 16)
+SPEECH = Service("audio.speech", "byte", "second", Traffic.BULK, 500, 500)  # speech codecs go down to 4 kbit/s
+EMBEDDINGS = Service("embeddings", "token", "vector", Traffic.BULK, 64, 0)  # 512 dimensions of a bit each
+IMAGES = Service("images", "byte", "image", Traffic.BULK, 64, 0)
+
+SERVICES: dict[str, Service] = {
+    service.name: service for service in (CHAT, COMPLETION, TRANSCRIPTIONS, SPEECH, EMBEDDINGS, IMAGES)
+}
+
+
+def service_of(name: str) -> Service:
+    """The row of a service; an unknown one is treated like text."""
+    return SERVICES.get(name, CHAT)
+
+
+def traffic_of(flags: int, name: str) -> Traffic:
+    """The class of a connection while it serves this: by the service, and among texts by what the user chose in
+    HELLO. Both ends know flags and name, so nothing is sent for it.
+    """
+    traffic = service_of(name).traffic
+    if traffic is not Traffic.TEXT:
+        return traffic
+    if flags & RICH:
+        return Traffic.RICH
+    return Traffic.LOW_LATENCY if flags & LOW_LATENCY else Traffic.TEXT
