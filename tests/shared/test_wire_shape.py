@@ -156,7 +156,7 @@ def test_late_ticks_bring_no_bursts_and_no_other_sizes(crypto):
         for side in (pair.client, pair.provider):
             side.tick(pair.now)
         pair.settle()
-    down = [seen for seen in pair.heard("provider")]
+    down = pair.heard("provider")
     assert len(down) == len({seen.at for seen in down}) <= 5
     assert {seen.size for seen in down} == {TEXT.down.size + OVERHEAD}
 
