@@ -1,8 +1,4 @@
-"""uvicorn, with the limits that it lacks.
-
-uvicorn leaves a socket that never finishes its request headers open for ever; here a header deadline, absolute from
-the connection's first moment, cuts it. Signals are not uvicorn's business: the process drains first.
-"""
+"""The listeners: uvicorn with guarded protocols. Signals are not its business: the process drains first."""
 
 from __future__ import annotations
 
@@ -14,42 +10,12 @@ from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from tallystick_shared import limits
 from tallystick_shared.errors import Code, LocalError
 from tallystick_shared.records import MAX_MESSAGE
 
-HEADER_DEADLINE = limits.HEADER_DEADLINE.value
-
-
-class DeadlineConfig(uvicorn.Config):
-    """uvicorn's, with the seconds within which a first request must be complete."""
-
-    header_deadline = HEADER_DEADLINE
-
-
-class DeadlineProtocol(H11Protocol):
-    """HTTP/1.1 whose first request must be complete in four seconds. An upgraded WebSocket has a protocol of its own
-    by then.
-    """
-
-    _deadline: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)  # type: ignore[arg-type]
-        assert isinstance(self.config, DeadlineConfig)
-        self._deadline = self.loop.call_later(self.config.header_deadline, self._cut)
-
-    def _cut(self) -> None:
-        # `scope` is set when the headers are complete; a WebSocket has left this protocol.
-        if getattr(self, "scope", None) is None and self.transport.get_protocol() is self:
-            self.transport.abort()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-        super().connection_lost(exc)
+from .node.gate import Gate
+from .wires import HEADER_DEADLINE, GuardedConfig, GuardedHttp, GuardedWebSocket
 
 
 class Server(uvicorn.Server):
@@ -60,10 +26,10 @@ class Server(uvicorn.Server):
         yield
 
 
-def _config(app: ASGIApp, header_deadline: float, **options: Any) -> DeadlineConfig:
-    config = DeadlineConfig(
+def _config(app: ASGIApp, header_deadline: float, gate: Gate | None, **options: Any) -> GuardedConfig:
+    config = GuardedConfig(
         app,
-        http=DeadlineProtocol,
+        http=GuardedHttp,
         lifespan="off",
         log_config=None,
         access_log=False,
@@ -75,7 +41,7 @@ def _config(app: ASGIApp, header_deadline: float, **options: Any) -> DeadlineCon
         timeout_graceful_shutdown=3,
         **options,
     )
-    config.header_deadline = header_deadline
+    config.header_deadline, config.gate = header_deadline, gate
     return config
 
 
@@ -83,9 +49,16 @@ class Listener:
     """A bound socket and its server. `port` is the real one, also where 0 was asked for."""
 
     def __init__(
-        self, app: ASGIApp, host: str, port: int, *, websocket: bool, header_deadline: float = HEADER_DEADLINE
+        self,
+        app: ASGIApp,
+        host: str,
+        port: int,
+        *,
+        websocket: bool,
+        header_deadline: float = HEADER_DEADLINE,
+        gate: Gate | None = None,
     ) -> None:
-        """Raises LocalError BAD_SETTINGS where the port is taken."""
+        """`gate` counts every socket from its first moment. Raises LocalError BAD_SETTINGS where the port is taken."""
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
             self._socket = socket.create_server((host, port), family=family, backlog=256)
@@ -96,15 +69,13 @@ class Listener:
         options: dict[str, Any] = {"ws": "none"}
         if websocket:
             options = {
-                "ws": "websockets-sansio",
+                "ws": GuardedWebSocket,
                 "ws_max_size": MAX_MESSAGE,
-                "ws_max_queue": 16,
                 "ws_per_message_deflate": False,
                 "ws_ping_interval": 20,
                 "ws_ping_timeout": 20,
-                "limit_concurrency": 4096,
             }
-        self._server = Server(_config(app, header_deadline, **options))
+        self._server = Server(_config(app, header_deadline, gate, **options))
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:

@@ -98,6 +98,9 @@ class ListenSettings(Section):
     unauthenticated: int = Field(limits.STRANGERS.value, ge=1)
     unauthenticated_per_address: int = Field(limits.STRANGERS_PER_ADDRESS.value, ge=1)
     unauthenticated_per_neighbourhood: int = Field(limits.STRANGERS_PER_NEIGHBOURHOOD.value, ge=1)
+    handshakes: float = Field(limits.HANDSHAKES.value, ge=1, description="handshakes a second, in all")
+    handshakes_per_address: float = Field(limits.HANDSHAKES_PER_ADDRESS.value, gt=0)
+    handshake_burst: int = Field(limits.HANDSHAKE_BURST.value, ge=1)
     connections_per_channel: int = Field(limits.CONNECTIONS_PER_CHANNEL.value, ge=1)
 
 

@@ -13,7 +13,7 @@ from tallystick_shared.errors import Code, LocalError
 from .app import page_app, public_app
 from .crypto import NativeCrypto
 from .engines import Engine, open_engine
-from .node.assemble import Running
+from .node.assemble import Running, gate_rules
 from .node.gate import Gate
 from .node.service import Node
 from .node.switchboard import Name, Switchboard
@@ -35,10 +35,7 @@ class Up:
         self.engine: Engine | None = None
         self.public: Listener | None = None
         self.page: Listener | None = None
-        listen = settings.listen
-        self._gate = Gate(
-            listen.unauthenticated_per_address, listen.unauthenticated, listen.unauthenticated_per_neighbourhood
-        )
+        self._gate = Gate(gate_rules(settings.listen))
         self.places = [Place(one, self.crypto, self._gate, self._free) for one in settings.places()]
         self._switchboard = Switchboard(lambda: self.nodes, self._absent, self._gate)
         self._supervisors: list[asyncio.Task[None]] = []
@@ -89,7 +86,7 @@ class Up:
             return
         listen = settings.listen
         app = public_app(lambda: self._switchboard if self.nodes else None)
-        self.public = Listener(app, listen.host, listen.port, websocket=True)
+        self.public = Listener(app, listen.host, listen.port, websocket=True, gate=self._gate)
         self.public.start()
         engine = self.engine = await open_engine(settings.engine.kind, settings.engine.options, settings.data_dir)
         await asyncio.gather(*(place.try_look(engine) for place in self.places))

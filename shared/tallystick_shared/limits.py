@@ -141,13 +141,16 @@ STREAMS = Limit("streams", "streams of a connection", 8, "streams", "the stream 
 PAUSE = Limit("pause", "a stream waits for a voucher", 5.0, "s", "it ends as `interrupted`")
 MESSAGE = Limit("message", "a WebSocket message", 16_448, "B", _END, Code.TOO_LARGE)
 FRAMES = Limit("frames", "frames of one WebSocket message", 16, "frames", _CUT)
+MESSAGES_AT_ONCE = Limit("messages_at_once", "WebSocket messages that came and are not read", 1024, "messages", _CUT)
+CONTROL_FRAMES = Limit("control_frames", "WebSocket PING and PONG, after the first sixteen", 1.0, "1/s", _CUT)
+CONTROL_BURST = Limit("control_burst", "such frames at once", 16, "frames", _CUT)
 PROMPT = Limit("prompt", "the input of a request", MIB, "B", _END, Code.BAD_MESSAGE)
 PARAMS = Limit("params", "the parameters of a request", 8 * KIB, "B", _END, Code.BAD_MESSAGE)
 SEND_QUEUE = Limit("send_queue", "what waits for a client that does not read", 256 * KIB, "B", _CUT)
 RECORD_QUEUE = Limit("record_queue", "records that wait for their beat", 256, "records", _END, Code.TOO_LARGE)
 IDLE = Limit("idle", "silence of a client; PAD, PING and PONG break none", 600.0, "s", _END, Code.TIMED_OUT)
 SESSION = Limit("session", "a connection's life", 3600.0, "s", _END, Code.TIMED_OUT)
-FAREWELL = Limit("farewell", "from the end of a connection to the end of its socket", 2.0, "s", _CUT)
+FAREWELL = Limit("farewell", "from the end of a connection to that of its socket, without a byte read", 2.0, "s", _CUT)
 
 LIMITS: tuple[Limit[int] | Limit[float], ...] = (
     HEADER_DEADLINE,
@@ -169,6 +172,9 @@ LIMITS: tuple[Limit[int] | Limit[float], ...] = (
     PAUSE,
     MESSAGE,
     FRAMES,
+    MESSAGES_AT_ONCE,
+    CONTROL_FRAMES,
+    CONTROL_BURST,
     PROMPT,
     PARAMS,
     SEND_QUEUE,

@@ -164,7 +164,7 @@ async def test_deposits_that_a_reorganisation_takes_back_cost_no_more_than_the_b
     world: World, confirmations: int
 ) -> None:
     """Three rich deposits in the newest blocks are served as far as they go; then their payer brings about a longer
-    chain without them. All they ever got, together, is the budget. The control believes the newest block: it loses more.
+    chain without them. All they ever got is the budget. The control believes the newest block, and loses more.
     """
     money = {"confirmations": confirmations, "unconfirmed": STEP}
     async with serving(world, money=money, offer={"window": WINDOW}, engine={"options": {"rate": 2000.0}}) as provider:

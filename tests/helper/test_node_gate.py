@@ -5,14 +5,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallystick_helper.node.gate import Gate, Stranger, groups_of
-
-
-def test_groups() -> None:
-    assert groups_of("192.0.2.7") == ("192.0.2.7/32", "192.0.2.0/24")
-    assert groups_of("2001:db8:1:2:3::4") == ("2001:db8:1:2::/64", "2001:db8:1::/48")
-    assert groups_of("::ffff:192.0.2.7") == groups_of("192.0.2.7")
-    assert groups_of("") == ("", "/")
+from tallystick_helper.node.gate import Gate, GateRules, Stranger
+from tallystick_helper.node.rates import Rate
+from tallystick_shared.errors import Code
+from tests.shared.tools import refused
 
 
 class Door:
@@ -24,7 +20,7 @@ class Door:
 
 
 def test_the_oldest_of_an_address_goes() -> None:
-    door = Door(Gate(per_address=2))
+    door = Door(Gate(GateRules(per_address=2)))
     for name in "abc":
         door.enter("192.0.2.1", name)
     door.enter("192.0.2.2", "other")
@@ -33,7 +29,7 @@ def test_the_oldest_of_an_address_goes() -> None:
 
 
 def test_a_neighbourhood_and_the_whole_have_limits() -> None:
-    door = Door(Gate(per_address=8, total=3, per_neighbourhood=2))
+    door = Door(Gate(GateRules(per_address=8, total=3, per_neighbourhood=2)))
     for number in range(3):
         door.enter(f"192.0.2.{number}")
     assert door.evicted == ["192.0.2.0"]
@@ -43,7 +39,7 @@ def test_a_neighbourhood_and_the_whole_have_limits() -> None:
 
 
 def test_whoever_left_leaves_room() -> None:
-    door = Door(Gate(per_address=1))
+    door = Door(Gate(GateRules(per_address=1)))
     first = door.enter("192.0.2.1")
     door.gate.leave(first)
     door.gate.leave(first)
@@ -53,7 +49,7 @@ def test_whoever_left_leaves_room() -> None:
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 30)), max_size=200))
 def test_no_limit_is_ever_passed(steps: list[tuple[bool, int]]) -> None:
-    gate, inside = Gate(per_address=2, total=9, per_neighbourhood=4), list[Stranger]()
+    gate, inside = Gate(GateRules(per_address=2, total=9, per_neighbourhood=4)), list[Stranger]()
     for enters, number in steps:
         if enters:
             address = f"10.0.{number % 5}.{number}"
@@ -71,3 +67,30 @@ def test_no_limit_is_ever_passed(steps: list[tuple[bool, int]]) -> None:
         assert counts == gate._counts
         assert all(count <= 2 for group, count in counts.items() if group.endswith("/32"))
         assert all(count <= 4 for group, count in counts.items() if group.endswith("/24"))
+
+
+def test_the_newest_never_goes() -> None:
+    """Whoever holds every place is driven out by whoever comes."""
+    door = Door(Gate())
+    for number in range(1000):
+        door.enter(f"{number % 250}.0.{number // 250}.1", str(number))
+    assert len(door.gate) == 256
+    assert door.evicted == [str(number) for number in range(1000 - 256)]
+
+
+def test_handshakes_of_an_address_and_in_all() -> None:
+    now = 0.0
+    gate = Gate(GateRules(handshakes=Rate(10, 2.0), handshakes_total=Rate(15, 15.0)), lambda: now)
+    for _ in range(10):
+        gate.shake("192.0.2.1")
+    with refused(Code.TOO_MANY_CONNECTIONS):
+        gate.shake("192.0.2.1")
+    for number in range(5):
+        gate.shake(f"198.51.100.{number}")
+    with refused(Code.TOO_MANY_CONNECTIONS):
+        gate.shake("203.0.113.1")
+    now = 1.0
+    gate.shake("192.0.2.1")
+    gate.shake("192.0.2.1")
+    with refused(Code.TOO_MANY_CONNECTIONS):
+        gate.shake("192.0.2.1")

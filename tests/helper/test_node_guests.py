@@ -15,7 +15,8 @@ from tallystick_helper.dial import NativeHost
 from tallystick_helper.guest import NativeGuest
 from tallystick_helper.ledger import Ledger
 from tallystick_helper.node.connection import Connection
-from tallystick_helper.node.guests import LIMITS, GuestLimit, Guests, Meter, Rate
+from tallystick_helper.node.guests import LIMITS, Guests
+from tallystick_helper.node.rates import Meter, Rate
 from tallystick_shared import recovery, snapshot
 from tallystick_shared.errors import Code, PeerError
 from tallystick_shared.guest import fetch
@@ -38,47 +39,6 @@ class Clock:
         return self.now
 
 
-LIMIT = GuestLimit(10**6, 5.0, Rate(3, 0.5), Rate(5, 1.0))
-
-
-def test_so_many_for_one_address_and_more_after_a_while() -> None:
-    clock = Clock()
-    meter = Meter(LIMIT, clock)
-    for _ in range(3):
-        meter.take("192.0.2.1")
-    with refused(Code.BUSY):
-        meter.take("192.0.2.1")
-    meter.take("192.0.2.2")
-    clock.now += 2
-    meter.take("192.0.2.1")
-    with refused(Code.BUSY):
-        meter.take("192.0.2.1")
-
-
-def test_so_many_in_all() -> None:
-    clock = Clock()
-    meter = Meter(LIMIT, clock)
-    for number in range(5):
-        meter.take(f"192.0.2.{number}")
-    with refused(Code.BUSY):
-        meter.take("192.0.2.9")
-    clock.now += 1
-    meter.take("192.0.2.9")
-
-
-def test_a_neighbour_of_the_same_v6_network_counts_as_one() -> None:
-    meter = Meter(LIMIT, Clock())
-    for number in range(3):
-        meter.take(f"2001:db8::{number + 1}")
-    with refused(Code.BUSY):
-        meter.take("2001:db8::9")
-
-
-def test_few_addresses_are_remembered() -> None:
-    meter = Meter(replace(LIMIT, total=Rate(10**9, 1)), Clock())
-    for number in range(5000):
-        meter.take(f"10.0.{number // 256}.{number % 256}")
-    assert len(meter._buckets) <= 4096
 
 
 @pytest.fixture
@@ -157,7 +117,7 @@ async def test_refusals_over_a_real_socket(provider: Serving) -> None:
 async def test_too_many_questions_are_refused_and_paying_goes_on(provider: Serving) -> None:
     await ready(provider)
     assert provider.node.guests is not None
-    provider.node.guests._meters = {snapshot.SERVICE: Meter(LIMIT, Clock())}
+    provider.node.guests._meters = {snapshot.SERVICE: Meter(Rate(3, 0.5), Rate(5, 1.0), Clock())}
     for _ in range(3):
         await ask(provider, snapshot.SERVICE, encode(SnapshotAsk()))
     with refused(Code.BUSY):
@@ -193,6 +153,7 @@ class Deaf:
         self.inbox: asyncio.Queue[bytes | None] = asyncio.Queue()
         self.closed = asyncio.Event()
         self.sent = 0
+        self.stranger = None
         self._flush()
 
     def _flush(self) -> None:
@@ -211,6 +172,9 @@ class Deaf:
             await asyncio.Event().wait()
 
     async def close(self) -> None:
+        self.abort()
+
+    def abort(self) -> None:
         self.closed.set()
         self.inbox.put_nowait(None)
 

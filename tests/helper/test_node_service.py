@@ -582,7 +582,7 @@ async def test_silent_and_old_connections_end(provider: Serving) -> None:
         await conversation.connect()
         (connection,) = provider.node._connections
         if limit == SESSION_LIMIT:
-            connection.heard_at += SESSION_LIMIT
+            connection.session.heard = connection.opened_at + SESSION_LIMIT
         provider.node.sweep(connection.opened_at + limit - 1)
         assert not connection.session.closed
         provider.node.sweep(connection.opened_at + limit + 1)

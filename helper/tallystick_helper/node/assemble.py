@@ -25,9 +25,10 @@ from ..engines import Engine
 from ..guest import NativeGuest
 from ..keys import KeyStore
 from ..ledger import Ledger
-from ..settings import MoneySettings, Settings
-from .gate import Gate
+from ..settings import ListenSettings, MoneySettings, Settings
+from .gate import Gate, GateRules
 from .guests import Guests
+from .rates import Rate
 from .service import Node, NodeParts
 from .till import TillRules
 
@@ -59,6 +60,17 @@ def identity_of(announced: Announcement, keys: KeyStore, crypto: Crypto) -> Prov
 def till_rules(money: MoneySettings) -> TillRules:
     thresholds = {to_bytes(token): amount for token, amount in money.thresholds.items()}
     return TillRules(money.threshold, money.expiry_margin, money.interval, thresholds, money.dust)
+
+
+def gate_rules(listen: ListenSettings) -> GateRules:
+    """How many strangers, and how many handshakes."""
+    return GateRules(
+        listen.unauthenticated_per_address,
+        listen.unauthenticated_per_neighbourhood,
+        listen.unauthenticated,
+        Rate(listen.handshake_burst, listen.handshakes_per_address),
+        Rate(max(1.0, listen.handshakes), listen.handshakes),
+    )
 
 
 @dataclass

@@ -23,11 +23,14 @@ from tallystick_shared.session.events import (
     StreamDone,
     VoucherReceived,
 )
+from tallystick_shared.session.greeting import greets
 from tallystick_shared.session.guest import PIECE
 from tallystick_shared.session.provider import ProviderSession
 from tallystick_shared.session.tables import ConnectionState
 
 from .channel import LiveChannel
+from .farewell import Farewell
+from .gate import Stranger
 from .job import Job
 
 if TYPE_CHECKING:
@@ -40,7 +43,11 @@ log = structlog.get_logger(__name__)
 
 
 class Socket(Protocol):
-    """A WebSocket of binary messages."""
+    """A WebSocket of binary messages. `stranger` is its place at the gate since its first moment; None where it has
+    none yet.
+    """
+
+    stranger: Stranger | None
 
     async def receive(self) -> bytes | None:
         """The next message; None once it is closed."""
@@ -51,6 +58,9 @@ class Socket(Protocol):
     async def close(self) -> None:
         """Closes. May be called twice."""
 
+    def abort(self) -> None:
+        """Cuts it at once, without a goodbye: `receive` gives None. May be called at any time."""
+
 
 class Connection:
     """Drives one session until its socket closes."""
@@ -59,8 +69,7 @@ class Connection:
         self.node = node
         self.session = ProviderSession(node.crypto, node.identity, node.now())
         self.channel: LiveChannel | None = None
-        self.heard_at = node.ticker.now()
-        self.opened_at = self.heard_at
+        self.opened_at = node.ticker.now()
         self.idle = asyncio.Event()
         """Set while no request is under way."""
         self.idle.set()
@@ -70,6 +79,7 @@ class Connection:
         self._patience = max(0.0, AUTH_DEADLINE - waited)
         self._queue: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._queued = 0
+        self._farewell = Farewell(lambda: self._queued, self._sever)
         self._drained = asyncio.Event()
         self._jobs: dict[int, Job] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -93,7 +103,8 @@ class Connection:
         """Reads until the socket or the session ends; then everything that ran is stopped and what is owed is
         stored.
         """
-        stranger = self.node.gate.enter(self._address, lambda: self.end(PeerError(Code.TOO_MANY_CONNECTIONS)))
+        stranger = self._socket.stranger or self.node.gate.enter(self._address, self._evict)
+        stranger.evict = self._evict
         deadline = asyncio.get_running_loop().call_later(self._patience, self._too_late)
         self._writer = asyncio.create_task(self._write())
         try:
@@ -101,20 +112,45 @@ class Connection:
                 message = await self._socket.receive()
                 if message is None:
                     break
-                self.heard_at = self.node.ticker.now()
-                self.session.receive(message, self.heard_at)
+                self._take(message)
                 self.pump()
                 if self._authing is not None:
                     deadline.cancel()
                     await asyncio.wait([self._authing])
                     self._authing = None
-                    self.node.gate.leave(stranger)
+                    if self.channel is not None:
+                        self.node.gate.leave(stranger)
         finally:
             deadline.cancel()
-            self.node.gate.leave(stranger)
+            if self._socket.stranger is None:
+                self.node.gate.leave(stranger)
             self.session.lost()
             self.pump()
             await self._wind_up(self._writer)
+
+    def _take(self, message: bytes) -> None:
+        """What is cheap to see is seen before a handshake is counted, and that before any of it is done."""
+        if self.session.state is ConnectionState.NEW and greets(self.node.identity, message):
+            try:
+                self.node.gate.shake(self._address)
+            except PeerError as error:
+                self.session.turn_away(error)
+                return
+        self.session.receive(message, self.node.ticker.now())
+
+    @property
+    def heard_at(self) -> float:
+        """When the client last said anything, by the ticker's clock; PAD, PING and PONG are nothing."""
+        return max(self.opened_at, self.session.heard)
+
+    @property
+    def working(self) -> bool:
+        """Does the engine work for it, or has work for it in its queue? Then nothing needs to be said."""
+        return any(job.given for job in self._jobs.values())
+
+    def _evict(self) -> None:
+        """Its place is needed by somebody else."""
+        self.end(PeerError(Code.TOO_MANY_CONNECTIONS))
 
     async def _wind_up(self, writer: asyncio.Task[None]) -> None:
         self.node.ticker.want(self, None)
@@ -133,9 +169,9 @@ class Connection:
     async def _write(self) -> None:
         try:
             while (message := await self._queue.get()) is not None:
+                await self._socket.send(message)
                 self._queued -= len(message)
                 self._drained.set()
-                await self._socket.send(message)
         except OSError:
             # What the peer sent before it went, vouchers above all, is read first; then `receive` tells the same.
             return
@@ -174,16 +210,27 @@ class Connection:
         if self._queued > SEND_QUEUE:
             self._cut()
         if self.session.closed:
-            self.node.ticker.want(self, None)
-            self._queue.put_nowait(None)
-            self._drained.set()
+            self._over()
         else:
             self.node.ticker.want(self, self.session.next_deadline())
 
-    def _cut(self) -> None:
-        """Ends the connection without a goodbye: the peer does not read, so none would reach it."""
+    def _over(self) -> None:
+        """What is left to say leaves; what only this connection waited for is not waited for any more."""
+        self.node.ticker.want(self, None)
+        self._queue.put_nowait(None)
+        self._drained.set()
+        if self._authing is not None:
+            self._authing.cancel()
+        self._farewell.begin()
+
+    def _sever(self) -> None:
+        self._socket.abort()
         if self._writer is not None:
             self._writer.cancel()
+
+    def _cut(self) -> None:
+        """Ends the connection without a goodbye: the peer does not read, so none would reach it."""
+        self._sever()
         if not self.session.closed:
             self.session.lost(PeerError(Code.TIMED_OUT))
             self.pump()
@@ -196,6 +243,7 @@ class Connection:
     def end(self, error: TallystickError) -> None:
         """Ends the connection, told to the client only where it has a key."""
         if self.session.state is ConnectionState.NEW:
+            self._socket.abort()
             self.session.lost(error)
             self.pump()
         else:

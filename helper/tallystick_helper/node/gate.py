@@ -1,50 +1,57 @@
-"""How many strangers may be connected: per address, per neighbourhood, in all.
+"""How many strangers may be connected, and how many may shake hands: per address, per neighbourhood, in all.
 
-A connection is a stranger until its channel is accepted. Where there is no room the oldest stranger of that group
-goes, never the newest, so that somebody who holds sockets open cannot keep others out.
+A connection is a stranger from its first moment, when it is no more than a TCP socket, until its channel is accepted or
+its socket is gone. Where there is no room the oldest stranger of that group goes, never the newest, so that somebody
+who holds sockets open cannot keep others out.
 """
 
 from __future__ import annotations
 
-import ipaddress
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from tallystick_shared import limits
+from tallystick_shared.errors import Code
+
+from .addresses import groups_of
+from .rates import Meter, Rate
+
+OF_ONE = Rate(limits.HANDSHAKE_BURST.value, limits.HANDSHAKES_PER_ADDRESS.value)
+OF_ALL = Rate(limits.HANDSHAKES.value, limits.HANDSHAKES.value)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Stranger:
-    """A connection without a channel; `evict` ends it."""
+    """A connection without a channel; `evict` ends it, as whoever holds it now would."""
 
     groups: tuple[str, ...]
     evict: Callable[[], None]
 
 
-def groups_of(address: str) -> tuple[str, str]:
-    """The group of an address (IPv4, or /64) and its neighbourhood (/24, or /48)."""
-    try:
-        ip = ipaddress.ip_address(address)
-    except ValueError:
-        return (address, address + "/")
-    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped:
-        ip = ip.ipv4_mapped
-    near, wide = (32, 24) if ip.version == 4 else (64, 48)
-    return tuple(str(ipaddress.ip_network(f"{ip}/{bits}", strict=False)) for bits in (near, wide))  # type: ignore[return-value]
+@dataclass(frozen=True)
+class GateRules:
+    """How many strangers for each address (IPv4, or /64), each neighbourhood (/24, or /48) and in all; how many
+    handshakes for each address and in all.
+    """
+
+    per_address: int = limits.STRANGERS_PER_ADDRESS.value
+    per_neighbourhood: int = limits.STRANGERS_PER_NEIGHBOURHOOD.value
+    total: int = limits.STRANGERS.value
+    handshakes: Rate = OF_ONE
+    handshakes_total: Rate = OF_ALL
 
 
 class Gate:
-    """Counts strangers."""
+    """Counts strangers and their handshakes."""
 
-    def __init__(
-        self,
-        per_address: int = limits.STRANGERS_PER_ADDRESS.value,
-        total: int = limits.STRANGERS.value,
-        per_neighbourhood: int = limits.STRANGERS_PER_NEIGHBOURHOOD.value,
-    ) -> None:
-        self._limits = (per_address, per_neighbourhood, total)
+    def __init__(self, rules: GateRules | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        """`clock`: seconds, never going back."""
+        rules = rules or GateRules()
+        self._limits = (rules.per_address, rules.per_neighbourhood, rules.total)
         self._strangers: dict[Stranger, None] = {}
         self._counts: dict[str, int] = {}
+        self._handshakes = Meter(rules.handshakes, rules.handshakes_total, clock, Code.TOO_MANY_CONNECTIONS)
 
     def __len__(self) -> int:
         return len(self._strangers)
@@ -71,3 +78,7 @@ class Gate:
             self._counts[group] -= 1
             if not self._counts[group]:
                 del self._counts[group]
+
+    def shake(self, address: str) -> None:
+        """One more handshake, before its cost is borne. Raises PeerError TOO_MANY_CONNECTIONS."""
+        self._handshakes.take(address)

@@ -15,17 +15,7 @@ from tallystick_shared.snapshot import SnapshotAsk
 
 from ..chain.market_index import MarketIndex
 from ..chain.opened import OpenedIndex
-from .gate import groups_of
-
-REMEMBERED = 4096
-
-
-@dataclass(frozen=True)
-class Rate:
-    """`burst` answers at once, then `per_second` of them."""
-
-    burst: float
-    per_second: float
+from .rates import Meter, Rate
 
 
 @dataclass(frozen=True)
@@ -44,31 +34,6 @@ LIMITS = {
 }
 
 
-class Meter:
-    """Token buckets, one for each address that asked lately and one for all."""
-
-    def __init__(self, limit: GuestLimit, clock: Callable[[], float]) -> None:
-        self._limit, self._clock = limit, clock
-        self._buckets: dict[str, tuple[float, float]] = {}
-
-    def take(self, address: str) -> None:
-        """Counts one answer. Raises PeerError BUSY where there were too many; then it is not counted."""
-        group, now = groups_of(address)[0], self._clock()
-        wanted = ((group, self._limit.address), ("all", self._limit.total))
-        left = [(name, self._left(name, rate, now) - 1) for name, rate in wanted]
-        if min(tokens for _, tokens in left) < 0:
-            raise PeerError(Code.BUSY)
-        for name, tokens in left:
-            self._buckets.pop(name, None)
-            self._buckets[name] = (tokens, now)
-        while len(self._buckets) > REMEMBERED:
-            del self._buckets[next(iter(self._buckets))]
-
-    def _left(self, name: str, rate: Rate, now: float) -> float:
-        tokens, since = self._buckets.get(name, (rate.burst, now))
-        return min(rate.burst, tokens + (now - since) * rate.per_second)
-
-
 class Guests:
     """The services, over the node's two indices."""
 
@@ -82,7 +47,7 @@ class Guests:
         """`clock`: seconds, never going back."""
         self._market, self._opened = market, opened
         self.limits = limits or LIMITS
-        self._meters = {service: Meter(limit, clock) for service, limit in self.limits.items()}
+        self._meters = {service: Meter(limit.address, limit.total, clock) for service, limit in self.limits.items()}
 
     async def answer(self, service: str, params: bytes, address: str) -> bytes:
         """Raises PeerError: UNKNOWN_SERVICE, BUSY, BAD_MESSAGE, TOO_LARGE."""

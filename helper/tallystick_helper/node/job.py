@@ -37,6 +37,11 @@ class Job:
         self._stopped = False
         self.task = loop.create_task(self._drive())
 
+    @property
+    def given(self) -> bool:
+        """Is its whole input here?"""
+        return self._input.done()
+
     def give_input(self, data: bytes) -> None:
         """The whole input is here."""
         if not self._input.done():

@@ -191,7 +191,8 @@ class Node:
     def sweep(self, now: float) -> None:
         """Ends connections that are silent or old; `now` by the ticker's clock."""
         for connection in list(self._connections):
-            if now - connection.heard_at > IDLE_LIMIT or now - connection.opened_at > SESSION_LIMIT:
+            idle = now - connection.heard_at > IDLE_LIMIT and not connection.working
+            if idle or now - connection.opened_at > SESSION_LIMIT:
                 connection.end(PeerError(Code.TIMED_OUT))
 
     async def drain(self, patience: float = 5.0) -> None:

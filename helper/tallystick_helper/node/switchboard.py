@@ -54,12 +54,15 @@ class Switchboard:
     async def _first_message(self, socket: Socket, address: str) -> bytes | None:
         """None where it does not come in time, or its sender has to make room. Until then it counts as a stranger."""
         receiving = asyncio.ensure_future(socket.receive())
-        stranger = self._gate.enter(address, lambda: _cancel(receiving))
+        stranger = socket.stranger
+        if stranger is None:
+            stranger = self._gate.enter(address, lambda: _cancel(receiving))
         try:
             await asyncio.wait([receiving], timeout=connection.AUTH_DEADLINE)
             return receiving.result() if receiving.done() and not receiving.cancelled() else None
         finally:
-            self._gate.leave(stranger)
+            if socket.stranger is None:
+                self._gate.leave(stranger)
             receiving.cancel()
 
 
@@ -71,7 +74,7 @@ class Replayed:
     """A socket whose first message was read already."""
 
     def __init__(self, socket: Socket, first: bytes) -> None:
-        self._socket = socket
+        self._socket, self.stranger = socket, socket.stranger
         self._first: bytes | None = first
 
     async def receive(self) -> bytes | None:
@@ -83,6 +86,9 @@ class Replayed:
 
     async def close(self) -> None:
         await self._socket.close()
+
+    def abort(self) -> None:
+        self._socket.abort()
 
 
 def wanted(nodes: Sequence[Node], first: bytes) -> Node:

@@ -16,6 +16,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from tallystick_shared.errors import Code
 from tallystick_shared.records import Frame
 
+from ..node.gate import Stranger
+
 SAYS = "This is a Tallystick node. Connect to it with a WebSocket.\n"
 
 
@@ -24,6 +26,9 @@ class PublicSocket:
 
     def __init__(self, websocket: WebSocket) -> None:
         self._websocket = websocket
+        state = websocket.scope.get("state", {})
+        self.stranger: Stranger | None = state.get("stranger")
+        self._abort: Callable[[], None] | None = state.get("abort")
 
     async def receive(self) -> bytes | None:
         if self._websocket.client_state is WebSocketState.DISCONNECTED:
@@ -46,6 +51,10 @@ class PublicSocket:
             await self._websocket.close()
         except (WebSocketDisconnect, RuntimeError, OSError):
             return
+
+    def abort(self) -> None:
+        if self._abort is not None:
+            self._abort()
 
 
 async def plain(request: Request) -> Response:

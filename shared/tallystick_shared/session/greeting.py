@@ -132,6 +132,17 @@ class Greeted:
     ticket: bytes
 
 
+def greets(me: ProviderIdentity, message: bytes) -> bool:
+    """Is this WebSocket message a greeting for this provider, as far as its clear fields tell? No cryptography."""
+    if message[:1] != bytes([Frame.HELLO]):
+        return False
+    try:
+        hello = Hello.decode(message[1 : 1 + HELLO_SIZE])
+    except PeerError:
+        return False
+    return (hello.chain_id, hello.registry, hello.provider) == (me.chain_id, me.registry, me.provider)
+
+
 def read_hello(crypto: Crypto, me: ProviderIdentity, body: bytes) -> Greeted:
     """A greeting meant for this provider, with the handshake's first message. Raises PeerError with the reason."""
     hello = Hello.decode(body[:HELLO_SIZE])

@@ -16,7 +16,7 @@ from tallystick_shared.records import MAX_MESSAGE, Frame, Record, Type, decode_r
 from .events import Closed, Event
 from .greeting import Opening
 from .shape import Beat, Cadence
-from .tables import ConnectionState, StreamState, advance
+from .tables import ANY_TIME, ConnectionState, StreamState, advance
 
 PAD = Record(Type.PAD, 0, b"")
 KEPT_STREAMS = 64
@@ -50,6 +50,8 @@ class Peer:
         self.handshake_hash = b""
         self.now = 0.0
         self._opening: Opening | None = None
+        self.heard = 0.0
+        """When the last record came that said anything: PAD, PING and PONG do not."""
         self._sending: CipherState | None = None
         self._receiving: CipherState | None = None
         self._cadence = Cadence(beat)
@@ -139,6 +141,8 @@ class Peer:
         self.state = advance(self.connection_table, self.state, kind)
         if kind is Type.PAD:
             return
+        if kind not in ANY_TIME:
+            self.heard = self.now
         known = BODIES.get(kind)
         if known is None:
             raise PeerError(Code.PROTOCOL, type=kind.name)

@@ -110,6 +110,12 @@ class ProviderSession(Peer):
             self._out.append(bytes([Frame.REFUSED]) + struct.pack(">H", error.code))
             raise
 
+    def turn_away(self, error: PeerError) -> None:
+        """Refuses a client that has no key yet, before anything is done for it: it is told the code, in clear."""
+        if self.state is ConnectionState.NEW:
+            self._out.append(bytes([Frame.REFUSED]) + struct.pack(">H", error.code))
+            self._end(error)
+
     def _hello(self, body: bytes) -> None:
         me = self.identity
         greeted = read_hello(self.crypto, me, body)
