@@ -39,8 +39,6 @@ class Clock:
         return self.now
 
 
-
-
 @pytest.fixture
 async def guests(world: World, tmp_path: Path) -> AsyncIterator[Guests]:
     """The services without a node before them."""

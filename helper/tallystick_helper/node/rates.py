@@ -44,9 +44,7 @@ class Bucket:
 class Meter:
     """A bucket for each address (IPv4, or /64) that came lately, and one for all."""
 
-    def __init__(
-        self, address: Rate, total: Rate, clock: Callable[[], float], code: Code = Code.BUSY
-    ) -> None:
+    def __init__(self, address: Rate, total: Rate, clock: Callable[[], float], code: Code = Code.BUSY) -> None:
         """`code` is what is raised."""
         self._address, self._clock, self._code = address, clock, code
         self._all = Bucket(total, clock())
