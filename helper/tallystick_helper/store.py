@@ -18,7 +18,7 @@ from tallystick_shared.channel import Config, channels_domain
 from tallystick_shared.crypto import Crypto
 from tallystick_shared.deposit import Deposit
 from tallystick_shared.errors import Code, LocalError, PeerError
-from tallystick_shared.messages import U32, U63, Bytes20, ConfigBody, decode, encode
+from tallystick_shared.messages import U32, U63, Bytes20, Bytes32, ConfigBody, decode, encode
 from tallystick_shared.session import Resume
 
 T = TypeVar("T")
@@ -32,6 +32,7 @@ class _Kept(msgspec.Struct, frozen=True):
     in_flight: bool
     waiting: str = "0"
     unseen: str = "0"
+    tickets: tuple[Bytes32, ...] = ()
 
 
 class Found(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -87,12 +88,13 @@ class UserStore:
         if not path.exists():
             return None
         kept = self._read(path, _Kept)
-        return Resume(int(kept.signed), int(kept.owed), kept.in_flight, int(kept.waiting), int(kept.unseen))
+        amounts = int(kept.waiting), int(kept.unseen)
+        return Resume(int(kept.signed), int(kept.owed), kept.in_flight, *amounts, kept.tickets)
 
     async def save(self, account_id: bytes, resume: Resume) -> None:
         """Saves that meet wait for each other, in the order of their calls: the last one stays."""
         amounts = (str(resume.waiting), str(resume.unseen))
-        kept = _Kept(str(resume.signed), str(resume.owed), resume.in_flight, *amounts)
+        kept = _Kept(str(resume.signed), str(resume.owed), resume.in_flight, *amounts, resume.tickets)
         async with self._saving:
             await asyncio.to_thread(write_durably, self._folder / f"{account_id.hex()}.signed", encode(kept))
 

@@ -21,6 +21,7 @@ from .records import ALONE, LOW_LATENCY, Hello
 from .session import ClientLimits, ClientSession, Request, Resume
 from .session.events import Closed, Event, Finished, Keyed, Ready, Refused, VoucherDue
 from .session.tables import LIVE, ConnectionState
+from .session.tickets import NO_TICKET
 
 CONNECT_TIMEOUT = 10.0
 SILENCE_TIMEOUT = 15.0
@@ -29,6 +30,7 @@ STALL_TIMEOUT = 300.0
 CLOSE_TIMEOUT = 60.0
 WAIT = 0.25
 WINDOW_UNITS = 20_000
+MAX_TICKETS = 4
 
 
 class SocketClosed(Exception):
@@ -110,6 +112,7 @@ class User:
         self._closing = False
         self._closing_since: float | None = None
         self._kept = 0
+        self._tickets: tuple[bytes, ...] = ()
         self._asking: list[Request] = []
         self._started = 0.0
         self._heard = 0.0
@@ -122,7 +125,7 @@ class User:
         the peer's faults.
         """
         self._resume = await self._store.load(self._account_id) or Resume()
-        self._kept = self._resume.signed
+        self._kept, self._tickets = self._resume.signed, self._resume.tickets
         try:
             await self._serve()
         finally:
@@ -132,7 +135,7 @@ class User:
     async def _serve(self) -> None:
         try:
             self._socket = await self._dial()
-            self.session.start()
+            self.session.start(self._ticket())
         except TallystickError as error:
             self.session.lost(error)
         else:
@@ -236,6 +239,7 @@ class User:
                 self._authenticate()
             elif isinstance(event, Ready):
                 self.ready = True
+                self._tickets = (event.tickets + self._tickets)[:MAX_TICKETS]
             elif isinstance(event, VoucherDue):
                 await self._save(event.amount)
                 self.session.send_voucher(event.amount)
@@ -244,6 +248,11 @@ class User:
             self._emit(event)
             if isinstance(event, Closed):
                 self.ready = False
+
+    def _ticket(self) -> bytes:
+        """One from an earlier connection of this deposit, never to be shown again."""
+        ticket, self._tickets = (self._tickets or (NO_TICKET,))[0], self._tickets[1:]
+        return ticket
 
     def _authenticate(self) -> None:
         held = self._deposit
@@ -258,7 +267,8 @@ class User:
         waiting = purse.waiting + sum(request.most_input for request in self._asking)
         in_flight = self.session.live or bool(self._asking)
         await self._store.save(
-            self._account_id, Resume(self._kept, purse.account.owed, in_flight, waiting, purse.unseen)
+            self._account_id,
+            Resume(self._kept, purse.account.owed, in_flight, waiting, purse.unseen, self._tickets),
         )
 
     async def _maybe_close(self) -> None:

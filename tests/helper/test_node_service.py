@@ -68,9 +68,11 @@ async def test_a_cooperative_session_pays_exactly(provider: Serving) -> None:
 
 async def test_a_later_connection_goes_on_with_the_same_deposit(provider: Serving) -> None:
     deposit = await provider.deposit()
-    for _ in range(2):
+    for known in (False, True):  # by the ticket that the first one got
         conversation = await provider.conversation(deposit)
         await conversation.connect()
+        (connection,) = provider.node._connections
+        assert connection.session.ticket_holder is known
         await answer_of(conversation)
         await conversation.settle()
         await conversation.leave()

@@ -29,13 +29,13 @@ def store(tmp_path: Path) -> UserStore:
 
 async def test_amounts_beyond_64_bits_come_back(store: UserStore) -> None:
     assert await store.load(CHANNEL) is None
-    kept = Resume(2**111 + 1, 2**110, True, 2**109, 2**108)
+    kept = Resume(2**111 + 1, 2**110, True, 2**109, 2**108, (b"\1" * 32, b"\2" * 32))
     await store.save(CHANNEL, kept)
     assert await store.load(CHANNEL) == kept
 
 
 async def test_amounts_of_an_earlier_version_are_read(store: UserStore, tmp_path: Path) -> None:
-    """They say nothing of inputs that wait, nor of what was never seen."""
+    """They say nothing of inputs that wait, nor of what was never seen, and hold no tickets."""
     older = {"signed": "7", "owed": "5", "in_flight": True}
     (tmp_path / "user" / f"{CHANNEL.hex()}.signed").write_bytes(msgspec.msgpack.encode(older))
     assert await store.load(CHANNEL) == Resume(7, 5, True)

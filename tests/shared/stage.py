@@ -8,6 +8,7 @@ from typing import Any
 from tallystick_shared.errors import Code, PeerError
 from tallystick_shared.session import ProviderSession, Resume
 from tallystick_shared.session import events as ev
+from tallystick_shared.session.tickets import TicketBook
 from tallystick_shared.user import SocketClosed, User
 from tests.shared.pair import OFFER, WALL, Pair
 from tests.shared.tools import Turn
@@ -59,6 +60,7 @@ class Stage:
         self.dialled: list[str] = []
         self.reachable = True
         self.answers: dict[type, Callable[[Any], None]] = {}
+        self.tickets: TicketBook | None = None
         self.provider = pair.provider
         self.wire = Wire(self)
         self._running: Coroutine[Any, Any, None] | None = None
@@ -74,7 +76,7 @@ class Stage:
 
     def again(self) -> None:
         """A new connection to the same provider, on the same account."""
-        self.provider = ProviderSession(self.pair.crypto, self.pair.identity, WALL)
+        self.provider = ProviderSession(self.pair.crypto, self.pair.identity, WALL, self.tickets)
         self.wire = Wire(self)
 
     # -- the seats

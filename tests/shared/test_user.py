@@ -13,9 +13,11 @@ from tallystick_shared.records import ALONE, LOW_LATENCY
 from tallystick_shared.session import ClientLimits, Resume
 from tallystick_shared.session import events as ev
 from tallystick_shared.session.tables import ConnectionState
+from tallystick_shared.session.tickets import TicketBook
 from tallystick_shared.user import (
     CLOSE_TIMEOUT,
     CONNECT_TIMEOUT,
+    MAX_TICKETS,
     SILENCE_TIMEOUT,
     STALL_TIMEOUT,
     STOP_TIMEOUT,
@@ -84,6 +86,22 @@ def test_what_is_kept_never_falls(stage):
     amounts = [resume.signed for resume in stage.saved]
     assert amounts == sorted(amounts)
     assert stage.kept == Resume(3 * COST, 3 * COST, False)
+
+
+def test_each_connection_shows_a_ticket_of_the_one_before(stage):
+    """Kept with what is kept anyway, and none twice."""
+    stage.tickets = TicketBook(stage.pair.crypto)
+    shown = []
+    for _ in range(4):
+        stage.again()
+        user = stage.user(limits=LIMITS)
+        stage.until(ev.Ready)
+        shown.append(stage.provider.ticket_holder)
+        ask(user)
+        stage.until(ev.Finished)
+        assert len(set(stage.kept.tickets)) == len(stage.kept.tickets) <= MAX_TICKETS
+        stage.events.clear()
+    assert shown == [False, True, True, True]
 
 
 def test_two_callers_that_meet_keep_the_higher_amount(stage):

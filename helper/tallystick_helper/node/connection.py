@@ -67,7 +67,7 @@ class Connection:
 
     def __init__(self, node: Node, socket: Socket, address: str, waited: float = 0.0) -> None:
         self.node = node
-        self.session = ProviderSession(node.crypto, node.identity, node.now())
+        self.session = ProviderSession(node.crypto, node.identity, node.now(), node.tickets)
         self.channel: LiveChannel | None = None
         self.opened_at = node.ticker.now()
         self.idle = asyncio.Event()

@@ -18,6 +18,7 @@ from tallystick_shared.money import Account
 from tallystick_shared.profile import Profile
 from tallystick_shared.session import ProviderIdentity
 from tallystick_shared.session.events import AuthOffered
+from tallystick_shared.session.tickets import TicketBook
 from tallystick_shared.voucher import Signed
 
 from ..chain.follower import Follower
@@ -81,6 +82,7 @@ class Node:
         self.witness = Witness(parts.sources, parts.channels, budget)
         self.gate = Gate() if parts.gate is None else parts.gate  # an empty gate is false
         self.guests = parts.guests
+        self.tickets = TicketBook(parts.crypto)
         self.ticker = Ticker()
         self.draining = False
         self._margin = parts.rules.margin

@@ -47,6 +47,7 @@ from .purse import UNDER_WAY, Purse
 from .requests import ClientLimits, Request, Resume
 from .shape import Cadence, Shape, shape_of
 from .tables import CLIENT_CONNECTION, CLIENT_STREAM, LIVE, ConnectionState, StreamState, advance
+from .tickets import NO_TICKET
 
 INPUT_RECORD = 4096
 INPUT_PIECE = INPUT_RECORD - 7 - 16
@@ -102,11 +103,13 @@ class ClientSession(Peer):
 
     # -- handshake
 
-    def start(self) -> None:
-        """Sends HELLO and the first handshake message. Raises LocalError BAD_PROFILE; PROVIDER_GONE after the end."""
+    def start(self, ticket: bytes = NO_TICKET) -> None:
+        """Sends HELLO and the first handshake message, with a ticket of this channel's, if there is one. Raises
+        LocalError BAD_PROFILE; PROVIDER_GONE after the end.
+        """
         if self.state is not ConnectionState.NEW:
             raise LocalError(Code.PROVIDER_GONE)
-        self._opening, first = write_hello(self.crypto, self.hello, self._node_key)
+        self._opening, first = write_hello(self.crypto, self.hello, self._node_key, ticket)
         self._out.append(bytes([Frame.HELLO]) + first)
         self.state = ConnectionState.HELLO
 
@@ -279,7 +282,7 @@ class ClientSession(Peer):
         if best.amount > self.signed and self._payment is not None:
             self._payment.verify(self.crypto, best)
         self.purse.agree(best.amount, amount_int(body.owed), amount_int(body.window))
-        self._events.append(Ready(self.signed, self.account.owed, self.account.window))
+        self._events.append(Ready(self.signed, self.account.owed, self.account.window, body.tickets))
 
     def _voucher_ok(self, amount: int) -> None:
         if amount > self.signed:

@@ -18,11 +18,12 @@ class Event:
 @dataclass(frozen=True)
 class Keyed(Event):
     """The handshake is done; from here on everything is encrypted. `info` is the provider's payload (client side
-    only).
+    only). `ticket_holder`: the client showed a ticket that this node gave it (provider side only).
     """
 
     handshake_hash: bytes
     info: ServerInfo | None = None
+    ticket_holder: bool = False
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,13 @@ class Closed(Event):
 @dataclass(frozen=True)
 class Ready(Event):
     """The channel was accepted. `signed` is the highest amount with our own signature, `owed` what both sides
-    start from.
+    start from. `tickets` are for later connections of this channel.
     """
 
     signed: int
     owed: int
     window: int
+    tickets: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True)

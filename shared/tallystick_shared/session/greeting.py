@@ -18,11 +18,11 @@ from tallystick_shared.noise import HandshakeState
 from tallystick_shared.records import HELLO_SIZE, PLAIN_SUITE, SUITE, Frame, Hello
 from tallystick_shared.voucher import Payment, auth_digest, is_signed_by_session
 
+from .tickets import NO_TICKET
+
 SUITES = {PLAIN_SUITE: "Noise_NK_25519_ChaChaPoly_BLAKE2s", SUITE: "Noise_NKpsk2_25519_ChaChaPoly_BLAKE2s"}
 INFO_SIZE = 256
 AUTH_LIFETIME = 120
-TICKET_SIZE = 32
-NO_TICKET = bytes(TICKET_SIZE)
 
 
 def has_kem(suite: int) -> bool:
@@ -156,7 +156,7 @@ def read_hello(crypto: Crypto, me: ProviderIdentity, body: bytes) -> Greeted:
         payload = noise.read_message(body[HELLO_SIZE:])
     except (InvalidTag, ValueError):
         raise PeerError(Code.HANDSHAKE_FAILED) from None
-    if len(payload) != size + TICKET_SIZE:
+    if len(payload) != size + len(NO_TICKET):
         raise PeerError(Code.HANDSHAKE_FAILED, size=len(payload))
     return Greeted(hello, noise, payload[:size], payload[size:])
 

@@ -11,10 +11,11 @@ from tallystick_shared.crypto import Crypto, InvalidTag
 from tallystick_shared.errors import WIRE_CODES_END, Code, PeerError, TallystickError, code_of
 from tallystick_shared.messages import BODIES, TYPES, Body, Bye, Error, Ping, amount_bytes, decode, encode_body
 from tallystick_shared.noise import CipherState, HandshakeState
-from tallystick_shared.records import MAX_MESSAGE, Frame, Record, Type, decode_record, encode_record
+from tallystick_shared.records import MAX_MESSAGE, Frame, Record, Type, decode_record, encode_record, size_for
 
 from .events import Closed, Event
 from .greeting import Opening
+from .rekey import KeyAge
 from .shape import Beat, Cadence
 from .tables import ANY_TIME, ConnectionState, StreamState, advance
 
@@ -51,9 +52,10 @@ class Peer:
         self.now = 0.0
         self._opening: Opening | None = None
         self.heard = 0.0
-        """When the last record came that said anything: PAD, PING and PONG do not."""
+        """When the last record came that said anything: PAD, PING, PONG and REKEY do not."""
         self._sending: CipherState | None = None
         self._receiving: CipherState | None = None
+        self._sent, self._received = KeyAge(), KeyAge()
         self._cadence = Cadence(beat)
         self._queue: deque[Record] = deque()
         self._out: list[bytes] = []
@@ -124,6 +126,9 @@ class Peer:
                 plaintext = self._receiving.decrypt_with_ad(b"", body)
             except InvalidTag:
                 raise PeerError(Code.TAMPERED) from None
+            self._received.records += 1
+            if self._received.overdue:
+                raise PeerError(Code.PROTOCOL, records=self._received.records)
             self._record(decode_record(plaintext))
         else:
             self._greeting(kind, body)
@@ -143,6 +148,9 @@ class Peer:
             return
         if kind not in ANY_TIME:
             self.heard = self.now
+        if kind is Type.REKEY:
+            self._renew_receiving(record)
+            return
         known = BODIES.get(kind)
         if known is None:
             raise PeerError(Code.PROTOCOL, type=kind.name)
@@ -154,6 +162,13 @@ class Peer:
         elif kind is not Type.PONG:
             self._handle(record.stream, body)
 
+    def _renew_receiving(self, record: Record) -> None:
+        assert self._receiving is not None
+        if record.stream or record.body:
+            raise PeerError(Code.BAD_MESSAGE, type=Type.REKEY.name)
+        self._receiving.rekey()
+        self._received = KeyAge(self.now)
+
     def _handle(self, stream: int, body: Body) -> None:
         raise PeerError(Code.PROTOCOL, type=type(body).__name__)
 
@@ -161,6 +176,7 @@ class Peer:
 
     def _start_transport(self, handshake: HandshakeState) -> None:
         self._sending, self._receiving = handshake.split()
+        self._sent, self._received = KeyAge(self.now), KeyAge(self.now)
         self.handshake_hash = handshake.get_handshake_hash()
         self._opening = None
 
@@ -180,14 +196,33 @@ class Peer:
             self._send(record, size)
 
     def _send(self, record: Record, size: int = 0) -> None:
-        """Sends now. Whatever leaves while the cadence runs has at least its size."""
+        """Sends now. Whatever leaves while the cadence runs has at least its size. Before it goes a REKEY that looks
+        the same, where the key has served long enough.
+        """
+        size = max(size, size_for(len(record.body)), self._cadence.beat.size if self._cadence.running else 0)
+        if self._sent.due(self.now):
+            self._rekey(size)
+        self._seal(record, size)
+
+    def _seal(self, record: Record, size: int) -> None:
         assert self._sending is not None
-        least = self._cadence.beat.size if self._cadence.running else 0
-        sealed = self._sending.encrypt_with_ad(b"", encode_record(record, max(size, least)))
+        sealed = self._sending.encrypt_with_ad(b"", encode_record(record, size))
         self._out.append(bytes([Frame.RECORD]) + sealed)
+        self._sent.records += 1
+
+    def _rekey(self, size: int) -> None:
+        """The last record under this key."""
+        assert self._sending is not None
+        self._seal(Record(Type.REKEY, 0, b""), size)
+        self._sending.rekey()
+        self._sent = KeyAge(self.now)
 
     def _time_passed(self) -> None:
-        if self._cadence.due(self.now):
+        if not self._cadence.due(self.now):
+            return
+        if self._sent.due(self.now):
+            self._rekey(self._cadence.beat.size)
+        else:
             self._send(self._next_record() or PAD)
 
     def more(self, now: float) -> bool:

@@ -53,12 +53,13 @@ from .peer import PAD, Peer, forget_ended
 from .provider_stream import ProviderStream
 from .shape import TEXT, Cadence, Shape, Tail, shape_of
 from .tables import LIVE, PROVIDER_CONNECTION, PROVIDER_STREAM, ConnectionState, StreamState, advance
+from .tickets import TicketBook
 
+AUTH_OK_RECORD = 512  # its length tells nothing of what was signed before, nor of tickets
 MAX_BACKLOG = limits.AUTH_BACKLOG.value
 MAX_STREAMS = limits.STREAMS.value
 PAUSE_LIMIT = limits.PAUSE.value
 DATA_OVERHEAD = 20
-AUTH_OK_RECORD = 512  # its length tells nothing of what was signed before
 PUT_OFF_LIMIT = 2
 
 
@@ -74,16 +75,21 @@ class ProviderSession(Peer):
     connection_table = PROVIDER_CONNECTION
     stream_table = PROVIDER_STREAM
 
-    def __init__(self, crypto: Crypto, identity: ProviderIdentity, wall: int) -> None:
+    def __init__(
+        self, crypto: Crypto, identity: ProviderIdentity, wall: int, tickets: TicketBook | None = None
+    ) -> None:
         super().__init__(crypto, TEXT.down)
         self.shape = TEXT
         """The class of the traffic, by the last service that was asked for."""
+        self.ticket_holder = False
+        """Did the client show a ticket of ours?"""
         self.identity = identity
         self.account = Account(cap=0, window=0)
         self.channel_id = b""
         self.streams: dict[int, ProviderStream] = {}
         self.highest = NOTHING
         self._wall = wall
+        self._tickets = tickets
         self._payment: Payment | None = None
         self._backlog: list[bytes] = []
         self._tail = Tail()
@@ -126,7 +132,8 @@ class ProviderSession(Peer):
         self._flags = hello.flags
         self._take_shape(shape_of(hello.flags, ""))
         self.state = ConnectionState.KEYED
-        self._events.append(Keyed(self.handshake_hash))
+        self.ticket_holder = self._tickets is not None and self._tickets.spend(greeted.ticket, self.now)
+        self._events.append(Keyed(self.handshake_hash, ticket_holder=self.ticket_holder))
 
     def _auth(self, body: Auth) -> None:
         config, self._payment = check_auth(self.crypto, self.identity, self.handshake_hash, body, self._wall)
@@ -148,6 +155,7 @@ class ProviderSession(Peer):
                 amount_bytes(account.owed),
                 amount_bytes(account.window),
                 self.identity.price_epoch,
+                self._tickets.issue(self.channel_id, self.now) if self._tickets is not None else (),
             ),
             size=AUTH_OK_RECORD,
         )

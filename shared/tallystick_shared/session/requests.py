@@ -30,7 +30,7 @@ class ClientLimits:
 class Resume:
     """What the client kept from before: the highest amount it signed, what it owed then, whether an answer was cut
     off, the most that inputs cost which were sent but not yet accepted, and how much of what it owes it never saw:
-    taken over from the provider after cuts.
+    taken over from the provider after cuts. `tickets` get it in beside strangers (`tickets`), the newest first.
     """
 
     signed: int = 0
@@ -38,6 +38,7 @@ class Resume:
     in_flight: bool = False
     waiting: int = 0
     unseen: int = 0
+    tickets: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ C, S = ConnectionState, StreamState
 
 LIVE = frozenset({S.OFFERED, S.INPUT, S.RUNNING, S.PAUSED})
 
-ANY_TIME = (Type.PAD, Type.PING, Type.PONG)
+ANY_TIME = (Type.PAD, Type.PING, Type.PONG, Type.REKEY)
 
 PROVIDER_CONNECTION: Mapping[tuple[ConnectionState, Type], ConnectionState] = {
     **{(state, kind): state for state in (C.KEYED, C.GUEST, C.READY, C.DRAINING) for kind in ANY_TIME},

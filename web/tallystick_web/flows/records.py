@@ -10,6 +10,7 @@ import msgspec
 
 from tallystick_shared.deposit import Deposit as DepositRecord
 from tallystick_shared.errors import Code, LocalError
+from tallystick_shared.messages import Bytes32
 from tallystick_shared.recovery import OpenedRecord
 from tallystick_shared.session import Resume
 
@@ -32,6 +33,7 @@ class Paid(msgspec.Struct, frozen=True, array_like=True):
     in_flight: bool
     waiting: str = "0"
     unseen: str = "0"
+    tickets: tuple[Bytes32, ...] = ()
 
 
 class Sending(msgspec.Struct, frozen=True, array_like=True):
@@ -120,11 +122,12 @@ class Records:
         if not data:
             return None
         paid = _read(data, Paid)
-        return Resume(int(paid.signed), int(paid.owed), paid.in_flight, int(paid.waiting), int(paid.unseen))
+        amounts = int(paid.waiting), int(paid.unseen)
+        return Resume(int(paid.signed), int(paid.owed), paid.in_flight, *amounts, paid.tickets)
 
     async def save(self, channel_id: bytes, resume: Resume) -> None:
         amounts = (str(resume.waiting), str(resume.unseen))
-        paid = Paid(str(resume.signed), str(resume.owed), resume.in_flight, *amounts)
+        paid = Paid(str(resume.signed), str(resume.owed), resume.in_flight, *amounts, resume.tickets)
         await self._vault.put(_paid(channel_id), msgspec.msgpack.encode(paid))
 
     async def forget_paid(self, channel_id: bytes) -> None:
