@@ -116,6 +116,14 @@ BACKFILL_CALLS = Limit(
 BACKFILL_BURST = Limit(
     "backfill_burst", "such calls at once", 10, "calls", "the others wait for the next call", Code.UNKNOWN_CHANNEL
 )
+P256_REST = Limit(
+    "p256_rest",
+    "between two questions to the chain whether it verifies P-256, while it does not",
+    60.0,
+    "s",
+    "such a channel is refused unasked",
+    Code.UNCLAIMABLE,
+)
 EXPIRY_MARGIN = Limit(
     "expiry_margin",
     "a channel is served no nearer than this to its end",
@@ -166,6 +174,7 @@ LIMITS: tuple[Limit[int] | Limit[float], ...] = (
     BACKFILL_IDS,
     BACKFILL_CALLS,
     BACKFILL_BURST,
+    P256_REST,
     EXPIRY_MARGIN,
     CONNECTIONS_PER_CHANNEL,
     STREAMS,

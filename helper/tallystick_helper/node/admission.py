@@ -5,22 +5,25 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
+import structlog
+
 from tallystick_shared import limits
-from tallystick_shared.channel import ChannelState
-from tallystick_shared.errors import Code, PeerError
+from tallystick_shared.errors import Code, PeerError, TallystickError
 from tallystick_shared.evm.channels import Channels
 from tallystick_shared.evm.p256 import has_p256
-from tallystick_shared.evm.rpc import Rpc
+from tallystick_shared.evm.rpc import Rpc, RpcError
 from tallystick_shared.profile import Profile
 from tallystick_shared.session.events import AuthOffered
 from tallystick_shared.voucher import P256_SIGNATURE, Signed
 
 from ..chain.follower import Follower
 from ..chain.table import Tracked
+from .backfill import FOR_STRANGERS, Backfill
 
 PARKED = limits.PARKED.value
-GATHER = 0.05
-BATCH = limits.BACKFILL_IDS.value
+P256_REST = limits.P256_REST.value
+REMEMBERED = 4096
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -31,61 +34,44 @@ class Terms:
     margin: int
 
 
-class Backfill:
-    """Single look-ups, gathered: however many ids are asked for, at most one `channelsOf` leaves every 50 ms."""
-
-    def __init__(self, rpc: Rpc, channels: Channels) -> None:
-        self._rpc, self._channels = rpc, channels
-        self._wanted: dict[bytes, asyncio.Future[ChannelState]] = {}
-        self._task: asyncio.Task[None] | None = None
-
-    async def state(self, channel_id: bytes) -> ChannelState:
-        """The contract's word. Raises LocalError RPC_UNREACHABLE or RpcError."""
-        future = self._wanted.get(channel_id)
-        if future is None:
-            future = self._wanted[channel_id] = asyncio.get_running_loop().create_future()
-        if self._task is None:
-            self._task = asyncio.create_task(self._run())
-        return await asyncio.shield(future)
-
-    async def _run(self) -> None:
-        while self._wanted:
-            some = {channel_id: self._wanted.pop(channel_id) for channel_id in list(self._wanted)[:BATCH]}
-            await self._read(some)
-            await asyncio.sleep(GATHER)
-        self._task = None
-
-    async def _read(self, some: dict[bytes, asyncio.Future[ChannelState]]) -> None:
-        try:
-            states = await self._channels.states(self._rpc, list(some))
-        except Exception as error:
-            for future in some.values():
-                future.set_exception(error)
-                future.exception()
-            return
-        for future, state in zip(some.values(), states, strict=True):
-            future.set_result(state)
-
-
 class Admission:
     """Decides over AUTH by the channel table, and over the first voucher by a call of the claim."""
 
     def __init__(self, rpc: Rpc, channels: Channels, follower: Follower) -> None:
         self._rpc, self._channels, self._follower = rpc, channels, follower
-        self._backfill = Backfill(rpc, channels)
+        self._strangers = Backfill(rpc, channels, FOR_STRANGERS)
+        self._known = Backfill(rpc, channels)
+        """Of its own, so that whoever is served already never waits behind strangers."""
+        self._paid: dict[bytes, tuple[str, int]] = {}
         self._p256 = False
+        self._asked_p256 = -P256_REST
+        self._asking_p256 = asyncio.Lock()
 
     async def find(self, channel_id: bytes) -> Tracked:
-        """The channel, waiting at most 4 s for one that is not on chain yet. Raises PeerError UNKNOWN_CHANNEL."""
+        """The channel, waiting at most 4 s for one that is not on chain yet, or cannot be looked up sooner. Raises
+        PeerError UNKNOWN_CHANNEL.
+        """
         table = self._follower.table
         known = table.get(channel_id)
         if known is None:
-            state = await self._backfill.state(channel_id)
-            self._follower.put_ahead(channel_id, state)
-            known = await table.wait(channel_id, PARKED)
+            looking = asyncio.create_task(self._look_up(channel_id))
+            try:
+                known = await table.wait(channel_id, PARKED)
+            finally:
+                looking.cancel()
         if known is None:
             raise PeerError(Code.UNKNOWN_CHANNEL)
         return known
+
+    async def _look_up(self, channel_id: bytes) -> None:
+        """It may have been opened before this node followed, or just now."""
+        try:
+            state = await self._strangers.state(channel_id)
+        except (TallystickError, RpcError) as error:
+            log.warning("chain_unreadable", error=str(error))
+            return
+        if state.known:
+            self._follower.put_ahead(channel_id, state)
 
     async def admit(self, offered: AuthOffered, terms: Terms) -> Tracked:
         """The channel, if it can be served. Raises PeerError with the reason."""
@@ -93,18 +79,22 @@ class Admission:
             raise PeerError(Code.WRONG_TOKEN)
         if offered.config.delay < terms.profile.minimum_delay:
             raise PeerError(Code.DELAY_TOO_SHORT, delay=offered.config.delay)
-        if len(offered.auth.signature) == P256_SIGNATURE and not await self._knows_p256():
-            raise PeerError(Code.UNCLAIMABLE, reason="this chain verifies no P-256")
         known = await self.find(offered.channel_id)
         self.check(known, terms)
         cap = known.state.cap(offered.depth)
         if cap == 0 or cap < int.from_bytes(terms.profile.minimum_cap, "big"):
             raise PeerError(Code.CAP_TOO_SMALL, cap=cap)
+        if len(offered.auth.signature) == P256_SIGNATURE and not await self._knows_p256():
+            raise PeerError(Code.UNCLAIMABLE, reason="this chain verifies no P-256")
         return known
 
     async def _knows_p256(self) -> bool:
-        """Asked until the answer is yes: a chain may learn it."""
-        self._p256 = self._p256 or await has_p256(self._rpc)
+        """Asked until the answer is yes, for a chain may learn it; but not by everybody who comes."""
+        async with self._asking_p256:
+            now = asyncio.get_running_loop().time()
+            if not self._p256 and now - self._asked_p256 >= P256_REST:
+                self._p256 = await has_p256(self._rpc)
+                self._asked_p256 = now
         return self._p256
 
     def check(self, known: Tracked, terms: Terms) -> None:
@@ -133,10 +123,19 @@ class Admission:
         Raises LocalError RPC_UNREACHABLE or RpcError.
         """
         beyond = held == 0 if offered.depth else known.state.claimed > held
-        return await self._claimed(offered, payee) if beyond else 0
+        if not beyond:
+            return 0
+        head = self._follower.head.hash
+        before = self._paid.pop(offered.channel_id, None)
+        if before is None or before[0] != head:  # once a block, however often it connects
+            before = (head, await self._claimed(offered, payee))
+        self._paid[offered.channel_id] = before
+        while len(self._paid) > REMEMBERED:
+            del self._paid[next(iter(self._paid))]
+        return before[1]
 
     async def _claimed(self, offered: AuthOffered, payee: bytes) -> int:
         """What this payee was paid from the channel. The word tells it where there is no other payee."""
         if offered.depth:
             return await self._channels.claimed_by(self._rpc, offered.channel_id, payee)
-        return (await self._backfill.state(offered.channel_id)).claimed
+        return (await self._known.state(offered.channel_id)).claimed

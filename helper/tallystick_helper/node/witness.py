@@ -24,7 +24,7 @@ from tallystick_shared.errors import Code, PeerError, TallystickError
 from tallystick_shared.evm.channels import Channels
 from tallystick_shared.evm.rpc import Rpc, RpcError
 
-from .admission import Backfill
+from .backfill import Backfill
 from .budget import Budget
 
 GOOD_FOR = 300.0
