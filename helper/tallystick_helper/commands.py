@@ -18,6 +18,7 @@ from tallystick_shared.evm.replaced import Watched
 from tallystick_shared.evm.rpc import to_hex, to_int
 from tallystick_shared.evm.token import Token
 from tallystick_shared.market import Listing
+from tallystick_shared.messages import amount_int
 
 from .chain.cost import market
 from .chain.deploy import Wanted, carry_out, chain_id, plan
@@ -135,6 +136,9 @@ class _Chat:
             return found, False
         delay = DEFAULT_DELAY if self._wishes.delay is None else self._wishes.delay
         terms = Terms(self._money.parse(self._wishes.deposit), delay=delay, token=self._wishes.token)
+        if first := amount_int(listing.usable().first_voucher):
+            ahead = f"The first question pays {self._money.show(first)} ahead; what is not used of it stays paid."
+            self._say({"first_voucher": str(first)}, f"[dim]{ahead}[/dim]")
         deposit, receipt = await self._account.open(listing, terms)
         say = {"opened": "0x" + receipt.transaction.hex(), "deposit": deposit.amount, "gas": receipt.gas_used}
         self._say(say, f"[dim]Deposit of {self._money.show(deposit.cap)} opened.[/dim]")

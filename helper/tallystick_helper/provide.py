@@ -15,16 +15,20 @@ from tallystick_shared.errors import Code, LocalError, PeerError
 from tallystick_shared.evm.registry import Registry
 from tallystick_shared.evm.rpc import Rpc, to_bytes, to_hex
 from tallystick_shared.market import Market
+from tallystick_shared.messages import amount_int
 from tallystick_shared.profile import VERSION, Offer, Profile, registry_domain, sum_bytes
 from tallystick_shared.records import SUITE
 
 from .announcement import Announcement
+from .chain.cost import market
 from .chain.sender import Receipt, Sender
 from .engines import Capabilities
 from .keys import KeyStore
 from .quote import Agree, Quote
 from .settings import Settings
 
+CLAIM_GAS = 52_000
+"""Of one voucher in the coin, sent by the operator for a payee that is another account (contracts/gas.json)."""
 Tell = Callable[[str, str], None]
 
 
@@ -39,10 +43,17 @@ class Provided:
 
 
 def make_profile(
-    settings: Settings, able: Capabilities, crypto: Crypto, keys: KeyStore, provider: bytes, endpoint: str, epoch: int
+    settings: Settings,
+    able: Capabilities,
+    crypto: Crypto,
+    keys: KeyStore,
+    provider: bytes,
+    endpoint: str,
+    epoch: int,
+    first_voucher: int = 0,
 ) -> Profile:
-    """The profile that the settings and the engine make, unsigned. Raises LocalError BAD_SETTINGS where a value does
-    not fit.
+    """The profile that the settings and the engine make, unsigned, with that first-voucher minimum. Raises LocalError
+    BAD_SETTINGS where a value does not fit.
     """
     offer = settings.offer
     offers = Offer(
@@ -65,7 +76,7 @@ def make_profile(
         tuple(to_bytes(token) for token in offer.tokens),
         sum_bytes(offer.minimum_cap),
         offer.minimum_delay,
-        sum_bytes(0),
+        sum_bytes(first_voucher),
         sum_bytes(offer.credit_window()),
         SUITE,
         epoch,
@@ -100,7 +111,8 @@ class Provider:
         """
         current = await self._current()
         epoch = current.epoch + 1 if current else int(time.time())
-        wanted = make_profile(self._settings, able, self._crypto, self._keys, self.address, endpoint, epoch)
+        first = await self._first_voucher(current)
+        wanted = make_profile(self._settings, able, self._crypto, self._keys, self.address, endpoint, epoch, first)
         await self._check(wanted)
         transactions: dict[str, str] = {}
         if current is not None and _same(current, wanted):
@@ -126,6 +138,22 @@ class Provider:
             if token != NATIVE and not await has_code(self._rpc, token):
                 reason = "a token of the offer is not on this chain: there is no contract at its address"
                 raise LocalError(Code.BAD_SETTINGS, token=to_hex(token), reason=reason)
+
+    async def _first_voucher(self, current: Profile | None) -> int:
+        """As the settings say; else what a claim costs at today's price of gas, rounded up to one digit. One that was
+        announced stays while it is neither half nor twice of that.
+        """
+        offer = self._settings.offer
+        if offer.first_voucher is not None:
+            return offer.first_voucher
+        if NATIVE not in (to_bytes(token) for token in offer.tokens):
+            return 0
+        cost = CLAIM_GAS * (await market(self._rpc)).likely
+        held = amount_int(current.first_voucher) if current else 0
+        if cost < 2 * held and held < 2 * cost:
+            return held
+        unit = int(10 ** (len(str(cost)) - 1))
+        return -(-cost // unit) * unit
 
     async def _current(self) -> Profile | None:
         """The profile on chain, if it is registered and good."""

@@ -119,6 +119,11 @@ class OfferSettings(Section):
     )
     units_per_second: int = Field(150, ge=1, description="output speed that the default window is computed from")
     minimum_cap: Amount = 0
+    first_voucher: Amount | None = Field(
+        None,
+        description="what the first voucher of a deposit comes to at least, credited against use, so that a claim pays"
+        " its gas; 0 for none. Where not set: the gas of a claim on the day of the profile, for deposits in the coin",
+    )
     minimum_delay: int = Field(15 * MINUTE, ge=15 * MINUTE, description="seconds between a close request and the end")
     stake: Amount = Field(10**15, description="locked with the registration, taken back on leaving")
 

@@ -24,13 +24,14 @@ LONGEST_DELAY = 7 * 24 * 3600
 
 
 class Agreed(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """What the provider asked when the deposit was made: its dearest prices per 1,000,000 units, and the epoch of
-    its profile. A dearer or an older profile is not used with this deposit.
+    """What the provider asked when the deposit was made: its dearest prices per 1,000,000 units, the epoch of its
+    profile, and its first-voucher minimum. A dearer or an older profile is not used with this deposit.
     """
 
     price_in: Amount
     price_out: Amount
     epoch: U63
+    first_voucher: Amount = amount_bytes(0)
 
 
 class Place(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -106,8 +107,8 @@ def plan(crypto: Crypto, where: Deployment, listing: Listing, payer: bytes, term
     not take it.
     """
     profile = listing.usable()
-    if terms.amount < amount_int(profile.minimum_cap):
-        raise LocalError(Code.DEPOSIT_TOO_SMALL, minimum=amount_int(profile.minimum_cap))
+    if terms.amount < profile.least:
+        raise LocalError(Code.DEPOSIT_TOO_SMALL, minimum=profile.least)
     if terms.token not in profile.tokens:
         raise PeerError(Code.WRONG_TOKEN)
     delay = max(terms.delay, profile.minimum_delay)
@@ -128,7 +129,12 @@ def plan(crypto: Crypto, where: Deployment, listing: Listing, payer: bytes, term
         profile.operator,
         str(terms.amount),
         now + max(terms.life, delay + 3600),
-        agreed=Agreed(amount_bytes(dearest.input), amount_bytes(dearest.output), profile.epoch),
+        agreed=Agreed(
+            amount_bytes(dearest.input),
+            amount_bytes(dearest.output),
+            profile.epoch,
+            amount_bytes(amount_int(profile.first_voucher)),
+        ),
     )
 
 

@@ -48,13 +48,16 @@ class Running:
 
 @dataclass
 class Account:
-    """One channel's account with one payee. `cap` is the most the payee can ever be paid from it."""
+    """One channel's account with one payee. `cap` is the most the payee can ever be paid from it; `first` is what the
+    first voucher must come to at least, credited against use.
+    """
 
     cap: int
     window: int
     settled: int = 0
     durable: int = 0
     running: dict[bytes, Running] = field(default_factory=dict)
+    first: int = 0
 
     @property
     def owed(self) -> int:
@@ -65,6 +68,13 @@ class Account:
     def credit(self) -> int:
         """What is owed beyond the highest durable voucher (below zero where the client paid ahead)."""
         return self.owed - self.durable
+
+    @property
+    def due(self) -> int:
+        """What the payee gets in the end: what is owed; of a channel that was served at all, at least the first-voucher
+        minimum as far as it was promised.
+        """
+        return least_due(self.owed, min(self.first, self.durable))
 
     def start(self, request_id: bytes, price: Price, input_units: int) -> None:
         """A request's input was accepted. Raises ValueError if it is running already."""
@@ -96,9 +106,13 @@ class Account:
         return owed <= self.cap and owed - self.durable <= self.window
 
     def first_payment(self, price: Price, input_units: int) -> int:
-        """The total that must be durable before this input is worked on: 0 where the window covers it."""
+        """The total that must be durable before this input is worked on: 0 where the window covers it. The first
+        voucher of all comes to the minimum, unless nothing is charged.
+        """
         total = self.owed + price.amount(input_units, 0)
-        return total if total - self.durable > self.window else 0
+        needed = total if total - self.durable > self.window else 0
+        first = min(self.first, self.cap) if price.input or price.output else 0
+        return max(needed, first) if self.durable < first else needed
 
     def affordable(self, price: Price, input_units: int) -> int:
         """How many output units the rest of the cap pays for, after this input; −1 where not even that."""
@@ -113,6 +127,11 @@ class Account:
             return False
         self.durable = amount
         return True
+
+
+def least_due(owed: int, first: int) -> int:
+    """What is owed, but no less than the first-voucher minimum once anything is."""
+    return max(owed, first) if owed else 0
 
 
 def lower_bound_units(input_bytes: int, bytes_per_unit: int) -> int:

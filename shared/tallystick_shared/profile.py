@@ -88,6 +88,11 @@ class Profile(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_field
         raise PeerError(Code.UNKNOWN_MODEL, model=model)
 
     @property
+    def least(self) -> int:
+        """The smallest cap that it serves: what it says, and never less than the first voucher comes to."""
+        return max(amount_int(self.minimum_cap), amount_int(self.first_voucher))
+
+    @property
     def dearest(self) -> Price:
         """The highest input and the highest output price of its offers."""
         return Price(max(offer.price.input for offer in self.offers), max(offer.price.output for offer in self.offers))

@@ -11,7 +11,6 @@ from .crypto import Crypto
 from .deposit import Deposit, Place, Terms, plan
 from .errors import Code, LocalError
 from .market import Listing
-from .messages import amount_int
 from .tree import Seat, depths, grow
 
 
@@ -33,9 +32,7 @@ def plan_several(
     if len(chosen) == 1:
         return [plan(crypto, where, chosen[0][0], payer, terms, now)]
     levels = depths([weight for _, weight in chosen])
-    least = max(
-        amount_int(listing.usable().minimum_cap) << depth for (listing, _), depth in zip(chosen, levels, strict=True)
-    )
+    least = max(listing.usable().least << depth for (listing, _), depth in zip(chosen, levels, strict=True))
     if terms.amount < least:
         raise LocalError(Code.DEPOSIT_TOO_SMALL, minimum=least)
     each = [plan(crypto, where, listing, payer, terms, now) for listing, _ in chosen]

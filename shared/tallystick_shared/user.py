@@ -73,17 +73,18 @@ class Store(Protocol):
     async def save(self, account_id: bytes, resume: Resume) -> None: ...
 
 
-def limits_at(price: Price) -> ClientLimits:
-    """Allows this price, a window worth 20,000 units of it, and as much in advance."""
+def limits_at(price: Price, first: int = 0) -> ClientLimits:
+    """Allows this price, a window worth 20,000 units of it, as much in advance, and that first-voucher minimum."""
     window = WINDOW_UNITS * max(price.output, price.input) // MILLION
-    return ClientLimits(window, window, price)
+    return ClientLimits(window, window, price, first)
 
 
 def agreed_limits(deposit: Deposit, profile: Profile) -> ClientLimits:
     """What the person saw when the deposit was made; the profile's own prices for a deposit that did not keep them."""
     if deposit.agreed is None:
-        return limits_at(profile.dearest)
-    return limits_at(Price(amount_int(deposit.agreed.price_in), amount_int(deposit.agreed.price_out)))
+        return limits_at(profile.dearest, amount_int(profile.first_voucher))
+    agreed = deposit.agreed
+    return limits_at(Price(amount_int(agreed.price_in), amount_int(agreed.price_out)), amount_int(agreed.first_voucher))
 
 
 class User:
@@ -118,7 +119,8 @@ class User:
         self._heard = 0.0
         self.ready = False
         limits = limits or agreed_limits(deposit, profile)
-        self.session = ClientSession(crypto, hello, profile.node_key, limits)
+        first = amount_int(profile.first_voucher)
+        self.session = ClientSession(crypto, hello, profile.node_key, limits, first)
 
     async def run(self) -> None:
         """Connects and serves the connection until it ends. The last event is always Closed; nothing is raised for

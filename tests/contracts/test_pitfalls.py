@@ -58,6 +58,13 @@ PITFALLS: dict[str, tuple[str, ...]] = {
     ),
     "tiny channels, free rides below the claim's gas": (
         HELPER + "test_node_admission.py::test_token_delay_and_cap",
+        HELPER + "test_money_rules.py::test_rule_10_a_provider_is_not_left_with_claims_that_their_gas_would_eat",
+        HELPER + "test_money_rules.py::test_rule_10_a_deposit_below_the_minimum_is_not_made_and_not_taken",
+        HELPER + "test_provide.py::test_the_first_voucher_comes_to_what_a_claim_costs",
+        SHARED + "test_money_rules.py::test_rule_10_it_is_credited_against_use",
+        SHARED + "test_money_rules.py::test_rule_10_who_promises_less_is_asked_before_any_work",
+        SHARED + "test_money_rules.py::test_rule_10_more_than_the_client_allows_is_never_signed",
+        SHARED + "test_money_rules.py::test_rule_10_what_was_served_at_all_is_closed_for_the_minimum",
         SHARED + "test_session.py::test_input_beyond_the_window_is_paid_first",
         CONTRACTS + "test_claim.py::test_bad_records_are_skipped_each_alone_and_never_spoil_a_batch",
     ),
@@ -96,10 +103,7 @@ PITFALLS: dict[str, tuple[str, ...]] = {
         SHARED + "test_session.py::test_unpaid_stream_pauses_at_the_window_and_gives_up",
     ),
 }
-"""Section 5 of the contracts' design; what a contract cannot answer is the node's, and stands under its tests.
-
-One answer is not whole yet: profiles are announced without a first-voucher minimum ("tiny channels").
-"""
+"""Section 5 of the contracts' design; what a contract cannot answer is the node's, and stands under its tests."""
 
 ATTACKS: dict[str, tuple[str, ...]] = {
     "front-running an open": (CONTRACTS + "test_replay.py::test_an_open_cannot_be_taken_over",),

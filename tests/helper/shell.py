@@ -14,6 +14,9 @@ from .world import World, until
 
 ROOT = Path(__file__).parents[2]
 
+QUICK = {"TALLYSTICK_CHAIN__INTERVAL": "0.05", "TALLYSTICK_OFFER__FIRST_VOUCHER": "0"}
+"""Looks often, and lets deposits be as small as a test likes."""
+
 
 class Shell:
     """Runs `tallystick` with this world's chain and the user's data."""
@@ -32,7 +35,7 @@ class Shell:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "tallystick_helper", *arguments, *self.flags),
             cwd=ROOT,
-            env={**os.environ, "TALLYSTICK_CHAIN__INTERVAL": "0.05", "COLUMNS": "200"},
+            env={**os.environ, **QUICK, "COLUMNS": "200"},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -54,7 +57,7 @@ class Shell:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "tallystick_helper", *arguments, *self.flags),
             cwd=ROOT,
-            env={**os.environ, "TALLYSTICK_CHAIN__INTERVAL": "0.05", "COLUMNS": "200", "TERM": "dumb"},
+            env={**os.environ, **QUICK, "COLUMNS": "200", "TERM": "dumb"},
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,

@@ -27,7 +27,7 @@ async def start(world: World | None, *arguments: str, **environment: str) -> asy
         "tallystick_helper",
         *arguments,
         cwd=ROOT,
-        env={**os.environ, "TALLYSTICK_CHAIN__INTERVAL": "0.05", **environment},
+        env={**os.environ, "TALLYSTICK_CHAIN__INTERVAL": "0.05", "TALLYSTICK_OFFER__FIRST_VOUCHER": "0", **environment},
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tallystick_helper.announcement import Announcement
@@ -89,6 +91,24 @@ async def test_the_profile_says_what_the_settings_say(world: World) -> None:
     assert (amount_int(profile.minimum_cap), profile.minimum_delay, amount_int(profile.window)) == (10**30, 7200, 5)
     assert profile.offers[0].price.input == PRICE_IN
     assert profile.minimum_suite == 2
+
+
+async def test_the_first_voucher_comes_to_what_a_claim_costs(world: World) -> None:
+    """Where nothing is set. It stays while the price of gas is neither half nor twice what it was then."""
+
+    async def announced(gwei: int, **offer: Any) -> int:
+        await world.rpc.request("anvil_setNextBlockBaseFeePerGas", [hex(gwei * 10**9)])
+        await world.rpc.request("evm_mine", [])
+        done = await provide(world, offer={"first_voucher": None, **offer})
+        return amount_int(done.announced.profile(world.crypto).first_voucher)
+
+    first = await announced(10)
+    assert 52_000 * 10 * 10**9 < first < 10**15
+    assert await announced(14) == first
+    assert await announced(100) > 5 * 10**15
+    assert await announced(10, first_voucher=7) == 7
+    await world.rpc.request("anvil_setCode", ["0x" + "66" * 20, "0x60"])
+    assert await announced(10, tokens=["0x" + "66" * 20]) == 0
 
 
 async def test_the_operator_is_filled_up_when_it_runs_low(world: World) -> None:

@@ -68,7 +68,7 @@ class World:
             },
             "page": {"port": 0},
             "listen": {"host": "127.0.0.1", "port": 0, "handshake_burst": 1000},  # all come from one address here
-            "offer": {"price_in": PRICE_IN, "price_out": PRICE_OUT, "payee": None},
+            "offer": {"price_in": PRICE_IN, "price_out": PRICE_OUT, "first_voucher": 0, "payee": None},
             "money": {"interval": 0.1, "dust": True, "confirmations": 1},
             "engine": {"kind": "echo", "options": {"rate": 200.0}},
         }

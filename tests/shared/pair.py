@@ -59,6 +59,7 @@ class Pair:
     tamper: Callable[[str, bytes], bytes] | None = None
     durable: bool = True
     highest: Signed = NOTHING
+    first: int = 0
     count: Callable[[bytes], int] = field(default=lambda data: len(data) // 4)
     stored: list[int] = field(default_factory=list)
 
@@ -75,9 +76,9 @@ class Pair:
         self.hello = Hello(CHAIN, REGISTRY, self.owner, self.suite, flags)
         node_public = crypto.x25519_public(NODE_KEY)
         limits = ClientLimits(window=WINDOW, advance=WINDOW)
-        self.client = ClientSession(crypto, self.hello, node_public, limits)
+        self.client = ClientSession(crypto, self.hello, node_public, limits, self.first)
         self.provider = ProviderSession(crypto, self.identity, WALL)
-        self.account = self.account or Account(cap=self.cap, window=self.window)
+        self.account = self.account or Account(cap=self.cap, window=self.window, first=self.first)
 
     def proof(self) -> Proof:
         return Proof(CHANNELS, self.config, self.session_key, PAYEE, self.operator)
@@ -93,7 +94,7 @@ class Pair:
         node = self.crypto.x25519_public(NODE_KEY)
         return Profile(
             1, ("ws://127.0.0.1:1",), node, self.operator, PAYEE, (NATIVE,), amount_bytes(0), 900,
-            amount_bytes(0), amount_bytes(self.window), 2, 1, (OFFER,),
+            amount_bytes(self.first), amount_bytes(self.window), 2, 1, (OFFER,),
         )  # fmt: skip
 
     # -- the drivers' usual answers

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from tallystick_shared.money import least_due
+
 from .figures import Coin
 from .ports import WalletInfo
 
@@ -139,6 +141,8 @@ class Choice:
     minimum: int = 0
     window: int = 0
     fault: str = ""
+    first: int = 0
+    """What the first payment comes to at least."""
 
     @property
     def id(self) -> str:
@@ -164,7 +168,8 @@ class Deposit:
     for.
 
     `notches` counts those payments. `alone` is true once the provider did not close it and the person has to.
-    `transit` is of the transaction that is under way, where one is.
+    `transit` is of the transaction that is under way, where one is; `first` is what the first payment comes to at
+    least.
     """
 
     phase: DepositPhase = DepositPhase.NONE
@@ -182,6 +187,7 @@ class Deposit:
     refunded: int = 0
     alone: bool = False
     transit: Transit = Transit.ASKED
+    first: int = 0
 
     @property
     def live(self) -> bool:
@@ -195,7 +201,12 @@ class Deposit:
     @property
     def rest(self) -> int:
         """What would come back now."""
-        return max(0, self.amount - self.owed)
+        return max(0, self.amount - self.due)
+
+    @property
+    def due(self) -> int:
+        """What the provider would get now."""
+        return least_due(self.owed, self.first)
 
 
 @dataclass(frozen=True)

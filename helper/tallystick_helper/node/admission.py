@@ -82,7 +82,7 @@ class Admission:
         known = await self.find(offered.channel_id)
         self.check(known, terms)
         cap = known.state.cap(offered.depth)
-        if cap == 0 or cap < int.from_bytes(terms.profile.minimum_cap, "big"):
+        if cap == 0 or cap < terms.profile.least:
             raise PeerError(Code.CAP_TOO_SMALL, cap=cap)
         if len(offered.auth.signature) == P256_SIGNATURE and not await self._knows_p256():
             raise PeerError(Code.UNCLAIMABLE, reason="this chain verifies no P-256")

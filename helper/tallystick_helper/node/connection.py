@@ -365,7 +365,7 @@ class Connection:
         for other in others:
             await other.at_rest()
         final, row = event.voucher, await self.node.ledger.channel(channel.channel_id)
-        if row is not None and final.amount < min(channel.account.owed, row.voucher.amount):
+        if row is not None and final.amount < min(channel.account.due, row.voucher.amount):
             final = row.voucher
         await self.node.till.close(channel, final, self._closing)
 

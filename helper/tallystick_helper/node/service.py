@@ -135,7 +135,8 @@ class Node:
         # What was claimed by vouchers that this ledger does not have was earned before, and pays nothing a second time.
         paid = await self.admission.paid(offered, self.identity.payee, known, row.voucher.amount)
         cap, window = known.state.cap(offered.depth), amount_int(self.profile.window)
-        account = Account(cap, window, max(row.owed, paid), max(row.voucher.amount, paid))
+        first = amount_int(self.profile.first_voucher)
+        account = Account(cap, window, max(row.owed, paid), max(row.voucher.amount, paid), first=first)
         fresh = LiveChannel(offered, account)
         await fresh.cover(self.confirmations, account.durable)
         # From here to the end nothing is waited for: another connection may come or go in any pause.

@@ -71,13 +71,15 @@ class ClientSession(Peer):
         hello: Hello,
         node_key: bytes,
         limits: ClientLimits,
+        first_voucher: int = 0,
     ) -> None:
+        """`first_voucher`: the minimum that the provider's profile states, in smallest units."""
         self.shape = shape_of(hello.flags, "")
         """The class of the traffic, by the last service that was asked for."""
         super().__init__(crypto, self.shape.up)
         self.hello = hello
         self.streams: dict[int, ClientStream] = {}
-        self.purse = Purse(limits, self.streams)
+        self.purse = Purse(limits, self.streams, first_voucher)
         self.progressed = 0.0
         """When something other than filler arrived last, or was asked."""
         self._node_key = node_key
@@ -133,7 +135,7 @@ class ClientSession(Peer):
 
     def first_amount(self, request: Request) -> int:
         """The total that the voucher beside OPEN promises; store it, then `open` with it. Raises PeerError
-        PRICE_CHANGED where the offer is dearer than agreed.
+        PRICE_CHANGED where the offer is dearer than agreed, ADVANCE_TOO_LARGE where its first voucher is.
         """
         self.purse.limits.check(request.offer)
         return self.purse.first_amount(request)

@@ -270,7 +270,7 @@ class ProviderSession(Peer):
             if final.amount > self.account.cap:
                 raise PeerError(Code.ABOVE_CAP, amount=final.amount)
             self._payment.verify(self.crypto, final)
-        if final.amount < self.account.owed and final.amount < self.highest.amount:
+        if final.amount < self.account.due and final.amount < self.highest.amount:
             final = self.highest
         self._events.append(CloseAsked(final))
 

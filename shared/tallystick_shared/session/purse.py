@@ -8,7 +8,7 @@ from collections.abc import Collection
 
 from tallystick_shared.errors import Code, PeerError
 from tallystick_shared.messages import MAX_AMOUNT
-from tallystick_shared.money import Account, lower_bound_units
+from tallystick_shared.money import Account, least_due, lower_bound_units
 
 from .client_stream import ClientStream
 from .requests import ClientLimits, Request, Resume
@@ -19,10 +19,12 @@ UNDER_WAY = frozenset({S.INPUT, S.RUNNING})
 
 
 class Purse:
-    """One channel's money as its client sees it. `streams` is the session's own table."""
+    """One channel's money as its client sees it. `streams` is the session's own table; `first` is what the provider's
+    profile says that the first voucher comes to at least.
+    """
 
-    def __init__(self, limits: ClientLimits, streams: dict[int, ClientStream]) -> None:
-        self.limits = limits
+    def __init__(self, limits: ClientLimits, streams: dict[int, ClientStream], first: int = 0) -> None:
+        self.limits, self.first = limits, first
         self.account = Account(cap=0, window=0)
         self.signed = 0
         self.unseen = 0
@@ -72,10 +74,14 @@ class Purse:
 
     def first_amount(self, request: Request) -> int:
         """The total that the voucher beside OPEN promises: a lower bound of the input's price on top of what is
-        owed.
+        owed; at least the first-voucher minimum. Raises PeerError ADVANCE_TOO_LARGE where that is beyond the limits.
         """
+        price = request.offer.price
+        first = self.first if price.input or price.output else 0
+        if self.signed < first:
+            self.limits.check_first(first)
         units = lower_bound_units(len(request.input), request.offer.bytes_per_unit)
-        return min(self.account.cap, max(self.signed, self.account.owed + request.offer.price.amount(units, 0)))
+        return min(self.account.cap, max(self.signed, first, self.account.owed + price.amount(units, 0)))
 
     def target(self) -> int:
         """What is owed; ahead of it only what was asked for work that is still under way."""
@@ -89,8 +95,8 @@ class Purse:
 
     @property
     def final(self) -> int:
-        """What the last voucher says: exactly what is owed."""
-        return min(self.account.owed, self.account.cap)
+        """What the last voucher says: exactly what is owed, and the first-voucher minimum where less was used."""
+        return min(least_due(self.account.owed, min(self.first, self.signed)), self.account.cap)
 
     def sign(self, amount: int) -> None:
         """This total leaves now; the driver has stored it."""
@@ -108,6 +114,8 @@ class Purse:
         """The provider wants this total before it goes on. Granted where waiting inputs and the allowed advance
         explain it; else the reason why not.
         """
+        if amount <= self.signed:
+            return None  # it crossed with the voucher that says so
         if amount <= self._explained({S.INPUT}):
             self._pay_first = max(self._pay_first, amount)
             return None

@@ -13,17 +13,24 @@ from tallystick_shared.profile import Offer
 @dataclass(frozen=True)
 class ClientLimits:
     """What this client allows, in the token's smallest unit: the largest credit window it will owe, how much it
-    pays ahead of delivery at the most, and the dearest price (None: whatever the offer says).
+    pays ahead of delivery at the most, the dearest price (None: whatever the offer says), and the highest
+    first-voucher minimum where that may be more than the advance.
     """
 
     window: int
     advance: int
     price: Price | None = None
+    first: int = 0
 
     def check(self, offer: Offer) -> None:
         """Raises PeerError PRICE_CHANGED where the offer is dearer than agreed."""
         if self.price and (offer.price.input > self.price.input or offer.price.output > self.price.output):
             raise PeerError(Code.PRICE_CHANGED, input=offer.price.input, output=offer.price.output)
+
+    def check_first(self, minimum: int) -> None:
+        """Raises PeerError ADVANCE_TOO_LARGE where the first voucher would have to come to more than is allowed."""
+        if minimum > max(self.advance, self.first):
+            raise PeerError(Code.ADVANCE_TOO_LARGE, first_voucher=minimum)
 
 
 @dataclass(frozen=True)

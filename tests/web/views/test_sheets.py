@@ -105,6 +105,19 @@ def test_while_the_wallet_asks_nothing_can_be_changed() -> None:
     assert find(tree, type="submit") == []
 
 
+def test_what_the_first_question_pays_ahead_is_told_before() -> None:
+    assert "ahead" not in text_of(shown(CHOSEN, Sheet.DEPOSIT))
+    assert CHOSEN.chosen is not None
+    costly = replace(CHOSEN, chosen=replace(CHOSEN.chosen, first=10**14))
+    assert "0.0001 ETH ahead" in text_of(shown(costly, Sheet.DEPOSIT))
+
+
+def test_a_hardly_used_deposit_shows_what_its_provider_gets_at_least() -> None:
+    state = replace(OPEN, deposit=replace(OPEN.deposit, first=10**16))
+    said = text_of(shown(state, Sheet.CLOSE))
+    assert "0.01 ETH" in said and "0.99 ETH" in said
+
+
 def test_a_deposit_without_a_provider_leads_to_the_market() -> None:
     assert find(shown(CONNECTED, Sheet.DEPOSIT), data_do="open-market")
 

@@ -18,6 +18,7 @@ from tallystick_shared.deposit import Terms, opening_call, plan
 from tallystick_shared.errors import Code, LocalError
 from tallystick_shared.evm.channels import Channels
 from tallystick_shared.evm.rpc import RpcError
+from tallystick_shared.messages import amount_int
 
 from ..actions import (
     AmountTyped,
@@ -305,6 +306,7 @@ def shown(app: App, record: DepositRecord, phase: DepositPhase) -> Deposit:
         record.config.delay,
         open_transaction=record.transaction,
         transit=Transit.SENT if phase is DepositPhase.SENT else Transit.ASKED,
+        first=amount_int(record.agreed.first_voucher) if record.agreed else 0,
     )
     if held.channel_id != channel_id:
         return fresh

@@ -123,8 +123,9 @@ def choices_of(listing: Listing) -> list[Choice]:
             offer.price.input,
             offer.price.output,
             offer.context,
-            amount_int(profile.minimum_cap),
+            profile.least,
             amount_int(profile.window),
+            first=amount_int(profile.first_voucher),
         )
         for offer in profile.offers
         if offer.kind == SERVED

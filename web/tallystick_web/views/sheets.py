@@ -129,6 +129,9 @@ def deposit(state: State, t: Words) -> Parts:
         body.append(
             h("p", t("deposit.promise", amount=said, provider=provider_name(choice), expiry=expiry), class_="promise")
         )
+    if choice.first:
+        first = money(choice.first, coin)
+        body.append(h("p", t("deposit.first", first=first, provider=provider_name(choice))))
     if state.deposit.phase is DepositPhase.SIGNING:
         return title, body, [working(t("deposit.signing"))]
     body.append(h("p", t("deposit.one_prompt")))
@@ -194,7 +197,7 @@ def close(state: State, t: Words) -> Parts:
     facts = h(
         "dl",
         h("dt", t("close.provider_gets")),
-        h("dd", str(money(held.paid or held.owed, coin, 8))),
+        h("dd", str(money(held.paid or held.due, coin, 8))),
         h("dt", t("close.you_get")),
         h("dd", str(money(held.refunded or held.rest, coin, 8))),
         class_="facts",
