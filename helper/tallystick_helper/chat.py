@@ -230,13 +230,12 @@ class Conversation:
     ) -> AsyncIterator[str | Answer]:
         """Gives pieces of text as they come, then the answer. Raises PeerError where it is refused or cut off."""
         started = time.monotonic()
-        stream = await self.user.ask(SERVICE, encode(params) if params else b"", chat_input(messages), model, max_units)
-        answer, raw = Answer(stream=stream), bytearray()
+        asked = self.exchange(SERVICE, encode(params) if params else b"", chat_input(messages), model, max_units)
+        answer, raw = Answer(), bytearray()
         shown = 0
-        while True:
-            event = await self._events.get()
-            self._check(event)
-            if isinstance(event, Output) and event.stream == stream:
+        async for event in asked:
+            answer.stream = event.stream
+            if isinstance(event, Output):
                 at = time.monotonic() - started
                 if answer.first_token is None:
                     answer.first_token, answer.units_at_first = at, event.units
@@ -245,14 +244,28 @@ class Conversation:
                 text = raw.decode(errors="ignore")
                 yield text[shown:]
                 shown = len(text)
-            elif isinstance(event, Refused) and event.stream == stream:
-                raise event.error
-            elif isinstance(event, Finished) and event.stream == stream:
+            else:
                 answer.text, answer.finish = raw.decode(errors="replace"), event.finish
                 answer.input_units, answer.output_units, answer.amount = event.input_units, event.units, event.amount
                 answer.seconds = time.monotonic() - started
                 yield answer
-                return
+
+    async def exchange(
+        self, service: str, params: bytes, data: bytes, model: str, max_units: int
+    ) -> AsyncIterator[Output | Finished]:
+        """Any service: the pieces of its answer as they come, then how it ended. Raises PeerError where it is refused
+        or cut off.
+        """
+        stream = await self.user.ask(service, params, data, model, max_units)
+        while True:
+            event = await self._events.get()
+            self._check(event)
+            if isinstance(event, Refused) and event.stream == stream:
+                raise event.error
+            if isinstance(event, Output | Finished) and event.stream == stream:
+                yield event
+                if isinstance(event, Finished):
+                    return
 
     async def settle(self) -> None:
         """Waits until the provider holds a voucher for all that was received, or for a few seconds."""

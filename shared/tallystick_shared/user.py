@@ -17,7 +17,7 @@ from .errors import Code, LocalError, PeerError, TallystickError
 from .messages import amount_int
 from .money import MILLION, Price
 from .profile import Profile
-from .records import ALONE, LOW_LATENCY, Hello
+from .records import ALONE, LOW_LATENCY, RICH, Hello
 from .session import ClientLimits, ClientSession, Request, Resume
 from .session.events import Closed, Event, Finished, Keyed, Ready, Refused, VoucherDue
 from .session.tables import LIVE, ConnectionState
@@ -101,8 +101,9 @@ class User:
         *,
         limits: ClientLimits | None = None,
         low_latency: bool = False,
+        rich: bool = False,
     ) -> None:
-        flags = ALONE | (LOW_LATENCY if low_latency else 0)
+        flags = ALONE | (LOW_LATENCY if low_latency else 0) | (RICH if rich else 0)
         hello = Hello(deposit.chain_id, deposit.registry, deposit.provider, flags=flags)
         self._crypto, self._host, self._store, self._emit = crypto, host, store, emit
         self._deposit, self._profile = deposit, profile

@@ -132,3 +132,12 @@ def test_a_farewell_is_a_second_in_every_class():
     for shape in SHAPES.values():
         assert 1.0 <= shape.farewell * shape.down.interval < 1.0 + shape.down.interval
         assert shape.quiet >= 1.0
+
+
+def test_a_beat_that_is_put_off_does_not_count():
+    cadence = Cadence(BULK.down)
+    cadence.start(0.0)
+    cadence.put_off(0.4)
+    assert cadence.next == 0.5
+    cadence.put_off(0.6)
+    assert cadence.next == 1.1 and not cadence.due(1.0) and cadence.due(1.1) and cadence.count == 1

@@ -225,6 +225,21 @@ def test_bulk_goes_at_full_rate(crypto):
     assert pair.heard("provider")[-1].at < asked + 3.0
 
 
+def test_a_piece_dearer_than_the_window_is_paid_before_a_byte_of_it_leaves(crypto):
+    pair = tapped(crypto, window=WINDOW // 20)
+    stream = pair.ask(b"x" * 16, service="images")
+    pair.let_pass(1.0)
+    dear = 10  # units; the window is worth one
+    pair.provider.data(stream, b"\xff" * 100_000, dear)
+    while not pair.seen(ev.Output):
+        assert pair.account.durable < pair.account.owed_with(pair.provider.streams[stream].open.request_id, dear)
+        pair.let_pass(0.01)
+    assert pair.account.durable >= pair.account.owed_with(pair.provider.streams[stream].open.request_id, dear)
+    pair.provider.finish(stream, "stop")
+    pair.rest()
+    assert pair.seen(ev.Finished)[0].units == dear
+
+
 def test_bulk_of_one_class_looks_the_same(crypto):
     seen = []
     for size in (200_000, 205_000):
@@ -248,6 +263,19 @@ def test_bulk_waits_for_no_more_than_a_full_record(crypto):
     pair.provider.data(stream, b"\1" * 2000, 1)
     pair.settle()
     assert pair.seen_by[before:] == [Seen(pair.now, "provider", BULK.down.size + OVERHEAD)]
+
+
+def test_a_crowded_socket_gets_nothing_until_it_has_room(crypto):
+    pair = tapped(crypto)
+    pair.ask(b"a picture", service="images")
+    pair.let_pass(0.6)
+    before = len(pair.heard("provider"))
+    pair.provider.crowded = True
+    pair.let_pass(5)
+    assert len(pair.heard("provider")) == before
+    pair.provider.crowded = False
+    pair.let_pass(0.6)
+    assert len(pair.heard("provider")) > before
 
 
 def test_a_class_changes_only_at_rest(crypto):

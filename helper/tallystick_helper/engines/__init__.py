@@ -1,6 +1,7 @@
 """What runs the models.
 
-`seat` says what an engine is. `gguf` is the embedded default; `echo` repeats the prompt, for tests and benches only.
+`seat` says what an engine is. `gguf` is the embedded default; `echo` repeats the prompt, and `toy` makes vectors, sound
+or images by arithmetic: both for tests and benches only.
 An engine by somebody else is an entry point of the group `tallystick.engines`, whose object is `async def
 open(options: Mapping[str, object], data_dir: Path | None) -> Engine`.
 """
@@ -51,7 +52,13 @@ async def _open_echo(options: Mapping[str, Any], data_dir: Path | None) -> Engin
     return EchoEngine(EchoOptions(**options))
 
 
-_OWN: dict[str, Opener] = {"gguf": _open_gguf, "echo": _open_echo}
+async def _open_toy(options: Mapping[str, Any], data_dir: Path | None) -> Engine:
+    from .toys import ToyEngine, ToyOptions
+
+    return ToyEngine(ToyOptions(**options))
+
+
+_OWN: dict[str, Opener] = {"gguf": _open_gguf, "echo": _open_echo, "toy": _open_toy}
 
 
 def names() -> list[str]:
@@ -62,7 +69,7 @@ def names() -> list[str]:
 async def open_engine(
     name: str = DEFAULT, options: Mapping[str, Any] | None = None, data_dir: Path | None = None
 ) -> Engine:
-    """Open an engine by name. `options` are that engine's own (`GgufOptions`, `EchoOptions`).
+    """Open an engine by name. `options` are that engine's own (`GgufOptions`, `EchoOptions`, `ToyOptions`).
 
     Raises LocalError: BAD_SETTINGS for an unknown engine or option, MODEL_MISSING, ENGINE_FAILED where it cannot be
     imported.

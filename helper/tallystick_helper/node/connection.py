@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 AUTH_DEADLINE = limits.AUTH_DEADLINE.value
 SEND_QUEUE = limits.SEND_QUEUE.value
 GUEST_QUEUE = SEND_QUEUE // 2
+FULL_RATE_QUEUE = 64 * 1024
 log = structlog.get_logger(__name__)
 
 
@@ -172,6 +173,8 @@ class Connection:
                 await self._socket.send(message)
                 self._queued -= len(message)
                 self._drained.set()
+                if self.session.shape.full_rate and not self.session.closed:
+                    self.pump()
         except OSError:
             # What the peer sent before it went, vouchers above all, is read first; then `receive` tells the same.
             return
@@ -189,6 +192,7 @@ class Connection:
     def tick(self, now: float) -> None:
         """Called by the node's one timer."""
         try:
+            self.session.crowded = self._queued >= FULL_RATE_QUEUE
             self.session.tick(now)
             self.pump()
         except Exception:
@@ -199,6 +203,17 @@ class Connection:
 
     def pump(self) -> None:
         """Does what the session wants: its events, its messages, its next deadline."""
+        self._act()
+        while self._queued < FULL_RATE_QUEUE and self.session.more(self.node.ticker.now()):
+            self._act()
+        if self._queued > SEND_QUEUE:
+            self._cut()
+        if self.session.closed:
+            self._over()
+        else:
+            self.node.ticker.want(self, self.session.next_deadline())
+
+    def _act(self) -> None:
         while events := self.session.events():
             for event in events:
                 handler = self._handlers.get(type(event))
@@ -207,12 +222,6 @@ class Connection:
         for message in self.session.outgoing():
             self._queued += len(message)
             self._queue.put_nowait(message)
-        if self._queued > SEND_QUEUE:
-            self._cut()
-        if self.session.closed:
-            self._over()
-        else:
-            self.node.ticker.want(self, self.session.next_deadline())
 
     def _over(self) -> None:
         """What is left to say leaves; what only this connection waited for is not waited for any more."""

@@ -136,6 +136,8 @@ class Job:
                     session.data(self.stream, event.data, event.units, event.kind)
                 elif isinstance(event, Finish) and not self._stopped:
                     self._finish(event)
+                if session.shape.full_rate:
+                    self._connection.pump()
 
     def _finish(self, event: Finish) -> None:
         if event.error is not None or event.reason is Reason.ERROR:

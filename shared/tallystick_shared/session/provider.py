@@ -83,6 +83,8 @@ class ProviderSession(Peer):
         """The class of the traffic, by the last service that was asked for."""
         self.ticket_holder = False
         """Did the client show a ticket of ours?"""
+        self.crowded = False
+        """Set by the driver: its send queue has no room. What goes at full rate then waits, fillers too."""
         self.identity = identity
         self.account = Account(cap=0, window=0)
         self.channel_id = b""
@@ -368,6 +370,8 @@ class ProviderSession(Peer):
     def _time_passed(self) -> None:
         self._start_paid()
         self._check_pauses()
+        if self.crowded and self.shape.full_rate:
+            self._cadence.put_off(self.now)
         super()._time_passed()
         self._end_tail()
 

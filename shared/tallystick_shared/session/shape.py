@@ -107,6 +107,11 @@ class Cadence:
         self.count += 1
         self.next = now + self.beat.interval
 
+    def put_off(self, now: float) -> None:
+        """Leaves out a beat that is due."""
+        if self.running and now >= self.next:
+            self.next = now + self.beat.interval
+
 
 class Tail:
     """How long a provider's cadence goes on after its last stream ended: to the next count of the series."""

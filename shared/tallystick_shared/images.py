@@ -1,0 +1,47 @@
+"""The `images` service: a prompt in, whole image files out.
+
+An output unit is an image; `max_units` says how many. One image cannot be sold in parts, so where it is dearer than
+the credit window it is paid first (PAY_FIRST). The `kind` of DATA is the image's number, from 0: pieces of one image
+have one kind.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from .messages import decode, encode
+
+SERVICE = "images"
+MOST = 256
+Side = Annotated[int, Meta(ge=8, le=4096)]
+
+
+class ImagesInput(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """What is to be seen."""
+
+    prompt: Annotated[str, Meta(min_length=1)]
+
+
+class ImagesParams(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Width and height in pixels; None leaves them to the model."""
+
+    width: Side | None = None
+    height: Side | None = None
+
+
+def images_input(prompt: str) -> bytes:
+    """Encoded input."""
+    return encode(ImagesInput(prompt))
+
+
+def read_input(data: bytes) -> ImagesInput:
+    """Raises PeerError BAD_MESSAGE."""
+    return decode(ImagesInput, data)
+
+
+def read_params(data: bytes) -> ImagesParams:
+    """Raises PeerError BAD_MESSAGE; empty bytes are all defaults."""
+    return decode(ImagesParams, data) if data else ImagesParams()
