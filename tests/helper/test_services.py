@@ -40,9 +40,7 @@ class Got:
         return self.end
 
 
-async def get(
-    conversation: Conversation, service: str, data: bytes, model: str, most: int, params: bytes = b""
-) -> Got:
+async def get(conversation: Conversation, service: str, data: bytes, model: str, most: int, params: bytes = b"") -> Got:
     got = Got()
     async for event in conversation.exchange(service, params, data, model, most):
         if isinstance(event, Output):
@@ -135,9 +133,7 @@ async def test_an_image_dearer_than_the_window_is_paid_first(world: World) -> No
     window = PRICE_OUT // 10**6 // 2
     async with talking(world, "images", window=window) as (provider, conversation):
         session, seen = conversation.user.session, []
-        async for event in conversation.exchange(
-            images.SERVICE, b"", images.images_input("x"), "toy-images", 2
-        ):
+        async for event in conversation.exchange(images.SERVICE, b"", images.images_input("x"), "toy-images", 2):
             if isinstance(event, Output):
                 seen.append((event.kind, session.signed))
             else:
@@ -176,9 +172,7 @@ async def test_a_large_answer_flows_no_faster_than_it_is_read(world: World) -> N
     async with talking(world, "images") as (provider, conversation):
         [connection] = provider.node._connections
         most = 0
-        async for event in conversation.exchange(
-            images.SERVICE, params, images.images_input("big"), "toy-images", 1
-        ):
+        async for event in conversation.exchange(images.SERVICE, params, images.images_input("big"), "toy-images", 1):
             most = max(most, connection._queued)
             if isinstance(event, Finished):
                 end = event
