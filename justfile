@@ -41,9 +41,9 @@ arrows:
 build-contracts *args:
     @{{python}} contracts/build.py "$@"
 
-# make the documents that are generated: the contracts' reference, the life of a channel; --check only compares
+# make the documents that come from code: contracts, states, wire format, errors, limits, threats; --check only compares
 docs *args:
-    @{{python}} -m contracts.docs "$@"
+    @{{python}} -m tests.documents "$@"
 
 # the contracts against their source: what is committed, and with --rpc URL what stands on a chain
 verify-contracts *args:

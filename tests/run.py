@@ -35,7 +35,7 @@ STATIC: dict[str, list[list[str]]] = {
     "arrows": [[str(BIN / "lint-imports")]],
     "generated": [
         [sys.executable, "contracts/build.py", "--check"],
-        [sys.executable, "-m", "contracts.docs", "--check"],
+        [sys.executable, "-m", "tests.documents", "--check"],
     ],
     "page": [[sys.executable, "web/build/build.py"]],
 }
