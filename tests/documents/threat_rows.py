@@ -195,7 +195,7 @@ THREATS = (
             (
                 "slow, half and dripping clients; giants; compression",
                 (
-                    "helper/test_server.py::test_slow_clients_are_cut",
+                    "helper/test_wires.py::test_idle_partial_and_dripping_clients_are_cut",
                     "helper/test_server.py::test_compression_is_refused_and_giants_end_the_connection",
                 ),
             ),
@@ -204,6 +204,8 @@ THREATS = (
                 (
                     "helper/test_node_gate.py::test_the_oldest_of_an_address_goes",
                     "helper/test_node_gate.py::test_a_neighbourhood_and_the_whole_have_limits",
+                    "helper/test_node_gate.py::test_handshakes_of_an_address_and_in_all",
+                    "helper/test_node_rates.py::test_never_more_than_the_burst_and_what_time_gave",
                 ),
             ),
             (
