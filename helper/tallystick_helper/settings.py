@@ -98,6 +98,9 @@ class ListenSettings(Section):
     unauthenticated: int = Field(limits.STRANGERS.value, ge=1)
     unauthenticated_per_address: int = Field(limits.STRANGERS_PER_ADDRESS.value, ge=1)
     unauthenticated_per_neighbourhood: int = Field(limits.STRANGERS_PER_NEIGHBOURHOOD.value, ge=1)
+    ticket_holders: int = Field(
+        limits.TICKET_HOLDERS.value, ge=1, description="connections that showed a ticket and prove their channel next"
+    )
     handshakes: float = Field(limits.HANDSHAKES.value, ge=1, description="handshakes a second, in all")
     handshakes_per_address: float = Field(limits.HANDSHAKES_PER_ADDRESS.value, gt=0)
     handshake_burst: int = Field(limits.HANDSHAKE_BURST.value, ge=1)

@@ -67,6 +67,15 @@ STRANGERS = Limit(
     Code.TOO_MANY_CONNECTIONS,
     "listen.unauthenticated",
 )
+TICKET_HOLDERS = Limit(
+    "ticket_holders",
+    "unauthenticated connections that showed a ticket: no strangers, but a pool of their own",
+    256,
+    "connections",
+    _OLDEST,
+    Code.TOO_MANY_CONNECTIONS,
+    "listen.ticket_holders",
+)
 HANDSHAKES_PER_ADDRESS = Limit(
     "handshakes_per_address",
     "handshakes of an IPv4 address, or an IPv6 /64, after the first ten",
@@ -87,10 +96,10 @@ HANDSHAKE_BURST = Limit(
 )
 HANDSHAKES = Limit(
     "handshakes",
-    "handshakes in all",
+    "handshakes in all, but of those who show a ticket",
     500.0,
     "1/s",
-    "refused before any cryptography",
+    "refused before it is answered",
     Code.TOO_MANY_CONNECTIONS,
     "listen.handshakes",
 )
@@ -166,6 +175,7 @@ LIMITS: tuple[Limit[int] | Limit[float], ...] = (
     STRANGERS_PER_ADDRESS,
     STRANGERS_PER_NEIGHBOURHOOD,
     STRANGERS,
+    TICKET_HOLDERS,
     HANDSHAKES_PER_ADDRESS,
     HANDSHAKE_BURST,
     HANDSHAKES,

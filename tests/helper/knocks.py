@@ -16,6 +16,7 @@ from tallystick_shared.profile import Profile
 from tallystick_shared.records import Frame, Hello
 from tallystick_shared.session import ClientLimits, ClientSession, Resume
 from tallystick_shared.session.events import Closed, Event, Ready
+from tallystick_shared.session.tickets import NO_TICKET
 
 from .world import CHAIN_ID, Serving
 
@@ -49,9 +50,9 @@ class Knock:
         self.events += self.session.events()
         return message
 
-    async def greet(self) -> bytes:
+    async def greet(self, ticket: bytes = NO_TICKET) -> bytes:
         """HELLO and the first handshake message; the node's answer."""
-        self.session.start()
+        self.session.start(ticket)
         await self.flush()
         return await self.take()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
@@ -14,6 +15,8 @@ from websockets.exceptions import ConnectionClosed
 from tallystick_helper.chain.table import Tracked
 from tallystick_helper.node import farewell
 from tallystick_helper.node.connection import Connection
+from tallystick_helper.node.gate import HOLDERS
+from tallystick_helper.node.rates import Bucket, Rate
 from tallystick_shared import limits
 from tallystick_shared.channel import Config
 from tallystick_shared.deposit import Deposit
@@ -21,6 +24,7 @@ from tallystick_shared.errors import Code, PeerError
 from tallystick_shared.evm.rpc import to_hex
 from tallystick_shared.messages import Ping, encode
 from tallystick_shared.records import HELLO_SIZE, MAX_MESSAGE, Frame, Hello, Record, Type
+from tallystick_shared.session.events import Ready
 from tallystick_shared.session.tables import ConnectionState
 
 from .knocks import CountingCrypto, Knock, refusal
@@ -146,6 +150,30 @@ async def test_an_eleventh_handshake_costs_nothing(world: World, chain: Proxy) -
         await knock.flush()
         assert await knock.websocket.recv() == refusal(Code.TOO_MANY_CONNECTIONS)
         assert provider.node.crypto.calls == done
+        await knock.websocket.close()
+
+
+async def test_a_flood_of_handshakes_leaves_holders_of_a_ticket_in(provider: Serving) -> None:
+    """The node answers no more strangers now; who has a ticket gets in, and takes no place among them."""
+    deposit, gate = await provider.deposit(), provider.node.gate
+    first = await (await Knock.dial(provider)).enter(deposit)
+    tickets = (await first.until(Ready)).tickets
+    crypto = provider.node.crypto = CountingCrypto()
+    gate._answers = Bucket(Rate(0.5, 0.001), time.monotonic())
+    for _ in range(5):
+        stranger = await Knock.dial(provider)
+        assert await stranger.greet() == refusal(Code.TOO_MANY_CONNECTIONS)
+        await stranger.websocket.close()
+    assert crypto.calls == {"x25519": 5}  # each was opened, none was answered
+    again = await Knock.dial(provider)
+    assert (await again.greet(tickets[0]))[0] == Frame.HANDSHAKE
+    assert [stranger.groups for stranger in gate._strangers] == [(HOLDERS,)]
+    await again.auth(deposit)
+    await again.until(Ready)
+    assert len(gate) == 0
+    twice = await Knock.dial(provider)
+    assert await twice.greet(tickets[0]) == refusal(Code.TOO_MANY_CONNECTIONS)
+    for knock in (first, again, twice):
         await knock.websocket.close()
 
 

@@ -78,19 +78,50 @@ def test_the_newest_never_goes() -> None:
     assert door.evicted == [str(number) for number in range(1000 - 256)]
 
 
-def test_handshakes_of_an_address_and_in_all() -> None:
+def test_handshakes_of_an_address() -> None:
     now = 0.0
-    gate = Gate(GateRules(handshakes=Rate(10, 2.0), handshakes_total=Rate(15, 15.0)), lambda: now)
+    gate = Gate(GateRules(), lambda: now)
     for _ in range(10):
         gate.shake("192.0.2.1")
     with refused(Code.TOO_MANY_CONNECTIONS):
         gate.shake("192.0.2.1")
-    for number in range(5):
-        gate.shake(f"198.51.100.{number}")
-    with refused(Code.TOO_MANY_CONNECTIONS):
-        gate.shake("203.0.113.1")
+    gate.shake("192.0.2.2")
     now = 1.0
     gate.shake("192.0.2.1")
     gate.shake("192.0.2.1")
     with refused(Code.TOO_MANY_CONNECTIONS):
         gate.shake("192.0.2.1")
+
+
+def test_holders_of_a_ticket_have_a_pool_of_their_own() -> None:
+    """Strangers cannot drive them out, nor they strangers; among themselves the oldest goes."""
+    door = Door(Gate(GateRules(total=3, holders=2)))
+    known = [door.enter(f"192.0.2.{number}", f"known {number}") for number in range(2)]
+    for stranger in known:
+        door.gate.know(stranger)
+    for number in range(50):
+        door.enter(f"10.{number}.0.1", str(number))
+    assert door.evicted == [str(number) for number in range(47)] and len(door.gate) == 5
+    late = door.enter("192.0.2.9", "late")
+    door.gate.know(late)
+    assert door.evicted[47:] == ["47", "known 0"]
+    for stranger in [*known, late]:
+        door.gate.leave(stranger)
+    door.gate.know(late)  # it is gone already
+    assert len(door.gate) == 2
+
+
+def test_answers_in_all_leave_holders_of_a_ticket_alone() -> None:
+    now = 0.0
+    gate = Gate(GateRules(handshakes_total=Rate(500, 500)), lambda: now)
+    for _ in range(500):
+        gate.answer(False)
+    for _ in range(100):
+        with refused(Code.TOO_MANY_CONNECTIONS):
+            gate.answer(False)
+        gate.answer(True)
+    now = 0.1
+    for _ in range(50):
+        gate.answer(False)
+    with refused(Code.TOO_MANY_CONNECTIONS):
+        gate.answer(False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tallystick_shared.errors import Code, PeerError
 from tallystick_shared.records import PLAIN_SUITE, SUITE, Frame
 from tallystick_shared.session import ProviderSession
 from tallystick_shared.session import events as ev
@@ -107,3 +108,23 @@ def test_a_connection_that_was_refused_gets_none(crypto, book):
     pair.connect()
     assert pair.provider.closed and len(book) == 0
     assert Frame.RECORD in [message[0] for _, message in pair.wire]
+
+
+@pytest.mark.parametrize("suite", [PLAIN_SUITE, SUITE])
+def test_an_answer_is_weighed_before_it_is_made(crypto, book, suite):
+    """Whoever weighs is told whether a ticket was shown, and its refusal reaches the client before a key does."""
+    told = []
+
+    def weigh(holder):
+        told.append(holder)
+        if not holder:
+            raise PeerError(Code.TOO_MANY_CONNECTIONS)
+
+    for ticket in (NO_TICKET, book.issue(CHANNEL, 0.0)[0]):
+        pair = Pair(crypto, suite=suite)
+        pair.provider = ProviderSession(crypto, pair.identity, WALL, book, weigh)
+        pair.client.start(ticket)
+        pair.settle()
+        keyed = pair.seen(ev.Keyed, "provider")
+        assert [event.ticket_holder for event in keyed] == ([True] if told[-1] else [])
+    assert told == [False, True]

@@ -68,6 +68,7 @@ def gate_rules(listen: ListenSettings) -> GateRules:
         listen.unauthenticated_per_address,
         listen.unauthenticated_per_neighbourhood,
         listen.unauthenticated,
+        listen.ticket_holders,
         Rate(listen.handshake_burst, listen.handshakes_per_address),
         Rate(max(1.0, listen.handshakes), listen.handshakes),
     )

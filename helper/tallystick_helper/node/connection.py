@@ -17,6 +17,7 @@ from tallystick_shared.session.events import (
     Event,
     GuestAsked,
     InputComplete,
+    Keyed,
     RequestOffered,
     RequestReady,
     Stopped,
@@ -68,7 +69,7 @@ class Connection:
 
     def __init__(self, node: Node, socket: Socket, address: str, waited: float = 0.0) -> None:
         self.node = node
-        self.session = ProviderSession(node.crypto, node.identity, node.now(), node.tickets)
+        self.session = ProviderSession(node.crypto, node.identity, node.now(), node.tickets, node.gate.answer)
         self.channel: LiveChannel | None = None
         self.opened_at = node.ticker.now()
         self.idle = asyncio.Event()
@@ -80,6 +81,7 @@ class Connection:
         self._patience = max(0.0, AUTH_DEADLINE - waited)
         self._queue: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._queued = 0
+        self._stranger: Stranger | None = None
         self._farewell = Farewell(lambda: self._queued, self._sever)
         self._drained = asyncio.Event()
         self._jobs: dict[int, Job] = {}
@@ -87,6 +89,7 @@ class Connection:
         self._writer: asyncio.Task[None] | None = None
         self._authing: asyncio.Task[None] | None = None
         self._handlers: dict[type[Event], Callable[[Any], object]] = {
+            Keyed: self._keyed,
             AuthOffered: self._auth_offered,
             GuestAsked: lambda event: self._spawn(self._serve_guest(event)),
             RequestOffered: self._request_offered,
@@ -104,7 +107,7 @@ class Connection:
         """Reads until the socket or the session ends; then everything that ran is stopped and what is owed is
         stored.
         """
-        stranger = self._socket.stranger or self.node.gate.enter(self._address, self._evict)
+        stranger = self._stranger = self._socket.stranger or self.node.gate.enter(self._address, self._evict)
         stranger.evict = self._evict
         deadline = asyncio.get_running_loop().call_later(self._patience, self._too_late)
         self._writer = asyncio.create_task(self._write())
@@ -290,6 +293,10 @@ class Connection:
         job = self._jobs[event.stream] = Job(self, event)
         self.idle.clear()
         self._keep(job.task)
+
+    def _keyed(self, event: Keyed) -> None:
+        if event.ticket_holder and self._stranger is not None:
+            self.node.gate.know(self._stranger)
 
     def _auth_offered(self, event: AuthOffered) -> None:
         self._authing = self._spawn(self._admit(event))

@@ -42,12 +42,12 @@ class Bucket:
 
 
 class Meter:
-    """A bucket for each address (IPv4, or /64) that came lately, and one for all."""
+    """A bucket for each address (IPv4, or /64) that came lately, and one for all together."""
 
-    def __init__(self, address: Rate, total: Rate, clock: Callable[[], float], code: Code = Code.BUSY) -> None:
-        """`code` is what is raised."""
+    def __init__(self, address: Rate, total: Rate | None, clock: Callable[[], float], code: Code = Code.BUSY) -> None:
+        """`code` is what is raised; without a `total` only addresses are counted."""
         self._address, self._clock, self._code = address, clock, code
-        self._all = Bucket(total, clock())
+        self._all = Bucket(total, clock()) if total else None
         self._buckets: dict[str, Bucket] = {}
 
     def __len__(self) -> int:
@@ -60,7 +60,8 @@ class Meter:
         self._buckets[group] = bucket
         while len(self._buckets) > REMEMBERED:
             del self._buckets[next(iter(self._buckets))]
-        if min(bucket.left(now), self._all.left(now)) < 1:
+        both = [bucket, self._all] if self._all else [bucket]
+        if min(one.left(now) for one in both) < 1:
             raise PeerError(self._code)
-        bucket.take()
-        self._all.take()
+        for one in both:
+            one.take()

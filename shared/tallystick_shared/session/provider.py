@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from collections.abc import Callable
 
 from tallystick_shared import limits
 from tallystick_shared.channel import channels_domain
@@ -76,8 +77,16 @@ class ProviderSession(Peer):
     stream_table = PROVIDER_STREAM
 
     def __init__(
-        self, crypto: Crypto, identity: ProviderIdentity, wall: int, tickets: TicketBook | None = None
+        self,
+        crypto: Crypto,
+        identity: ProviderIdentity,
+        wall: int,
+        tickets: TicketBook | None = None,
+        weigh: Callable[[bool], None] | None = None,
     ) -> None:
+        """`weigh` is asked before a handshake is answered, and told whether the client showed a ticket; it may raise
+        PeerError.
+        """
         super().__init__(crypto, TEXT.down)
         self.shape = TEXT
         """The class of the traffic, by the last service that was asked for."""
@@ -91,7 +100,7 @@ class ProviderSession(Peer):
         self.streams: dict[int, ProviderStream] = {}
         self.highest = NOTHING
         self._wall = wall
-        self._tickets = tickets
+        self._tickets, self._weigh = tickets, weigh
         self._payment: Payment | None = None
         self._backlog: list[bytes] = []
         self._tail = Tail()
@@ -128,13 +137,15 @@ class ProviderSession(Peer):
         me = self.identity
         greeted = read_hello(self.crypto, me, body)
         hello = greeted.hello
+        self.ticket_holder = self._tickets is not None and self._tickets.spend(greeted.ticket, self.now)
+        if self._weigh is not None:
+            self._weigh(self.ticket_holder)
         info = ServerInfo(self._wall, MAX_STREAMS, MAX_INPUT, me.price_epoch)
         self._out.append(bytes([Frame.HANDSHAKE]) + write_answer(self.crypto, greeted, pack_info(info)))
         self._start_transport(greeted.noise)
         self._flags = hello.flags
         self._take_shape(shape_of(hello.flags, ""))
         self.state = ConnectionState.KEYED
-        self.ticket_holder = self._tickets is not None and self._tickets.spend(greeted.ticket, self.now)
         self._events.append(Keyed(self.handshake_hash, ticket_holder=self.ticket_holder))
 
     def _auth(self, body: Auth) -> None:
