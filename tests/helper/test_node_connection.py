@@ -258,7 +258,7 @@ async def test_an_accepted_channel_is_no_stranger(provider: Serving, knock: Knoc
 async def test_whoever_keys_and_says_nothing_is_told_after_five_seconds(
     provider: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tallystick_helper.node.connection.AUTH_DEADLINE", 0.2)
+    monkeypatch.setattr("tallystick_helper.node.connection.AUTH_DEADLINE", 1.5)
     knock = await Knock.dial(provider)
     await knock.greet()
     assert await knock.end() is Code.TIMED_OUT
