@@ -296,6 +296,12 @@ class Ledger:
 
         return await self.run(job)
 
+    async def forget_request(self, channel_id: bytes, request_id: bytes) -> None:
+        """Nothing was done for it, and it is over."""
+        row = (channel_id, request_id)
+        query = "DELETE FROM requests WHERE channel = ? AND id = ? AND finish IS NULL"
+        await self.run(lambda db: db.execute(query, row))
+
     async def finish_request(self, channel_id: bytes, request_id: bytes, units: int, finish: str, owed: int) -> None:
         """A request's end, together with what is owed in all."""
         value = amount_bytes(owed)

@@ -165,6 +165,24 @@ PROMPT = Limit("prompt", "the input of a request", MIB, "B", _END, Code.BAD_MESS
 PARAMS = Limit("params", "the parameters of a request", 8 * KIB, "B", _END, Code.BAD_MESSAGE)
 SEND_QUEUE = Limit("send_queue", "what waits for a client that does not read", 256 * KIB, "B", _CUT)
 RECORD_QUEUE = Limit("record_queue", "records that wait for their beat", 256, "records", _END, Code.TOO_LARGE)
+INPUT_WINDOW = Limit(
+    "input_window", "input of a stream that may come before more is allowed", 64 * KIB, "B", _END, Code.TOO_LARGE
+)
+DATA_WINDOW = Limit(
+    "data_window", "output of a stream that is under way and not acknowledged", 256 * KIB, "B", "the stream waits"
+)
+
+# -- a stream whose connection broke
+
+_WIPED = "the oldest is settled and overwritten"
+KEPT_BYTES = Limit("kept_bytes", "output of one stream that waits for RESUME", 256 * KIB, "B", "it is not kept")
+KEPT_STREAMS = Limit("kept_streams", "streams of one channel that wait for RESUME", 8, "streams", _WIPED)
+KEPT_IN_ALL = Limit("kept_in_all", "output of all streams that wait for RESUME", 64 * MIB, "B", _WIPED)
+KEPT_TIME = Limit("kept_time", "how long a stream waits for RESUME", 120.0, "s", "it is settled and overwritten")
+KEPT_SLOT = Limit("kept_slot", "how long its engine goes on, within the window", 5.0, "s", "it ends as `interrupted`")
+
+# -- time
+
 IDLE = Limit("idle", "silence of a client; PAD, PING and PONG break none", 600.0, "s", _END, Code.TIMED_OUT)
 SESSION = Limit("session", "a connection's life", 3600.0, "s", _END, Code.TIMED_OUT)
 FAREWELL = Limit("farewell", "from the end of a connection to that of its socket, without a byte read", 2.0, "s", _CUT)
@@ -198,6 +216,13 @@ LIMITS: tuple[Limit[int] | Limit[float], ...] = (
     PARAMS,
     SEND_QUEUE,
     RECORD_QUEUE,
+    INPUT_WINDOW,
+    DATA_WINDOW,
+    KEPT_BYTES,
+    KEPT_STREAMS,
+    KEPT_IN_ALL,
+    KEPT_TIME,
+    KEPT_SLOT,
     IDLE,
     SESSION,
     FAREWELL,

@@ -160,6 +160,22 @@ class End(Body, frozen=True):
     receipt: Signature
 
 
+class ResumeAt(Body, frozen=True):
+    """Takes a request's stream over from a connection that broke: the seq wanted next, and what the stream has cost
+    so far by the client's count (0 where it never heard ACCEPT).
+    """
+
+    request_id: Bytes16
+    next_seq: U32
+    amount: Amount
+
+
+class Window(Body, frozen=True):
+    """How many bytes of payload the other side may have sent in all on this stream: of INPUT, or of DATA."""
+
+    limit: U32
+
+
 class Error(Body, frozen=True):
     """A refusal, on a stream or (stream 0) of the connection. `owed` is what was delivered and not yet paid."""
 
@@ -222,6 +238,8 @@ BODIES: dict[Type, type[Body]] = {
     Type.VOUCHER_OK: VoucherOk,
     Type.CANCEL: Cancel,
     Type.END: End,
+    Type.RESUME: ResumeAt,
+    Type.WINDOW: Window,
     Type.ERROR: Error,
     Type.PING: Ping,
     Type.PONG: Ping,

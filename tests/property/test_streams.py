@@ -158,13 +158,12 @@ class Streams(RuleBasedStateMachine):
         self.cuts += 1
         old, highest = self.pair, self.pair.highest
         account = old.account
-        assert not account.running
         written = highest if highest.amount <= account.durable else NOTHING
         if not written.amount and account.durable:
             written = old.client._payment.sign(CRYPTO, old.session_key, account.durable)
         self.pair = Kept(
             CRYPTO, window=old.window, cap=old.cap, low_latency=old.low_latency, resume=old.resume, account=account,
-            highest=written, now=old.now, durable=old.durable,
+            highest=written, now=old.now, durable=old.durable, shelf=old.shelf,
         ).connect()  # fmt: skip
         assert self.up
 

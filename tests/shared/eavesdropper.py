@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from tallystick_shared.session.client import INPUT_PIECE
+from tallystick_shared.session.client_stream import INPUT_PIECE
 from tallystick_shared.session.shape import Beat, Shape, padded_count
 from tests.shared.pair import Pair
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from tallystick_shared.channel import NATIVE, Config, leaf
 from tallystick_shared.crypto import Crypto
@@ -25,6 +26,7 @@ from tallystick_shared.session import (
     Resume,
 )
 from tallystick_shared.session import events as ev
+from tallystick_shared.session.detached import Shelf
 from tallystick_shared.session.events import Event
 from tallystick_shared.voucher import NOTHING, Signed
 
@@ -62,6 +64,8 @@ class Pair:
     first: int = 0
     count: Callable[[bytes], int] = field(default=lambda data: len(data) // 4)
     stored: list[int] = field(default_factory=list)
+    shelf: Shelf = field(default_factory=Shelf)
+    older: ClientSession | None = None
 
     def __post_init__(self) -> None:
         crypto = self.crypto
@@ -77,7 +81,10 @@ class Pair:
         node_public = crypto.x25519_public(NODE_KEY)
         limits = ClientLimits(window=WINDOW, advance=WINDOW)
         self.client = ClientSession(crypto, self.hello, node_public, limits, self.first)
-        self.provider = ProviderSession(crypto, self.identity, WALL)
+        self.provider = ProviderSession(crypto, self.identity, WALL, shelf=self.shelf)
+        if self.older is not None:
+            self.client.take_over(self.older)
+        self.client.now = self.provider.now = self.now
         self.account = self.account or Account(cap=self.cap, window=self.window, first=self.first)
 
     def proof(self) -> Proof:
@@ -112,6 +119,8 @@ class Pair:
             self.provider.accept_auth(self.account, self.highest)
         elif isinstance(event, ev.VoucherReceived) and self.durable:
             self.provider.voucher_durable(event.voucher)
+        elif isinstance(event, ev.RequestOffered):
+            self.provider.welcome(event.stream)
         elif isinstance(event, ev.InputComplete):
             self.provider.measure(event.stream, self.count(event.data), OFFER.manifest)
 
@@ -172,6 +181,20 @@ class Pair:
 
     def reconnect(self, resume: Resume) -> Pair:
         """A new connection on the same account."""
-        return replace(
-            self, resume=resume, wire=[], client_events=[], provider_events=[], stored=[], tamper=None
-        ).connect()
+        return self._again(resume=resume).connect()
+
+    def rejoin(self, **changes: Any) -> Pair:
+        """The same client on a new connection, over which its streams go on. What both saw before is kept."""
+        events = {"client_events": self.client_events, "provider_events": self.provider_events}
+        return self._again(older=self.client, resume=self.resume, **events, **changes).connect()
+
+    def _again(self, **changes: Any) -> Pair:
+        fresh = {"wire": [], "client_events": [], "provider_events": [], "stored": [], "tamper": None, "older": None}
+        return replace(self, **{**fresh, **changes})
+
+    def break_off(self) -> None:
+        """The socket is gone: what was under way reaches nobody, and both learn of it."""
+        for peer in (self.client, self.provider):
+            peer.outgoing()
+            peer.lost()
+        self.settle()

@@ -118,6 +118,8 @@ class Stage:
         elif isinstance(event, ev.AuthOffered):
             assert pair.account is not None
             provider.accept_auth(pair.account, pair.highest)
+        elif isinstance(event, ev.RequestOffered):
+            provider.welcome(event.stream)
         elif isinstance(event, ev.InputComplete):
             provider.measure(event.stream, len(event.data) // 4, OFFER.manifest)
         elif isinstance(event, ev.VoucherReceived):

@@ -23,6 +23,12 @@ DESIGN = {
     "prompt": MIB,
     "message": 16_448,
     "send_queue": 256 * KIB,
+    "input_window": 64 * KIB,
+    "kept_bytes": 256 * KIB,
+    "kept_streams": 8,
+    "kept_in_all": 64 * MIB,
+    "kept_time": 120.0,
+    "kept_slot": 5.0,
     "idle": 600.0,
     "session": 3600.0,
 }

@@ -216,9 +216,11 @@ def test_lost_connection_keeps_what_was_delivered(pair):
     pair.pass_time(0.5)
     pair.provider.lost()
     pair.settle()
-    done = pair.seen(ev.StreamDone, "provider")[0]
-    assert (done.finish, done.units) == ("lost", 10)
-    assert pair.account.owed == 40 * IN + 10 * OUT and not pair.account.running
+    assert pair.account.owed == 40 * IN + 10 * OUT
+    pair.shelf.tick(pair.now + pair.shelf.limits.seconds)
+    done = pair.shelf.events()[-1]
+    assert (done.finish, done.units, done.settled) == ("lost", 10, True)
+    assert pair.account.owed == done.amount == 40 * IN + 10 * OUT and not pair.account.running
 
 
 def test_reconnect_after_a_cut_pays_the_rest_once(pair):

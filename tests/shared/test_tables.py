@@ -11,6 +11,8 @@ from tallystick_shared.session import events as ev
 from tallystick_shared.session.tables import (
     CLIENT_CONNECTION,
     CLIENT_STREAM,
+    DROPPED_CLIENT,
+    DROPPED_PROVIDER,
     LIVE,
     PROVIDER_CONNECTION,
     PROVIDER_STREAM,
@@ -35,8 +37,11 @@ ENTERED = {
     "client connection": {
         C.NEW: "start", C.HELLO: "start", C.KEYED: "handshake", C.AUTHING: "authenticate", C.DRAINING: "close",
     },
-    "provider stream": {S.IDLE: "start", S.RUNNING: "measure", S.PAUSED: "window", S.DONE: "finish", S.FAILED: "fail"},
-    "client stream": {S.INPUT: "open", S.CANCELLED: "cancel", S.FAILED: "give up"},
+    "provider stream": {
+        S.IDLE: "start", S.RUNNING: "measure", S.PAUSED: "window", S.DONE: "finish", S.FAILED: "fail",
+        S.DETACHED: "drop",
+    },
+    "client stream": {S.INPUT: "open", S.CANCELLED: "cancel", S.FAILED: "give up", S.RESUMED: "drop"},
 }  # fmt: skip
 tables = pytest.mark.parametrize("name", TABLES)
 
@@ -80,6 +85,25 @@ def test_no_record_moves_an_ended_stream_back():
         for (state, _), after in table.items():
             if state in (S.DONE, S.FAILED):
                 assert after is state
+
+
+def test_whatever_a_drop_makes_of_a_stream_it_is_not_lost_on_the_way():
+    """Each state has its row; what is detached is taken up by RESUME or OPEN, or wiped, and never stays."""
+    assert set(DROPPED_PROVIDER) == set(S) - {S.IDLE, S.DETACHED}
+    assert set(DROPPED_CLIENT) == set(S) - {S.IDLE, S.OFFERED, S.PAUSED, S.DETACHED}
+    assert set(DROPPED_PROVIDER.values()) == {S.DETACHED, S.FAILED}
+    for kind in (Type.RESUME, Type.OPEN):
+        assert advance(PROVIDER_STREAM, S.DETACHED, kind) is S.RESUMED
+
+
+@pytest.mark.parametrize("table", [PROVIDER_STREAM, CLIENT_STREAM], ids=["provider", "client"])
+def test_no_state_without_a_way_out(table):
+    """By records alone: from wherever a stream can be, some that the other side may send lead to an end."""
+    ends, states = {S.DONE, S.FAILED, S.CANCELLED}, {state for state, _ in table}
+    out = set(ends)
+    while more := {state for (state, _), after in table.items() if after in out} - out:
+        out |= more
+    assert states <= out
 
 
 def test_a_live_stream_can_always_be_cancelled():

@@ -17,6 +17,7 @@ from .witness import Sworn, Witness
 
 if TYPE_CHECKING:
     from .connection import Connection
+    from .job import Job
 
 
 class LiveChannel:
@@ -27,6 +28,8 @@ class LiveChannel:
         self.offered = offered
         self.account = account
         self.connections: list[Connection] = []
+        self.jobs: dict[bytes, Job] = {}
+        """By request id; they outlive the connection that began them."""
         self.ending = False
         self.counted = 0
         """What of its cap lies deep enough in the chain."""

@@ -21,7 +21,9 @@ from tallystick_shared.session.events import (
     RequestOffered,
     RequestReady,
     Stopped,
+    StreamDetached,
     StreamDone,
+    StreamResumed,
     VoucherReceived,
 )
 from tallystick_shared.session.greeting import greets
@@ -69,7 +71,8 @@ class Connection:
 
     def __init__(self, node: Node, socket: Socket, address: str, waited: float = 0.0) -> None:
         self.node = node
-        self.session = ProviderSession(node.crypto, node.identity, node.now(), node.tickets, node.gate.answer)
+        parts = (node.crypto, node.identity, node.now(), node.tickets, node.gate.answer)
+        self.session = ProviderSession(*parts, node.detached.shelf)
         self.channel: LiveChannel | None = None
         self.opened_at = node.ticker.now()
         self.idle = asyncio.Event()
@@ -97,6 +100,8 @@ class Connection:
             RequestReady: lambda event: self._give(event.stream, lambda job: job.grant(event.units)),
             Stopped: lambda event: self._give(event.stream, Job.stop),
             StreamDone: self._stream_done,
+            StreamDetached: lambda event: self._let_go(event.stream),
+            StreamResumed: self._stream_resumed,
             VoucherReceived: lambda event: self._spawn(self._voucher(event)),
             CloseAsked: lambda event: self._spawn(self._close_asked(event)),
         }
@@ -228,6 +233,7 @@ class Connection:
 
     def _over(self) -> None:
         """What is left to say leaves; what only this connection waited for is not waited for any more."""
+        self.node.detached.pump()
         self.node.ticker.want(self, None)
         self._queue.put_nowait(None)
         self._drained.set()
@@ -290,13 +296,36 @@ class Connection:
     # -- events
 
     def _request_offered(self, event: RequestOffered) -> None:
-        job = self._jobs[event.stream] = Job(self, event)
+        assert self.channel is not None
+        self._adopt(event.stream, Job(self, self.channel, event))
+
+    def _adopt(self, stream: int, job: Job) -> None:
+        job.connection, job.stream = self, stream
+        self._jobs[stream] = job
         self.idle.clear()
         self._keep(job.task)
 
     def _keyed(self, event: Keyed) -> None:
         if event.ticket_holder and self._stranger is not None:
             self.node.gate.know(self._stranger)
+
+    def _let_go(self, stream: int) -> None:
+        """A stream's work goes on without this connection."""
+        job = self._jobs.pop(stream, None)
+        if job is not None:
+            job.connection = None
+            self._tasks.discard(job.task)
+        if not self._jobs:
+            self.idle.set()
+
+    def _stream_resumed(self, event: StreamResumed) -> None:
+        assert self.channel is not None
+        job = self.channel.jobs.get(event.request_id)
+        if job is not None:
+            if job.connection is not None:
+                job.connection._let_go(job.stream)
+            self._adopt(event.stream, job)
+        self.node.detached.pump()
 
     def _auth_offered(self, event: AuthOffered) -> None:
         self._authing = self._spawn(self._admit(event))
@@ -356,13 +385,13 @@ class Connection:
             self.idle.set()
         if job is not None:
             job.abandon()
-        self._spawn(self._record(job, event))
+        self._spawn(self._record(event))
 
-    async def _record(self, job: Job | None, event: StreamDone) -> None:
+    async def _record(self, event: StreamDone) -> None:
         channel = self.channel
         assert channel is not None
         owed = channel.account.owed
-        if job is not None and job.recorded:
+        if event.accepted:
             await self.node.ledger.finish_request(channel.channel_id, event.request_id, event.units, event.finish, owed)
         else:
             await self.node.ledger.store_owed(channel.channel_id, owed)
@@ -375,6 +404,7 @@ class Connection:
         assert channel is not None
         if self.session.closed:  # another connection's CLOSE came first, and waits for this task
             return
+        self.node.detached.pump()
         others = [other for other in channel.connections if other is not self]
         for other in others:
             other.end(PeerError(Code.CHANNEL_ENDED))

@@ -14,27 +14,34 @@ from tallystick_shared.money import Price
 from tallystick_shared.session.events import RequestOffered
 
 from ..engines.seat import Finish, Piece, Reason, Run, Task
+from ..ledger import RequestRow
 
 if TYPE_CHECKING:
+    from .channel import LiveChannel
     from .connection import Connection
 
 log = structlog.get_logger(__name__)
 
 
 class Job:
-    """A stream's work. The connection hands in the input and the grant as they come; `stop` ends it at any time."""
+    """A stream's work. The connection hands in the input and the grant as they come; `stop` ends it at any time. Once
+    it is accepted it goes on without a connection, and under another one.
+    """
 
-    def __init__(self, connection: Connection, offered: RequestOffered) -> None:
+    def __init__(self, connection: Connection, channel: LiveChannel, offered: RequestOffered) -> None:
         loop = asyncio.get_running_loop()
         self.stream = offered.stream
+        self.connection: Connection | None = connection
         self._input: asyncio.Future[bytes] = loop.create_future()
         self._granted: asyncio.Future[int] = loop.create_future()
-        self.recorded = False
-        """True once this job, and no earlier one, holds the request id in the ledger."""
-        self._connection = connection
+        self._opening: asyncio.Future[RequestRow | None] | None = None
+        self._node, self._channel = connection.node, channel
         self._offered = offered
+        self._held = connection.session.streams[offered.stream]
         self._run: Run | None = None
         self._stopped = False
+        self._earlier = channel.jobs.get(offered.open.request_id)
+        channel.jobs[offered.open.request_id] = self
         self.task = loop.create_task(self._drive())
 
     @property
@@ -69,6 +76,19 @@ class Job:
 
     async def _drive(self) -> None:
         try:
+            await self._attempt()
+            await self._clear()
+        finally:
+            if self._channel.jobs.get(self._offered.open.request_id) is self:
+                del self._channel.jobs[self._offered.open.request_id]
+
+    async def _clear(self) -> None:
+        """A request that nothing was done for is no request: it may be made again under the same id."""
+        if self._opening is not None and not self._held.accepted and await self._opening is None:
+            await self._node.ledger.forget_request(self._channel.channel_id, self._offered.open.request_id)
+
+    async def _attempt(self) -> None:
+        try:
             await self._work()
         except (TallystickError, RpcError) as error:
             self._fail(error if isinstance(error, TallystickError) else LocalError(Code.RPC_UNREACHABLE))
@@ -80,32 +100,65 @@ class Job:
             self._fail(LocalError(Code.ENGINE_FAILED))
 
     def _fail(self, error: TallystickError) -> None:
-        if error.code is Code.UNCLAIMABLE:
-            self._connection.refuse(error)
-            return
-        self._connection.session.fail(self.stream, error, retry_after_ms=int(error.values.get("retry_after_ms", 0)))
-        self._connection.pump()
+        retry_after_ms = int(error.values.get("retry_after_ms", 0))
+        if self.connection is None:
+            self._node.detached.shelf.fail(self._key, error, retry_after_ms)
+        elif error.code is Code.UNCLAIMABLE:
+            self.connection.refuse(error)
+        else:
+            self.connection.session.fail(self.stream, error, retry_after_ms=retry_after_ms)
+            self.connection.pump()
+
+    @property
+    def _key(self) -> tuple[bytes, bytes]:
+        return self._channel.channel_id, self._offered.open.request_id
 
     async def _work(self) -> None:
-        node, session, wanted = self._connection.node, self._connection.session, self._offered.open
+        node, wanted = self._node, self._offered.open
+        if self._earlier is not None and self._earlier is not self:
+            await asyncio.wait([self._earlier.task])
+            self._earlier = None
         self._check()
-        known = await node.ledger.open_request(session.channel_id, wanted.request_id, self._offered.digest)
+        opening = node.ledger.open_request(self._channel.channel_id, wanted.request_id, self._offered.digest)
+        self._opening = asyncio.ensure_future(opening)
+        known = await asyncio.shield(self._opening)
         if known is not None:
-            raise PeerError(Code.REQUEST_GONE if known.digest == self._offered.digest else Code.REQUEST_CONFLICT)
-        self.recorded = True
+            self._repeated(known)
+            return
+        if (connection := self.connection) is not None:
+            connection.session.welcome(self.stream)
+            connection.pump()
         data = await self._input
-        task = Task(wanted.service, data, wanted.params, wanted.max_units, session.channel_id)
+        task = Task(wanted.service, data, wanted.params, wanted.max_units, self._channel.channel_id)
         units = await node.engine.count(task)
         # Whatever can refuse the request does so before its input is charged.
-        await self._connection.prove()
+        connection = self._attached()
+        await connection.prove()
         self._check_room()
-        session.measure(self.stream, units, node.engine.capabilities().manifest, place=node.engine.load().waiting)
-        self._connection.pump()
+        manifest, place = node.engine.capabilities().manifest, node.engine.load().waiting
+        connection.session.measure(self.stream, units, manifest, place=place)
+        connection.pump()
         await self._serve(replace(task, max_units=await self._granted, charged=True))
+
+    def _repeated(self, known: RequestRow) -> None:
+        """The id was used before, also by an earlier process: nothing is done or billed a second time. Raises PeerError
+        REQUEST_CONFLICT.
+        """
+        if known.digest != self._offered.digest:
+            raise PeerError(Code.REQUEST_CONFLICT)
+        connection = self._attached()
+        connection.session.gone(self.stream)
+        connection.pump()
+
+    def _attached(self) -> Connection:
+        """Before it is accepted a job has the connection that began it."""
+        if self.connection is None:
+            raise asyncio.CancelledError
+        return self.connection
 
     def _check(self) -> None:
         """Service, model (to its files) and price are as announced, and there is room. Raises PeerError."""
-        node, wanted = self._connection.node, self._offered.open
+        node, wanted = self._node, self._offered.open
         able = node.engine.capabilities()
         if wanted.service not in able.services:
             raise PeerError(Code.UNKNOWN_SERVICE)
@@ -122,24 +175,31 @@ class Job:
         self._check_room()
 
     def _check_room(self) -> None:
-        if self._connection.node.engine.busy():
+        if self._node.engine.busy():
             raise PeerError(Code.BUSY, retry_after_ms=1000)
 
     async def _serve(self, task: Task) -> None:
-        node, session = self._connection.node, self._connection.session
-        async with node.engine.run(task) as run:
+        async with self._node.engine.run(task) as run:
             self._run = run
             if self._stopped:
                 return
             async for event in run:
                 if isinstance(event, Piece):
-                    session.data(self.stream, event.data, event.units, event.kind)
+                    self._give(event)
                 elif isinstance(event, Finish) and not self._stopped:
                     self._finish(event)
-                if session.shape.full_rate:
-                    self._connection.pump()
+                if self.connection is not None and self.connection.session.shape.full_rate:
+                    self.connection.pump()
+
+    def _give(self, piece: Piece) -> None:
+        if self._held.started and not self._held.finish:
+            self._held.add(piece.data, piece.units, piece.kind)
+        if self.connection is None:
+            self._node.detached.shelf.fed(self._key)
+            self._node.detached.pump()
 
     def _finish(self, event: Finish) -> None:
         if event.error is not None or event.reason is Reason.ERROR:
             raise event.error or LocalError(Code.ENGINE_FAILED)
-        self._connection.session.finish(self.stream, event.reason.value)
+        if self._held.started and not self._held.finish:
+            self._held.finish = event.reason.value

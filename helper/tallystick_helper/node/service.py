@@ -17,6 +17,7 @@ from tallystick_shared.messages import amount_int
 from tallystick_shared.money import Account
 from tallystick_shared.profile import Profile
 from tallystick_shared.session import ProviderIdentity
+from tallystick_shared.session.detached import ShelfEnded
 from tallystick_shared.session.events import AuthOffered
 from tallystick_shared.session.tickets import TicketBook
 from tallystick_shared.voucher import Signed
@@ -31,8 +32,10 @@ from .budget import Budget
 from .channel import LiveChannel
 from .confirmations import Confirmations, Depths
 from .connection import Connection, Socket
+from .detached import Detached
 from .gate import Gate
 from .guests import Guests
+from .job import Job
 from .ticker import Ticker
 from .till import Till, TillRules
 from .witness import Witness
@@ -84,6 +87,7 @@ class Node:
         self.guests = parts.guests
         self.tickets = TicketBook(parts.crypto)
         self.ticker = Ticker()
+        self.detached = Detached(self)
         self.draining = False
         self._margin = parts.rules.margin
         self._per_channel = parts.per_channel
@@ -164,8 +168,28 @@ class Node:
         """A connection of a channel is gone; what is owed is stored."""
         await self.ledger.store_owed(channel.channel_id, channel.account.owed)
         channel.connections.remove(connection)
-        if not channel.connections:
+        self._retire(channel)
+
+    def _retire(self, channel: LiveChannel) -> None:
+        """Its account is kept while it has a connection, or a stream that waits for one."""
+        if not channel.connections and not self.detached.shelf.holds(channel.channel_id):
             self._channels.pop(channel.channel_id, None)
+
+    def job(self, channel_id: bytes, request_id: bytes) -> Job | None:
+        """The work behind a stream, wherever that is."""
+        channel = self._channels.get(channel_id)
+        return channel.jobs.get(request_id) if channel else None
+
+    async def ended(self, event: ShelfEnded) -> None:
+        """A stream without a connection is kept no longer: what it came to is stored."""
+        channel = self._channels.get(event.channel_id)
+        if channel is None:
+            return
+        if event.settled:
+            await self.ledger.finish_request(
+                event.channel_id, event.request_id, event.units, event.finish, channel.account.owed
+            )
+        self._retire(channel)
 
     async def _watch(self) -> None:
         """After a block: caps follow the chain, up and down; whoever may not be served any longer is told so."""
@@ -182,6 +206,8 @@ class Node:
             except PeerError as error:
                 for connection in list(channel.connections):
                     connection.refuse(error)
+                self.detached.shelf.end_channel(channel.channel_id)
+                self.detached.pump()
 
     # -- time and the end
 
@@ -207,6 +233,7 @@ class Node:
         for connection in list(self._connections):
             connection.end(PeerError(Code.DRAINING))
         await _within(patience, [connection.gone.wait() for connection in self._connections])
+        await self.detached.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -15,11 +15,11 @@ from tallystick_shared.messages import (
     Data,
     End,
     Error,
-    Input,
     Open,
     PayFirst,
     Voucher,
     VoucherOk,
+    Window,
     amount_bytes,
     amount_int,
     encode_body,
@@ -29,7 +29,7 @@ from tallystick_shared.profile import answer_digest
 from tallystick_shared.records import Frame, Hello, Record, Type
 from tallystick_shared.voucher import Payment, Receipt, Signed
 
-from .client_stream import ClientStream
+from .client_stream import GONE, INPUT_RECORD, ClientStream
 from .events import (
     Accepted,
     CloseAccepted,
@@ -46,13 +46,19 @@ from .peer import PAD, Peer, forget_ended
 from .purse import UNDER_WAY, Purse
 from .requests import ClientLimits, Request, Resume
 from .shape import Cadence, Shape, shape_of
-from .tables import CLIENT_CONNECTION, CLIENT_STREAM, LIVE, ConnectionState, StreamState, advance
+from .tables import (
+    CLIENT_CONNECTION,
+    CLIENT_STREAM,
+    DROPPED_CLIENT,
+    LIVE,
+    ConnectionState,
+    StreamState,
+    advance,
+)
 from .tickets import NO_TICKET
 
-INPUT_RECORD = 4096
-INPUT_PIECE = INPUT_RECORD - 7 - 16
 VOUCHER_LEAD = 0.2
-UNANSWERED = LIVE | {StreamState.CANCELLED}
+UNANSWERED = LIVE | {StreamState.CANCELLED, StreamState.DETACHED}
 
 
 class ClientSession(Peer):
@@ -87,6 +93,10 @@ class ClientSession(Peer):
         self._payment: Payment | None = None
         self._last_record = 0.0
         self._next_stream = 1
+        self._resuming: set[int] = set()
+        """Streams of an earlier connection whose fate is not told yet."""
+        self._resumed = False
+        self._returning = False
 
     @property
     def account(self) -> Account:
@@ -102,6 +112,21 @@ class ClientSession(Peer):
     def live(self) -> bool:
         """True while any stream has not ended."""
         return any(held.state in UNANSWERED for held in self.streams.values())
+
+    @property
+    def can_resume(self) -> bool:
+        """True where something under way would go on over a new connection."""
+        return any(held.state in UNANSWERED and (held.resumable or not held.accepted) for held in self.streams.values())
+
+    def take_over(self, older: ClientSession) -> None:
+        """Before `start`: what was under way on an older connection, and its money, go on here. Streams keep their
+        numbers.
+        """
+        self.streams, self.purse, self._next_stream = older.streams, older.purse, older._next_stream
+        older.streams = {}
+        for held in self.streams.values():
+            held.state = DROPPED_CLIENT[held.state]
+        self._returning = True
 
     # -- handshake
 
@@ -127,9 +152,41 @@ class ClientSession(Peer):
         """Proves the channel to this provider. `cap` is the most its payee can be paid, `wall` Unix time in seconds."""
         auth, self._payment = make_auth(self.crypto, self.hello, self.handshake_hash, proof, wall)
         self._proof = proof
-        self.purse.bring(cap, resume)
         self._post(auth, at_once=True, size=INPUT_RECORD)
         self.state = ConnectionState.AUTHING
+        if self._returning:
+            self._resume_streams()
+        else:
+            self.purse.bring(cap, resume)
+
+    def _resume_streams(self) -> None:
+        """In the same flight as AUTH. What was not accepted is opened again under its request id; what was cancelled
+        is resumed to hear its end.
+        """
+        waiting = [(number, held) for number, held in self.streams.items() if held.state in UNANSWERED]
+        if not waiting:
+            return
+        self._take_shape(shape_of(self.hello.flags, waiting[0][1].request.service))
+        self._cadence.start(self.now)
+        if self.signed:
+            self.send_voucher(self.signed, at_once=True)
+        for number, held in waiting:
+            self._resuming.add(number)
+            if held.state is StreamState.CANCELLED or held.accepted:
+                self._resume_one(number, held)
+            else:
+                held.begin_again()
+                self._post(_open_body(held.request), number, at_once=True, size=INPUT_RECORD)
+                self._send_input(number, held)
+        self._last_record = self.progressed = self.now
+
+    def _resume_one(self, number: int, held: ClientStream) -> None:
+        held.resuming = True
+        self._post(held.resume_at(self.account), number, at_once=True, size=INPUT_RECORD)
+        if held.state is StreamState.CANCELLED:
+            self._post(Cancel(0), number, at_once=True)
+        else:
+            held.state = StreamState.RESUMED
 
     # -- asking
 
@@ -149,14 +206,14 @@ class ClientSession(Peer):
         self._take_shape(shape_of(self.hello.flags, request.service))
         number, self._next_stream = self._next_stream, self._next_stream + 1
         self.purse.opened()
-        self.streams[number] = ClientStream(request)
+        held = self.streams[number] = ClientStream(request)
         self._cadence.start(self.now)
         self._post(_open_body(request), number, at_once=True, size=INPUT_RECORD)
         if amount > 0 and amount >= self.signed:
             self.send_voucher(amount, at_once=True)
         else:
             self._send(PAD)  # whether one is owed is nobody's business
-        self._send_input(number, request.input)
+        self._send_input(number, held)
         self._last_record = self.progressed = self.now
         return number
 
@@ -167,15 +224,14 @@ class ClientSession(Peer):
                 raise LocalError(Code.OTHER_TRAFFIC)
             self.shape, self._cadence = shape, Cadence(shape.up)
 
-    def _send_input(self, number: int, data: bytes) -> None:
-        """The input in records of 4 KiB, their count padded to a power of two."""
-        pieces = [data[at : at + INPUT_PIECE] for at in range(0, len(data), INPUT_PIECE)] or [b""]
-        for index, piece in enumerate(pieces):
-            last = index == len(pieces) - 1
-            body = Input(index * INPUT_PIECE, piece, last)
-            self._send(Record(Type.INPUT, number, encode_body(body)), INPUT_RECORD)
-        for _ in range((1 << (len(pieces) - 1).bit_length()) - len(pieces)):
-            self._send(PAD, INPUT_RECORD)
+    def _send_input(self, number: int, held: ClientStream) -> None:
+        """The input in records of 4 KiB as far as its window reaches, at last padded to a power of two."""
+        done = held.padded
+        while (piece := held.next_input()) is not None:
+            self._send(Record(Type.INPUT, number, encode_body(piece)), INPUT_RECORD)
+        if held.padded and not done:
+            for _ in range(held.input_padding()):
+                self._send(PAD, INPUT_RECORD)
 
     def cancel(self, stream: int, reason: int = 0) -> None:
         """Stops a stream; it still ends with Finished. Nothing happens if it has ended."""
@@ -191,7 +247,7 @@ class ClientSession(Peer):
         if amount > self.account.cap:
             raise LocalError(Code.ABOVE_CAP, amount=amount)
         self.purse.sign(amount)
-        acknowledged = tuple((number, held.seq) for number, held in self.streams.items() if held.seq)[-8:]
+        acknowledged = tuple((number, held.heard) for number, held in self.streams.items() if held.heard)[-8:]
         voucher = self._sign(amount)
         self._queue = type(self._queue)(record for record in self._queue if record.type != Type.VOUCHER)
         self._post(Voucher(amount_bytes(amount), voucher.signature, acknowledged), at_once=at_once)
@@ -264,7 +320,7 @@ class ClientSession(Peer):
         held = self.streams.get(number)
         if held is None:
             raise PeerError(Code.PROTOCOL, stream=number)
-        kinds = {Accept: Type.ACCEPT, Data: Type.DATA, End: Type.END}
+        kinds = {Accept: Type.ACCEPT, Data: Type.DATA, End: Type.END, Window: Type.WINDOW}
         if type(body) not in kinds:
             raise PeerError(Code.PROTOCOL, type=type(body).__name__)
         held.state = advance(self.stream_table, held.state, kinds[type(body)])
@@ -272,10 +328,18 @@ class ClientSession(Peer):
             return
         if isinstance(body, Accept):
             held.accept(body, self.account)
+            self._answered(number, resumed=True)
             self._events.append(Accepted(number, body.input_units, body.queue_place, body.estimated_ms))
         elif isinstance(body, Data):
             held.data(body, self.account)
             self._events.append(Output(number, body.data, body.units, body.kind))
+            limit = held.arriving.took(len(body.data))
+            if limit is not None and held.resumable:
+                self._post(Window(limit), number)
+        elif isinstance(body, Window):
+            held.window = max(held.window, body.limit)
+            if held.state is StreamState.INPUT:
+                self._send_input(number, held)
         elif isinstance(body, End):
             self._finish(number, held, body)
 
@@ -283,7 +347,9 @@ class ClientSession(Peer):
         best = Signed(amount_int(body.amount), body.signature)
         if best.amount > self.signed and self._payment is not None:
             self._payment.verify(self.crypto, best)
-        self.purse.agree(best.amount, amount_int(body.owed), amount_int(body.window))
+        reckon = self.purse.rejoin if self._returning else self.purse.agree
+        reckon(best.amount, amount_int(body.owed), amount_int(body.window))
+        self._returning = False
         self._events.append(Ready(self.signed, self.account.owed, self.account.window, body.tickets))
 
     def _voucher_ok(self, amount: int) -> None:
@@ -291,6 +357,14 @@ class ClientSession(Peer):
             raise PeerError(Code.PROTOCOL, amount=amount)
         if self.account.acknowledge(amount):
             self._events.append(VoucherDurable(amount))
+
+    def _answered(self, number: int, *, resumed: bool) -> None:
+        """What became of a stream of an earlier connection is told."""
+        if number in self._resuming:
+            self._resuming.discard(number)
+            self._resumed |= resumed
+            if not self._resuming and not self._resumed:
+                self.purse.lost_memory()
 
     def _pay(self, amount: int) -> None:
         """Paid where it is granted; else what is under way is cancelled, and refused once the provider has ended it."""
@@ -306,7 +380,11 @@ class ClientSession(Peer):
 
     def _finish(self, number: int, held: ClientStream, body: End) -> None:
         amount = held.end(body, self.account)
-        receipt = self._receipt(held, body, amount)
+        gone = body.finish == GONE and not body.units
+        receipt = self._receipt(held, body, amount_int(body.amount) if gone else amount)
+        if gone:
+            amount += self.purse.missed(held, max(0, amount_int(body.amount) - amount))
+        self._answered(number, resumed=False)
         if held.refusal is not None:
             self._events.append(Refused(number, held.refusal, False, 0))
         else:
@@ -319,10 +397,11 @@ class ClientSession(Peer):
         """The operator's word for what we received. Raises PeerError BAD_RECEIPT."""
         assert self._payment is not None and self._proof is not None
         request = held.request
-        manifest = request.offer.manifest if held.accepted else bytes(32)
+        served = held.accepted and body.finish != GONE
+        manifest = request.offer.manifest if served else bytes(32)
         digest = answer_digest(body.salt, body.digest)
         receipt = Receipt(
-            self._payment.channel_id, request.request_id, amount, held.units, manifest, digest, body.salt, body.receipt
+            self._payment.channel_id, request.request_id, amount, body.units, manifest, digest, body.salt, body.receipt
         )
         receipt.verify(self.crypto, channels_domain(self.hello.chain_id, self._proof.contract), self._proof.operator)
         return receipt
@@ -345,6 +424,7 @@ class ClientSession(Peer):
         held.state = StreamState.FAILED
         if held.request.request_id in self.account.running:
             self.account.finish(held.request.request_id)
+        self._answered(number, resumed=False)
         self._events.append(Refused(number, held.refusal or error, retryable, retry_after_ms))
 
 

@@ -180,7 +180,7 @@ class Stopped(Event):
 
 @dataclass(frozen=True)
 class StreamDone(Event):
-    """A stream's last record is out; what it cost is settled on the account."""
+    """A stream's last record is out; what it cost is settled on the account. `accepted`: it came as far as ACCEPT."""
 
     stream: int
     request_id: bytes
@@ -188,6 +188,23 @@ class StreamDone(Event):
     input_units: int
     units: int
     amount: int
+    accepted: bool = True
+
+
+@dataclass(frozen=True)
+class StreamDetached(Event):
+    """The connection broke, or another one took the stream over. Its work goes on, for what the shelf allows."""
+
+    stream: int
+    request_id: bytes
+
+
+@dataclass(frozen=True)
+class StreamResumed(Event):
+    """A stream that had been detached goes on here, under this number."""
+
+    stream: int
+    request_id: bytes
 
 
 @dataclass(frozen=True)

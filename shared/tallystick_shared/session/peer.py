@@ -17,12 +17,11 @@ from .events import Closed, Event
 from .greeting import Opening
 from .rekey import KeyAge
 from .shape import Beat, Cadence
-from .tables import ANY_TIME, ConnectionState, StreamState, advance
+from .tables import ANY_TIME, ENDED, ConnectionState, StreamState, advance
 
 PAD = Record(Type.PAD, 0, b"")
 KEPT_STREAMS = 64
 MAX_QUEUE = limits.RECORD_QUEUE.value  # records that wait for a beat; only a peer that floods brings so many about
-ENDED = frozenset({StreamState.DONE, StreamState.FAILED})
 
 
 class HasState(Protocol):
@@ -32,11 +31,10 @@ class HasState(Protocol):
 Stream = TypeVar("Stream", bound=HasState)
 
 
-def forget_ended(streams: dict[int, Stream], keep: int) -> None:
-    """Drops the oldest ended streams beyond 64; the newest are kept for records that arrive late."""
+def forget_ended(streams: dict[int, Stream], keep: int) -> list[Stream]:
+    """Drops the oldest ended streams beyond 64, and returns them; the newest are kept for records that arrive late."""
     ended = [number for number, held in streams.items() if held.state in ENDED and number != keep]
-    for number in ended[:-KEPT_STREAMS]:
-        del streams[number]
+    return [streams.pop(number) for number in ended[:-KEPT_STREAMS]]
 
 
 class Peer:
@@ -247,9 +245,13 @@ class Peer:
     # -- endings
 
     def _refuse_with(self, stream: int, error: TallystickError, owed: int, *, retry_after_ms: int = 0) -> None:
+        self._post(self._refusal_body(error, owed, retry_after_ms), stream)
+
+    @staticmethod
+    def _refusal_body(error: TallystickError, owed: int, retry_after_ms: int) -> Error:
         retryable = retry_after_ms > 0 or error.code in RETRYABLE
         wire = error.code if error.code < WIRE_CODES_END else Code.ENGINE_FAILED
-        self._post(Error(wire, retryable, retry_after_ms, amount_bytes(owed), error.says[:200]), stream)
+        return Error(wire, retryable, retry_after_ms, amount_bytes(owed), error.says[:200])
 
     def _fault(self, error: PeerError) -> None:
         """The peer broke a rule: tell it, if a key exists, and close."""

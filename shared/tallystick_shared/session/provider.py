@@ -12,6 +12,7 @@ from tallystick_shared.crypto import Crypto
 from tallystick_shared.errors import Code, PeerError, TallystickError, code_of
 from tallystick_shared.messages import (
     MAX_INPUT,
+    TYPES,
     Accept,
     Auth,
     AuthOk,
@@ -24,9 +25,11 @@ from tallystick_shared.messages import (
     Input,
     Open,
     PayFirst,
+    ResumeAt,
     ServerInfo,
     Voucher,
     VoucherOk,
+    Window,
     amount_bytes,
     amount_int,
     encode_body,
@@ -36,6 +39,7 @@ from tallystick_shared.profile import answer_digest
 from tallystick_shared.records import ALONE, HEADER, Frame, Record, Type
 from tallystick_shared.voucher import NOTHING, Payment, Receipt, Signed
 
+from .detached import Key, Shelf
 from .events import (
     AuthOffered,
     CloseAsked,
@@ -45,7 +49,9 @@ from .events import (
     RequestOffered,
     RequestReady,
     Stopped,
+    StreamDetached,
     StreamDone,
+    StreamResumed,
     VoucherReceived,
 )
 from .greeting import ProviderIdentity, check_auth, pack_info, read_hello, write_answer
@@ -53,7 +59,16 @@ from .guest import GuestStream, check_open
 from .peer import PAD, Peer, forget_ended
 from .provider_stream import ProviderStream
 from .shape import TEXT, Cadence, Shape, Tail, shape_of
-from .tables import LIVE, PROVIDER_CONNECTION, PROVIDER_STREAM, ConnectionState, StreamState, advance
+from .tables import (
+    DROPPED_PROVIDER,
+    ENDED,
+    LIVE,
+    PROVIDER_CONNECTION,
+    PROVIDER_STREAM,
+    ConnectionState,
+    StreamState,
+    advance,
+)
 from .tickets import TicketBook
 
 AUTH_OK_RECORD = 512  # its length tells nothing of what was signed before, nor of tickets
@@ -62,15 +77,28 @@ MAX_STREAMS = limits.STREAMS.value
 PAUSE_LIMIT = limits.PAUSE.value
 DATA_OVERHEAD = 20
 PUT_OFF_LIMIT = 2
+FREE = amount_bytes(0)
+
+HOPELESS = frozenset(
+    {
+        Code.UNKNOWN_CHANNEL,
+        Code.CHANNEL_ENDED,
+        Code.CHANNEL_EXPIRING,
+        Code.UNCLAIMABLE,
+        Code.UNCONFIRMED,
+        Code.DRAINING,
+    }
+)
+"""Why a connection ends for good: nothing of it is kept for another one."""
 
 
 class ProviderSession(Peer):
     """One connection from one client.
 
-    The driver answers AuthOffered with `accept_auth` or `refuse`, InputComplete with `measure` or `fail`,
-    RequestReady by running the engine into
-    `data` and `finish`, VoucherReceived with `voucher_durable`, CloseAsked with `close_ok` or `refuse`, GuestAsked with
-    `guest_data` and `guest_end` or `refuse`.
+    The driver answers AuthOffered with `accept_auth` or `refuse`, RequestOffered with `welcome`, `gone` or `fail`,
+    InputComplete with `measure` or `fail`, RequestReady by running the engine into `data` and `finish`,
+    VoucherReceived with `voucher_durable`, CloseAsked with `close_ok` or `refuse`, GuestAsked with `guest_data` and
+    `guest_end` or `refuse`. `shelf` keeps what outlives the connection.
     """
 
     connection_table = PROVIDER_CONNECTION
@@ -83,6 +111,7 @@ class ProviderSession(Peer):
         wall: int,
         tickets: TicketBook | None = None,
         weigh: Callable[[bool], None] | None = None,
+        shelf: Shelf | None = None,
     ) -> None:
         """`weigh` is asked before a handshake is answered, and told whether the client showed a ticket; it may raise
         PeerError.
@@ -101,6 +130,7 @@ class ProviderSession(Peer):
         self.highest = NOTHING
         self._wall = wall
         self._tickets, self._weigh = tickets, weigh
+        self._shelf = Shelf() if shelf is None else shelf  # an empty shelf is false
         self._payment: Payment | None = None
         self._backlog: list[bytes] = []
         self._tail = Tail()
@@ -200,38 +230,81 @@ class ProviderSession(Peer):
 
     def _handle_stream(self, number: int, body: Body) -> None:
         held = self.streams.get(number)
-        state = held.state if held else StreamState.IDLE
-        kinds = {Open: Type.OPEN, Input: Type.INPUT, Cancel: Type.CANCEL}
-        if number == 0 or type(body) not in kinds:
-            raise PeerError(Code.PROTOCOL, type=type(body).__name__)
-        state = advance(self.stream_table, state, kinds[type(body)])
-        if isinstance(body, Open):
-            self._open(number, body)
-        elif held is None:
-            raise PeerError(Code.PROTOCOL, stream=number)
-        elif isinstance(body, Input):
+        kinds = {Input: Type.INPUT, Cancel: Type.CANCEL, Window: Type.WINDOW}
+        if number and held is None and isinstance(body, Open | ResumeAt):
+            self._offer(number, body)
+            return
+        if number == 0 or held is None or type(body) not in kinds:
+            raise PeerError(Code.PROTOCOL, type=type(body).__name__, stream=number)
+        state = advance(self.stream_table, held.state, kinds[type(body)])
+        if isinstance(body, Input):
             held.state = state
             self._input(number, held, body)
-        elif isinstance(body, Cancel) and held.state in LIVE:
+        elif isinstance(body, Window):
+            held.widen(body.limit)
+        elif held.state in LIVE and held.ending is None:
             self._stop(number, held, "cancelled")
 
-    def _open(self, number: int, body: Open) -> None:
+    # -- a stream begins, or goes on
+
+    def _offer(self, number: int, body: Open | ResumeAt) -> None:
+        """OPEN and RESUME find what is known under their request id, wherever it is."""
+        key = (self.channel_id, body.request_id)
+        known = self._shelf.find(key)
+        at = body if isinstance(body, ResumeAt) else ResumeAt(body.request_id, 1, FREE)
+        fault = self._refusal(key, known, body)
+        elsewhere = not self._shelf.is_on(key, self)
+        if known is not None and fault is None and elsewhere and known.can_resume(at):
+            taken = self._shelf.take(key)
+            assert taken is known
+            advance(self.stream_table, StreamState.DETACHED, TYPES[type(body)])
+            known.input_repeats = isinstance(body, Open)
+            self._go_on(number, known, at.next_seq)
+            return
+        held = self._begin(number, body)
+        if fault is not None:
+            self.fail(number, fault, retry_after_ms=0 if fault.code is Code.REQUEST_CONFLICT else 1000)
+            return
+        if isinstance(body, Open) and (known is None or not known.accepted):
+            self._shelf.take(key)
+            self._shelf.enter(key, held, self, number)
+            self._events.append(RequestOffered(number, body, held.request_digest))
+        else:
+            self.gone(number)
+
+    def _refusal(self, key: Key, known: ProviderStream | None, body: Open | ResumeAt) -> PeerError | None:
+        asked = known.open if known is not None else body
+        if isinstance(asked, Open) and not self._take_shape(shape_of(self._flags, asked.service)):
+            return PeerError(Code.OTHER_TRAFFIC)
+        if sum(other.state in LIVE for other in self.streams.values()) >= MAX_STREAMS:
+            return PeerError(Code.TOO_MANY_STREAMS)
+        if known is None:
+            return None
+        if isinstance(body, Open) and _digest(body) != known.request_digest:
+            return PeerError(Code.REQUEST_CONFLICT)
+        here = known.state in LIVE and self._shelf.is_on(key, self)
+        return PeerError(Code.REQUEST_CONFLICT) if here else None
+
+    def _begin(self, number: int, body: Open | ResumeAt) -> ProviderStream:
+        state = advance(self.stream_table, StreamState.IDLE, TYPES[type(body)])
+        if isinstance(body, ResumeAt):
+            body = Open(body.request_id, "", "", b"", 0, 0, FREE, FREE)
         price = Price(amount_int(body.price_in), amount_int(body.price_out))
-        self.streams[number] = ProviderStream(body, price)
-        fits = self._take_shape(shape_of(self._flags, body.service))
+        held = self.streams[number] = ProviderStream(body, price, _digest(body), state)
+        self._start_beat()
+        return held
+
+    def _go_on(self, number: int, held: ProviderStream, next_seq: int) -> None:
+        held.resume(next_seq)
+        self.streams[number] = held
+        self._shelf.enter((self.channel_id, held.open.request_id), held, self, number)
+        self._start_beat()
+        self._post(Accept(held.input_units, *held.place, True), number)
+        self._events.append(StreamResumed(number, held.open.request_id))
+
+    def _start_beat(self) -> None:
         self._cadence.start(self.now)
         self._tail.clear()
-        if not fits:
-            self.fail(number, PeerError(Code.OTHER_TRAFFIC), retry_after_ms=1000)
-            return
-        if sum(other.state in LIVE for other in self.streams.values()) > MAX_STREAMS:
-            self.fail(number, PeerError(Code.TOO_MANY_STREAMS), retry_after_ms=1000)
-            return
-        if self._in_use(number, body.request_id):
-            self.fail(number, PeerError(Code.REQUEST_CONFLICT))
-            return
-        digest = hashlib.blake2s(encode_body(body)).digest()
-        self._events.append(RequestOffered(number, body, digest))
 
     def _take_shape(self, shape: Shape) -> bool:
         """False while the cadence of another class runs."""
@@ -241,23 +314,52 @@ class ProviderSession(Peer):
             self.shape, self._cadence = shape, Cadence(shape.down)
         return True
 
-    def _in_use(self, number: int, request_id: bytes) -> bool:
-        """Is this request under way, on another stream here or on another connection of the channel?"""
-        here = (other.open.request_id for at, other in self.streams.items() if at != number and other.state in LIVE)
-        return request_id in self.account.running or request_id in here
+    def welcome(self, stream: int) -> None:
+        """The request is one that may be served: more than the first window of its input may come."""
+        held = self.streams[stream]
+        held.incoming.moving = True
+        if held.state in LIVE and not held.complete and (limit := held.incoming.took(0)) is not None:
+            self._post(Window(limit), stream)
+
+    def gone(self, stream: int) -> None:
+        """Its request id was used before, and what it was about is over: END says so, and nothing new is billed."""
+        held = self.streams[stream]
+        if held.state in LIVE:
+            held.finish, held.cost = "gone", self._shelf.past((self.channel_id, held.open.request_id))
+            self._queue.append(self._conclude(stream, held))
+
+    def release(self, number: int) -> ProviderStream | None:
+        """Gives a stream up to another connection of the channel; None where it had not been accepted yet."""
+        held = self.streams[number]
+        if not held.accepted:
+            self._drop(number, held, keep=False)
+            return None
+        self._detach(number, held)
+        self._start_tail()
+        return held
+
+    def _detach(self, number: int, held: ProviderStream) -> None:
+        """It is not here any longer; what still comes for its number is passed over."""
+        self.streams[number] = ProviderStream(held.open, held.price, held.request_digest, StreamState.FAILED)
+        if held.started:
+            self._events.append(StreamDetached(number, held.open.request_id))
+        held.state = StreamState.DETACHED
 
     def _input(self, number: int, held: ProviderStream, body: Input) -> None:
-        if held.state is StreamState.FAILED:
+        if held.state in ENDED or (held.accepted and held.input_repeats):
             return
         data = held.take_input(body)
+        limit = held.incoming.took(len(body.data))
         if data is not None:
             self._events.append(InputComplete(number, data))
+        elif limit is not None:
+            self._post(Window(limit), number)
 
     def _voucher(self, body: Voucher) -> None:
         assert self._payment is not None
         for number, seq in body.acknowledged:
             if number in self.streams:
-                self.streams[number].acknowledged = seq
+                self._heard(self.streams[number], seq)
         voucher = Signed(amount_int(body.amount), body.signature)
         if voucher.amount > self.account.cap:
             raise PeerError(Code.ABOVE_CAP, amount=voucher.amount)
@@ -268,16 +370,23 @@ class ProviderSession(Peer):
         self.highest = voucher
         self._events.append(VoucherReceived(voucher))
 
+    def _heard(self, held: ProviderStream, seq: int) -> None:
+        held.acknowledge(seq)
+        if held.state in ENDED and seq > held.seq:
+            self._shelf.leave((self.channel_id, held.open.request_id), held)
+            held.forget()
+
     def _close(self, body: Close) -> None:
         """Running work stops first. The client's final voucher counts where it covers what is owed or is the best
         that came this way.
         """
         assert self._payment is not None
         for number, held in list(self.streams.items()):
-            if held.state in LIVE:
+            if held.state in LIVE and held.ending is None:
                 self._stop(number, held, "cancelled")
-            if held.state in LIVE:
-                self._queue.append(self._conclude(number, held))
+            while held.state in LIVE and (record := self._next_of(number, held)) is not None:
+                self._queue.append(record)
+        self._shelf.end_channel(self.channel_id)
         final = Signed(amount_int(body.amount), body.signature)
         if final.amount:
             if final.amount > self.account.cap:
@@ -308,15 +417,23 @@ class ProviderSession(Peer):
 
     # -- serving
 
-    def measure(self, stream: int, input_units: int, manifest: bytes, *, place: int = 0, estimated_ms: int = 0) -> None:
+    def measure(
+        self,
+        stream: int,
+        input_units: int,
+        manifest: bytes,
+        *,
+        place: int = 0,
+        estimated_ms: int = 0,
+    ) -> None:
         """The input is `input_units` long. Starts the request once it is paid for; RequestReady follows, at once
-        or after a voucher.
+        or after a voucher. What goes at full rate may be larger than what is kept after a drop, so none of it is.
         """
         held = self.streams[stream]
         if held.state is not StreamState.INPUT:
             return
         held.input_units, held.manifest = input_units, manifest
-        held.place = (place, estimated_ms)
+        held.place, held.resumable = (place, estimated_ms), not self.shape.full_rate
         self._start_paid()
 
     def _start_paid(self) -> None:
@@ -337,7 +454,7 @@ class ProviderSession(Peer):
             self.account.start(held.open.request_id, held.price, held.input_units)
             held.max_units = min(held.open.max_units, affordable)
             held.state, held.accepted = StreamState.RUNNING, True
-            self._post(Accept(held.input_units, *held.place, False), number)
+            self._post(Accept(held.input_units, *held.place, held.resumable), number)
             self._events.append(RequestReady(number, held.max_units))
 
     def data(self, stream: int, data: bytes, units: int, kind: int = 0) -> None:
@@ -355,13 +472,18 @@ class ProviderSession(Peer):
     def fail(self, stream: int, error: TallystickError, *, retry_after_ms: int = 0) -> None:
         """Ends a stream with an error. What was delivered stays owed."""
         held = self.streams[stream]
-        if held.state not in LIVE:
+        if held.state not in LIVE or held.ending is not None:
             return
-        amount = self._settle(held)
+        held.drop_pending()
+        if held.again:  # what was sent once is told first
+            held.failure = (error, retry_after_ms)
+            return
+        self._settle(held)
         held.state = StreamState.FAILED
-        held.pending.clear()
-        self._refuse_with(stream, error, max(0, self.account.credit), retry_after_ms=retry_after_ms)
-        self._done(stream, held, "error", amount)
+        body = self._refusal_body(error, max(0, self.account.credit), retry_after_ms)
+        held.ending = (Type.ERROR, encode_body(body))
+        self._post(body, stream)
+        self._done(stream, held, "error")
 
     def voucher_durable(self, voucher: Signed) -> None:
         """The voucher is on disk: acknowledge it and serve on."""
@@ -373,6 +495,7 @@ class ProviderSession(Peer):
     def close_ok(self, transaction: bytes) -> None:
         """The closing transaction is on its way (hash, 32 bytes)."""
         if not self.closed:
+            self._flush()
             self._post(CloseOk(transaction), at_once=True)
             self._end(None)
 
@@ -417,16 +540,37 @@ class ProviderSession(Peer):
         only DATA that fills its record or is the last.
         """
         for number, held in list(self.streams.items()):
-            room = self._cadence.beat.size - HEADER.size - DATA_OVERHEAD
-            if not held.started or (full and not held.fills(room)):
+            if full and not held.fills(self._room):
                 continue
-            data = held.next_data(room, self.account)
-            record = Record(Type.DATA, number, data) if data is not None else None
-            if record is None and held.finish and not held.pending:
-                record = self._conclude(number, held)
+            record = self._next_of(number, held)
             if record is not None:
-                self.streams[number] = self.streams.pop(number)
+                if number in self.streams:
+                    self.streams[number] = self.streams.pop(number)
                 return record
+        return None
+
+    @property
+    def _room(self) -> int:
+        """Bytes of output that one record takes."""
+        return self._cadence.beat.size - HEADER.size - DATA_OVERHEAD
+
+    def _next_of(self, number: int, held: ProviderStream) -> Record | None:
+        if not held.accepted or held.state not in LIVE:
+            return None
+        data = held.next_data(self._room, self.account)
+        if data is not None:
+            return Record(Type.DATA, number, data)
+        if held.ending is not None:  # it ended on another connection; here that is told once more
+            kind, body = held.ending
+            held.state = StreamState.DONE if kind is Type.END else StreamState.FAILED
+            self._start_tail()
+            return Record(kind, number, body)
+        if held.failure is not None:
+            error, retry_after_ms = held.failure
+            self.fail(number, error, retry_after_ms=retry_after_ms)
+            return self._queue.popleft() if self._queue else None
+        if held.finish and not held.pending:
+            return self._conclude(number, held)
         return None
 
     def _check_pauses(self) -> None:
@@ -434,7 +578,10 @@ class ProviderSession(Peer):
         no voucher for what was received could ever cover it.
         """
         for number, held in list(self.streams.items()):
-            if not held.started or not held.pending:
+            if not held.started or held.again:
+                continue
+            if not held.pending:
+                held.state, held.paused_since = StreamState.RUNNING, None
                 continue
             total = held.pending[0][1]
             if self.account.allows(held.open.request_id, total):
@@ -459,7 +606,7 @@ class ProviderSession(Peer):
 
     def _stop(self, number: int, held: ProviderStream, reason: str) -> None:
         """Nothing more of this stream is sent; END follows at the next beat."""
-        held.pending.clear()
+        held.drop_pending()
         held.finish = reason
         if held.started:
             held.state = StreamState.RUNNING
@@ -481,22 +628,30 @@ class ProviderSession(Peer):
         finish = held.finish or "cancelled"
         input_units = max(0, held.input_units)
         body = End(input_units, held.units, amount_bytes(amount), finish, digest, salt, receipt.signature)
-        self._done(number, held, finish, amount)
-        return Record(Type.END, number, encode_body(body))
+        held.ending = (Type.END, encode_body(body))
+        self._done(number, held, finish)
+        return Record(Type.END, number, held.ending[1])
 
     def _settle(self, held: ProviderStream) -> int:
         if held.started:
-            return self.account.finish(held.open.request_id)
-        return 0
+            held.cost = self.account.finish(held.open.request_id)
+        return held.cost
 
-    def _done(self, number: int, held: ProviderStream, finish: str, amount: int) -> None:
-        self._events.append(
-            StreamDone(number, held.open.request_id, finish, max(0, held.input_units), held.units, amount)
-        )
+    def _done(self, number: int, held: ProviderStream, finish: str) -> None:
+        input_units, request_id = max(0, held.input_units), held.open.request_id
+        cost = held.cost if held.accepted else 0
+        self._events.append(StreamDone(number, request_id, finish, input_units, held.units, cost, held.accepted))
         held.input = bytearray()
+        if not held.accepted:
+            self._shelf.leave((self.channel_id, request_id), held)
+        self._start_tail()
+        for forgotten in forget_ended(self.streams, number):
+            self._shelf.leave((self.channel_id, forgotten.open.request_id), forgotten)
+            forgotten.forget()
+
+    def _start_tail(self) -> None:
         if not any(other.state in LIVE for other in self.streams.values()):
             self._tail.begin(self._cadence.count, self.shape.farewell, self.now)
-        forget_ended(self.streams, number)
 
     def _end_tail(self) -> None:
         count, owing = self._cadence.count, self.account.credit > 0
@@ -504,12 +659,30 @@ class ProviderSession(Peer):
             self._cadence.stop()
 
     def _end(self, error: TallystickError | None) -> None:
-        """Whatever ran is settled, so that the account keeps what was delivered after the connection is gone."""
+        """What was accepted is kept for RESUME, unless this is a goodbye; the rest is settled, so that the account
+        keeps what was delivered.
+        """
+        keep = error is not None and error.code not in HOPELESS
         for number, held in list(self.streams.items()):
-            if held.state in LIVE:
-                amount = self._settle(held)
-                held.state = StreamState.FAILED
-                held.pending.clear()
-                self._events.append(Stopped(number, "lost"))
-                self._done(number, held, "lost", amount)
+            self._drop(number, held, keep=keep)
         super()._end(error)
+
+    def _drop(self, number: int, held: ProviderStream, *, keep: bool) -> None:
+        key = (self.channel_id, held.open.request_id)
+        mine = self._shelf.find(key) is held
+        self._shelf.leave(key, held)
+        detached = DROPPED_PROVIDER[held.state] is StreamState.DETACHED
+        if keep and mine and detached and held.accepted and held.resumable:
+            self._detach(number, held)
+            self._shelf.put(key, held, self.account, self.now)
+            return
+        if held.state in LIVE and held.ending is None:
+            self._settle(held)
+            held.state = StreamState.FAILED
+            self._events.append(Stopped(number, "lost"))
+            self._done(number, held, "lost")
+        held.forget()
+
+
+def _digest(body: Open) -> bytes:
+    return hashlib.blake2s(encode_body(body)).digest()

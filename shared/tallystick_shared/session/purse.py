@@ -15,7 +15,8 @@ from .requests import ClientLimits, Request, Resume
 from .tables import StreamState
 
 S = StreamState
-UNDER_WAY = frozenset({S.INPUT, S.RUNNING})
+UNDER_WAY = frozenset({S.INPUT, S.RUNNING, S.RESUMED})
+UNACCEPTED = frozenset({S.INPUT, S.CANCELLED, S.DETACHED})
 
 
 class Purse:
@@ -33,6 +34,10 @@ class Purse:
         self._streams = streams
         self._resume = Resume()
         self._pay_first = 0
+        self._gap = 0
+        """What the provider counted beyond our count when we came back, as far as it is not explained."""
+        self._waited = 0
+        """The most that inputs cost which it may have accepted before it forgot them."""
 
     def bring(self, cap: int, resume: Resume) -> None:
         """What was kept from before, until the provider has said what it holds."""
@@ -59,16 +64,53 @@ class Purse:
             self.unseen += max(0, base - known)
         running = self.account.running
         self.account = Account(self.account.cap, window, base, min(best, self.signed), running)
+        self._bound_cancelled()
+
+    def _bound_cancelled(self) -> None:
         for held in self._streams.values():
             if held.state is S.CANCELLED:
                 held.most = self.most(held)
+
+    # -- the same where streams are resumed
+
+    def rejoin(self, best: int, owed: int, window: int) -> None:
+        """What the provider holds as streams go on over a new connection: our count stands, for what of theirs we have
+        not seen arrives yet. Raises PeerError ADVANCE_TOO_LARGE.
+        """
+        if window > self.limits.window:
+            raise PeerError(Code.ADVANCE_TOO_LARGE, window=window)
+        self.signed, self.asked = max(self.signed, best), False
+        account = self.account
+        self.account = Account(account.cap, window, account.settled, min(best, self.signed), account.running)
+        self._gap, self._waited = max(0, owed - self.account.owed), 0
+        self._bound_cancelled()
+
+    def missed(self, held: ClientStream, more: int) -> int:
+        """A stream is gone for which the provider counts `more` than we saw. Inputs count; output as far as the advance
+        goes, over the channel's whole life. Returns what is taken over.
+        """
+        waited = 0 if held.accepted else held.request.most_input
+        taken = min(more, self._gap, waited + self._waited + max(0, self.limits.advance - self.unseen))
+        self._take(taken, waited)
+        return taken
+
+    def lost_memory(self) -> None:
+        """None of the streams was resumed, so nothing of what we lack will arrive: it is taken over as after a cut."""
+        self._take(min(self._gap, self._waited + max(0, self.limits.advance - self.unseen)), 0)
+
+    def _take(self, amount: int, waited: int) -> None:
+        free = waited + self._waited
+        self._waited = max(0, free - amount)
+        self._gap -= amount
+        self.unseen += max(0, amount - free)
+        self.account.settled += amount
 
     # -- what to keep
 
     @property
     def waiting(self) -> int:
         """The most that inputs cost whose fate is open: sent, and neither accepted nor over."""
-        return self._inputs({S.INPUT, S.CANCELLED})
+        return self._inputs(UNACCEPTED)
 
     # -- what to sign
 

@@ -14,6 +14,11 @@ of three ends.
 
     IDLE → OFFERED → INPUT → RUNNING ⇄ PAUSED → DONE | CANCELLED | FAILED
 
+A connection that breaks leaves its streams detached. One that was accepted waits for RESUME on a new connection, where
+it goes on as if nothing had happened; one that was not is opened again under the same request id.
+
+    any → DETACHED → RESUMED → RUNNING | DONE | CANCELLED | FAILED
+
 Each table maps (state, type of the record that arrives) to the next state. What is not in a table is a fault of
 the peer and closes the
 connection. While AUTHING the provider reads nothing, so its table has no row there; the client meanwhile sends
@@ -51,11 +56,29 @@ class StreamState(Enum):
     DONE = auto()
     CANCELLED = auto()
     FAILED = auto()
+    DETACHED = auto()
+    RESUMED = auto()
 
 
 C, S = ConnectionState, StreamState
 
-LIVE = frozenset({S.OFFERED, S.INPUT, S.RUNNING, S.PAUSED})
+LIVE = frozenset({S.OFFERED, S.INPUT, S.RUNNING, S.PAUSED, S.RESUMED})
+ENDED = frozenset({S.DONE, S.FAILED})
+
+DROPPED_PROVIDER: Mapping[StreamState, StreamState] = {
+    **dict.fromkeys((S.OFFERED, S.INPUT, S.CANCELLED), S.FAILED),
+    **dict.fromkeys((S.RUNNING, S.PAUSED, S.RESUMED, *ENDED), S.DETACHED),
+}
+"""What a broken connection makes of a provider's stream. One that ended is kept until its END was heard."""
+
+DROPPED_CLIENT: Mapping[StreamState, StreamState] = {
+    S.INPUT: S.DETACHED,
+    S.RUNNING: S.DETACHED,
+    S.RESUMED: S.DETACHED,
+    S.CANCELLED: S.CANCELLED,
+    **{state: state for state in ENDED},
+}
+"""The same for a client's. What it cancelled stays cancelled, and is resumed only to hear what it cost."""
 
 ANY_TIME = (Type.PAD, Type.PING, Type.PONG, Type.REKEY)
 
@@ -67,7 +90,10 @@ PROVIDER_CONNECTION: Mapping[tuple[ConnectionState, Type], ConnectionState] = {
     (C.READY, Type.INPUT): C.READY,
     (C.READY, Type.VOUCHER): C.READY,
     (C.READY, Type.CANCEL): C.READY,
+    (C.READY, Type.RESUME): C.READY,
+    (C.READY, Type.WINDOW): C.READY,
     (C.READY, Type.CLOSE): C.DRAINING,
+    (C.DRAINING, Type.WINDOW): C.DRAINING,
     (C.DRAINING, Type.VOUCHER): C.DRAINING,
     (C.DRAINING, Type.CANCEL): C.DRAINING,
     **{(state, Type.BYE): C.CLOSED for state in (C.KEYED, C.GUEST, C.READY, C.DRAINING)},
@@ -81,7 +107,7 @@ CLIENT_CONNECTION: Mapping[tuple[ConnectionState, Type], ConnectionState] = {
     **{
         (state, kind): state
         for state in (C.READY, C.DRAINING)
-        for kind in (Type.ACCEPT, Type.DATA, Type.END, Type.VOUCHER_OK, Type.PAY_FIRST)
+        for kind in (Type.ACCEPT, Type.DATA, Type.END, Type.VOUCHER_OK, Type.PAY_FIRST, Type.WINDOW)
     },
     (C.DRAINING, Type.CLOSE_OK): C.CLOSED,
     **{(state, Type.BYE): C.CLOSED for state in (C.KEYED, C.GUEST, C.AUTHING, C.READY, C.DRAINING)},
@@ -90,22 +116,26 @@ CLIENT_CONNECTION: Mapping[tuple[ConnectionState, Type], ConnectionState] = {
 
 PROVIDER_STREAM: Mapping[tuple[StreamState, Type], StreamState] = {
     (S.IDLE, Type.OPEN): S.OFFERED,
+    (S.IDLE, Type.RESUME): S.OFFERED,
     (S.OFFERED, Type.INPUT): S.INPUT,
     (S.INPUT, Type.INPUT): S.INPUT,
+    (S.DETACHED, Type.RESUME): S.RESUMED,
+    (S.DETACHED, Type.OPEN): S.RESUMED,
+    **{(state, Type.INPUT): state for state in (S.RESUMED, S.RUNNING, S.PAUSED, *ENDED)},
     **{(state, Type.CANCEL): S.CANCELLED for state in LIVE},
-    **{(state, Type.CANCEL): state for state in (S.DONE, S.CANCELLED, S.FAILED)},
-    (S.FAILED, Type.INPUT): S.FAILED,
+    **{(state, Type.CANCEL): state for state in (S.CANCELLED, *ENDED)},
+    **{(state, Type.WINDOW): state for state in (*LIVE, S.CANCELLED, *ENDED)},
 }
 
 CLIENT_STREAM: Mapping[tuple[StreamState, Type], StreamState] = {
     (S.INPUT, Type.ACCEPT): S.RUNNING,
     (S.RUNNING, Type.DATA): S.RUNNING,
-    (S.RUNNING, Type.END): S.DONE,
+    (S.RESUMED, Type.ACCEPT): S.RUNNING,
     (S.CANCELLED, Type.ACCEPT): S.CANCELLED,
     (S.CANCELLED, Type.DATA): S.CANCELLED,
-    (S.CANCELLED, Type.END): S.DONE,
-    (S.INPUT, Type.END): S.DONE,
-    **{(state, Type.ERROR): S.FAILED for state in (S.INPUT, S.RUNNING, S.CANCELLED)},
+    **{(state, Type.END): S.DONE for state in (S.INPUT, S.RUNNING, S.RESUMED, S.CANCELLED)},
+    **{(state, Type.ERROR): S.FAILED for state in (S.INPUT, S.RUNNING, S.RESUMED, S.CANCELLED)},
+    **{(state, Type.WINDOW): state for state in (S.INPUT, S.RUNNING, S.RESUMED, S.CANCELLED, *ENDED)},
     **{(S.FAILED, kind): S.FAILED for kind in (Type.ACCEPT, Type.DATA, Type.END, Type.ERROR)},
 }
 
