@@ -6,6 +6,7 @@ tells what breaks constant shape.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tallystick_shared.session.client_stream import INPUT_PIECE
@@ -36,6 +37,8 @@ class Tapped(Pair):
     opened: list[float] = field(default_factory=list)
     lengths: list[int] = field(default_factory=list)
     urgent: list[float] = field(default_factory=list)
+    late: Callable[[], float] = lambda: 0.0
+    """How much later than it asked a side is told of time."""
 
     def _deliver(self, sender: str, messages: list[bytes]) -> bool:
         self.seen_by += [Seen(self.now, sender, len(message)) for message in messages]
@@ -58,7 +61,8 @@ class Tapped(Pair):
         end = self.now + seconds
         while True:
             wanted = [at for side in (self.client, self.provider) if (at := side.next_deadline()) is not None]
-            self.now = min([max(self.now, at) for at in wanted if at <= end], default=end)
+            first = min((at for at in wanted if at <= end), default=None)
+            self.now = end if first is None else max(self.now, min(end, first + self.late()))
             for side in (self.client, self.provider):
                 if (at := side.next_deadline()) is not None and at <= self.now:
                     side.tick(self.now)

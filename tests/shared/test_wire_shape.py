@@ -314,3 +314,22 @@ def test_all_classes_agree_on_both_sides(crypto):
     for flags, shape in ((0, TEXT), (LARGE, RICH), (FAST, LOW_LATENCY)):
         pair = tapped(crypto, flags)
         assert pair.client.shape is pair.provider.shape is shape
+
+
+# -- what it costs
+
+HEAD_DOWN, HEAD_UP = 4, 8  # a frame's header where the payload has 126 to 65,535 bytes; a client's has a mask (RFC 6455)
+
+
+@pytest.mark.parametrize(("flags", "most"), [(0, 7_000), (FAST, 8_500), (LARGE, 90_000)])
+def test_overhead(crypto, flags, most):
+    """Bytes of WebSocket frames each second, both ways together: text has at most 7 kB."""
+    pair = tapped(crypto, flags)
+    stream = pair.ask()
+    pair.let_pass(0.05)
+    pair.engine(stream, 300)
+    pair.seen_by.clear()
+    pair.let_pass(20)
+    size = sum(seen.size + (HEAD_DOWN if seen.sender == "provider" else HEAD_UP) for seen in pair.seen_by)
+    assert 0 < size / 20 <= most
+    assert len(pair.seen(ev.Output)) > 3

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+from collections.abc import Callable
 from typing import Protocol
+
+SPARE = 64
 
 
 class Ticking(Protocol):
@@ -15,18 +18,36 @@ class Ticking(Protocol):
         """Its deadline has come; `now` is the loop's clock in seconds."""
 
 
+class Timer(Protocol):
+    """A wake-up that was asked for."""
+
+    def when(self) -> float: ...
+
+    def cancel(self) -> None: ...
+
+
+class Clock(Protocol):
+    """What an event loop is to the ticker."""
+
+    def time(self) -> float:
+        """Seconds of a clock that never goes back."""
+
+    def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
+        """Calls once, at that time or as soon after it as can be."""
+
+
 class Ticker:
     """Calls `tick` when a deadline comes. A member has one deadline at a time; asking again replaces it."""
 
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock: Clock = clock or asyncio.get_running_loop()
         self._heap: list[tuple[float, int, Ticking]] = []
         self._wanted: dict[Ticking, tuple[float, int]] = {}
         self._order = itertools.count()
-        self._wake: asyncio.TimerHandle | None = None
+        self._wake: Timer | None = None
 
     def now(self) -> float:
-        return self._loop.time()
+        return self._clock.time()
 
     def want(self, member: Ticking, deadline: float | None) -> None:
         """Sets a member's deadline; None takes it away."""
@@ -37,7 +58,14 @@ class Ticker:
             entry = (deadline, next(self._order))
             self._wanted[member] = entry
             heapq.heappush(self._heap, (*entry, member))
+            if len(self._heap) > 2 * len(self._wanted) + SPARE:
+                self._tidy()
             self._arm()
+
+    def _tidy(self) -> None:
+        """Deadlines that were replaced lie in the heap until their time; many of them are taken out at once."""
+        self._heap = [(*entry, member) for member, entry in self._wanted.items()]
+        heapq.heapify(self._heap)
 
     def _arm(self) -> None:
         """Wakes at the first deadline; one that was replaced costs an idle wake-up at the most."""
@@ -48,11 +76,11 @@ class Ticker:
             if self._wake.when() <= first:
                 return
             self._wake.cancel()
-        self._wake = self._loop.call_at(first, self._fire)
+        self._wake = self._clock.call_at(first, self._fire)
 
     def _fire(self) -> None:
         self._wake = None
-        now = self._loop.time()
+        now = self._clock.time()
         while self._heap and self._heap[0][0] <= now:
             deadline, order, member = heapq.heappop(self._heap)
             if self._wanted.get(member) == (deadline, order):
