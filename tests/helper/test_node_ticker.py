@@ -124,7 +124,7 @@ class Beating:
 
 
 def test_one_timer_serves_all_streams_of_a_process() -> None:
-    """Forty connections with eight streams each, begun at different moments: one pending wake-up, every beat of each."""
+    """Forty connections with eight streams each, begun one after another: one pending wake-up, every beat of all."""
     clock, crypto = Clockwork(), NativeCrypto()
     ticker = Ticker(clock)
     pairs = []

@@ -59,7 +59,8 @@ async def relayed(provider: Serving) -> AsyncIterator[tuple[Relay, Conversation]
 
 async def test_text_costs_at_most_7_kb_a_second(world: World) -> None:
     """WebSocket frames and all, while an answer of sixty words a second comes."""
-    async with serving(world, engine={"options": {"rate": 60.0}}) as provider, relayed(provider) as (relay, conversation):
+    engine = {"options": {"rate": 60.0}}
+    async with serving(world, engine=engine) as provider, relayed(provider) as (relay, conversation):
         answer = None
         began: float | None = None
         async for piece in conversation.ask([("user", "count the notches")], "loopback", 240):

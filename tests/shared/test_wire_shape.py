@@ -318,7 +318,7 @@ def test_all_classes_agree_on_both_sides(crypto):
 
 # -- what it costs
 
-HEAD_DOWN, HEAD_UP = 4, 8  # a frame's header where the payload has 126 to 65,535 bytes; a client's has a mask (RFC 6455)
+HEAD_DOWN, HEAD_UP = 4, 8  # a frame's header for 126 to 65,535 bytes of payload; a client's has a mask (RFC 6455)
 
 
 @pytest.mark.parametrize(("flags", "most"), [(0, 7_000), (FAST, 8_500), (LARGE, 90_000)])

@@ -170,6 +170,8 @@ class ClientSession(Peer):
         self._cadence.start(self.now)
         if self.signed:
             self.send_voucher(self.signed, at_once=True)
+        else:
+            self._send(PAD)
         for number, held in waiting:
             self._resuming.add(number)
             if held.state is StreamState.CANCELLED or held.accepted:
