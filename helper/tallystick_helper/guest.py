@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 
+from tallystick_shared.advert import Advert, AdvertBook
 from tallystick_shared.chains import Deployment
 from tallystick_shared.crypto import Crypto
 from tallystick_shared.errors import TallystickError
 from tallystick_shared.evm.rpc import Rpc
-from tallystick_shared.guest import fetch_opened, fetch_snapshot
+from tallystick_shared.guest import fetch_advert, fetch_opened, fetch_snapshot
 from tallystick_shared.market import Listing, Market
 from tallystick_shared.market_reader import MarketView, Rules, read_market
+from tallystick_shared.profile import registry_domain
 from tallystick_shared.recovery import OpenedRecord
 from tallystick_shared.snapshot import SnapshotAsk
 
@@ -24,6 +26,7 @@ class NativeGuest:
     def __init__(self, crypto: Crypto, where: Deployment) -> None:
         self._crypto, self._where = crypto, where
         self._host = NativeHost()
+        self._adverts = AdvertBook(crypto, registry_domain(where.chain_id, where.registry))
 
     async def snapshots(
         self, sources: Sequence[Listing], ask: SnapshotAsk, most: int
@@ -40,6 +43,10 @@ class NativeGuest:
     async def opened(self, source: Listing, payer: bytes) -> list[OpenedRecord]:
         """What a provider's node knows of a payer's channels. Raises PeerError."""
         return await fetch_opened(self._crypto, self._host, self._where, source, payer)
+
+    async def advert(self, source: Listing) -> Advert:
+        """What a provider says of its load now. Raises PeerError."""
+        return await fetch_advert(self._crypto, self._host, self._where, source, self._adverts)
 
     async def market(
         self, rpc: Rpc, rules: Rules | None = None, known: Mapping[bytes, bytes] | None = None

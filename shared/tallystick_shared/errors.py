@@ -95,6 +95,10 @@ class Code(IntEnum):
     UNKNOWN_DEPOSIT = 624
     TRANSACTION_DROPPED = 625
     WRONG_KEY = 626
+    BAD_ADVERT = 627
+    ADVERT_EXPIRED = 628
+    ADVERT_OUTDATED = 629
+    PROFILE_CHANGED = 630
     PAGE_FAILED = 627
 
 
@@ -211,6 +215,13 @@ WORDS: dict[Code, tuple[str, str]] = {
         "See `tallystick channel list`, or find it again with `tallystick channel recover`.",
     ),
     Code.WRONG_KEY: ("This is the key of another wallet.", "Give the key of the wallet that made the deposit."),
+    Code.BAD_ADVERT: ("What the provider says of its load is not signed as it must be.", "Choose another provider."),
+    Code.ADVERT_EXPIRED: (
+        "What the provider said of its load is out of date, or a clock is wrong.",
+        "Ask it again, and check this device's clock.",
+    ),
+    Code.ADVERT_OUTDATED: ("The provider said something newer of its load before.", "Ask it again."),
+    Code.PROFILE_CHANGED: ("The provider has changed its entry on chain.", "Read the list of providers again."),
     Code.PAGE_FAILED: (
         "Something in this page broke.",
         "Reload it: the deposit and the conversation are kept.",

@@ -1,4 +1,5 @@
-"""Asking a provider for what it gives to anybody: a snapshot of the market, the channels that a payer opened.
+"""Asking a provider for what it gives to anybody: a snapshot of the market, the channels that a payer opened, its
+advert.
 
 Runs over the same seats as `user`, in the page and at a terminal. The connection leads to the key that the provider's
 checked profile names, or nothing is asked. What comes back is still only that provider's word.
@@ -6,6 +7,8 @@ checked profile names, or nothing is asked. What comes back is still only that p
 
 from __future__ import annotations
 
+from .advert import MAX_ADVERT, Advert, AdvertBook
+from .advert import SERVICE as ADVERT
 from .chains import Deployment
 from .crypto import Crypto
 from .errors import Code, PeerError, TallystickError
@@ -99,3 +102,9 @@ async def fetch_opened(
         if not answer.records or len(records) >= answer.count:
             break
     return records
+
+
+async def fetch_advert(crypto: Crypto, host: Host, where: Deployment, listing: Listing, book: AdvertBook) -> Advert:
+    """What a provider says of its load now. Raises PeerError like `fetch` and `AdvertBook.read`."""
+    blob = await fetch(crypto, host, where, listing, Question(ADVERT, b"", MAX_ADVERT))
+    return book.read(listing.provider, listing.usable(), blob, host.wall())

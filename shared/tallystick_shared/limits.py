@@ -187,6 +187,8 @@ IDLE = Limit("idle", "silence of a client; PAD, PING and PONG break none", 600.0
 SESSION = Limit("session", "a connection's life", 3600.0, "s", _END, Code.TIMED_OUT)
 FAREWELL = Limit("farewell", "from the end of a connection to that of its socket, without a byte read", 2.0, "s", _CUT)
 
+ADVERT = Limit("advert", "the life of an operator's advert", 3600.0, "s", "a client takes it no more")
+
 LIMITS: tuple[Limit[int] | Limit[float], ...] = (
     HEADER_DEADLINE,
     AUTH_DEADLINE,
@@ -226,5 +228,6 @@ LIMITS: tuple[Limit[int] | Limit[float], ...] = (
     IDLE,
     SESSION,
     FAREWELL,
+    ADVERT,
 )
 """All of them, in the order in which a connection meets them."""

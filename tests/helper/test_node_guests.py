@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tallystick_helper.chain.market_index import MarketIndex
@@ -17,7 +18,7 @@ from tallystick_helper.ledger import Ledger
 from tallystick_helper.node.connection import Connection
 from tallystick_helper.node.guests import LIMITS, Guests
 from tallystick_helper.node.rates import Meter, Rate
-from tallystick_shared import recovery, snapshot
+from tallystick_shared import advert, recovery, snapshot
 from tallystick_shared.errors import Code, PeerError
 from tallystick_shared.guest import fetch
 from tallystick_shared.messages import encode
@@ -55,6 +56,8 @@ async def test_what_a_guest_asks_must_make_sense(guests: Guests) -> None:
         (snapshot.SERVICE, b"", Code.BAD_MESSAGE),
         (snapshot.SERVICE, encode(OpenedAsk(bytes(20))), Code.BAD_MESSAGE),
         (recovery.SERVICE, b"\x91\xc4\x01a", Code.BAD_MESSAGE),
+        (advert.SERVICE, b"x", Code.BAD_MESSAGE),
+        (advert.SERVICE, b"", Code.BUSY),  # no node gives one yet
         (snapshot.SERVICE, encode(SnapshotAsk()), Code.BUSY),  # the list is not read yet
     ):
         with refused(code):
@@ -99,6 +102,27 @@ async def test_opened_channels_over_a_real_socket(provider: Serving) -> None:
     (record,) = await guest.opened(await provider.listing(), payer)
     assert record.config == deposit.config and "0x" + record.transaction.hex() == deposit.transaction
     assert await guest.opened(await provider.listing(), b"\x77" * 20) == []
+
+
+async def test_an_advert_over_a_real_socket(provider: Serving) -> None:
+    """How full the node is, checked by its profile; newer once the profile is."""
+    guest, listing = NativeGuest(provider.world.crypto, provider.world.where), await provider.listing()
+    first = await guest.advert(listing)
+    assert first.load.running == 0 and not first.load.busy
+    assert (first.provider, first.price_epoch) == (provider.provider, listing.usable().epoch)
+    conversation = await provider.conversation(await provider.deposit())
+    await conversation.connect()
+    asked = conversation.ask([("user", "count")], "loopback", 500)
+    await anext(asked)
+    provider.node.adverts._made = None
+    second = await guest.advert(listing)
+    assert second.load.running == 1 and second.sequence > first.sequence
+    await asked.aclose()
+    await conversation.leave()
+    changed = msgspec.structs.replace(provider.node.profile, epoch=listing.usable().epoch + 1)
+    provider.node.profile = changed
+    with refused(Code.PROFILE_CHANGED):
+        await guest.advert(listing)
 
 
 async def test_refusals_over_a_real_socket(provider: Serving) -> None:

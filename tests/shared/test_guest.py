@@ -5,17 +5,20 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from tallystick_shared.advert import SERVICE as ADVERT
+from tallystick_shared.advert import VERSION, Advert, AdvertBook, Load, Promised, advert_profile
 from tallystick_shared.chains import Deployment
 from tallystick_shared.channel import Config
 from tallystick_shared.errors import Code, PeerError
-from tallystick_shared.guest import fetch, fetch_opened, fetch_snapshot
+from tallystick_shared.guest import fetch, fetch_advert, fetch_opened, fetch_snapshot
 from tallystick_shared.market import Listing
 from tallystick_shared.messages import amount_bytes, decode
+from tallystick_shared.profile import registry_domain
 from tallystick_shared.recovery import OpenedAsk, OpenedRecord, make_opened
 from tallystick_shared.session import events as ev
 from tallystick_shared.session.guest import PIECE, Question
 from tallystick_shared.snapshot import SERVICE, SnapshotAsk, make_snapshot
-from tests.shared.pair import CHAIN, CHANNELS, REGISTRY, WALL, Pair
+from tests.shared.pair import CHAIN, CHANNELS, OPERATOR_KEY, OWNER_KEY, REGISTRY, WALL, Pair
 from tests.shared.stage import Stage
 from tests.shared.tools import drive, refused
 
@@ -175,3 +178,26 @@ def test_an_answer_about_somebody_else(host):
     host.reply = lambda asked: b"\x90"
     with refused(Code.BAD_MESSAGE):
         drive(fetch_opened(host.pair.crypto, host, WHERE, host.listing, PAYER))
+
+
+def test_an_advert(host):
+    """Asked for without parameters, and checked before anything of it is believed."""
+    crypto, profile, domain = host.pair.crypto, host.pair.profile(), registry_domain(CHAIN, REGISTRY)
+    book, named = AdvertBook(crypto, domain), advert_profile(crypto, profile)
+    advert = Advert(
+        VERSION, host.pair.owner, named, 5, WALL, WALL + 60, profile.epoch, Load(1, 0, 1, 0), Promised(8, 4, 1, 1, 1)
+    )
+    for key, sequence, code in (
+        (OPERATOR_KEY, 5, None),
+        (OWNER_KEY, 6, Code.BAD_ADVERT),
+        (OPERATOR_KEY, 4, Code.ADVERT_OUTDATED),
+    ):
+        said = msgspec.structs.replace(advert, sequence=sequence).signed(crypto, domain, key)
+        host.reply = lambda asked, said=said: said.encode()
+        asking = fetch_advert(crypto, host, WHERE, host.listing, book)
+        if code is None:
+            assert drive(asking) == said
+        else:
+            with refused(code, PeerError):
+                drive(asking)
+    assert {(asked.service, asked.params) for asked in host.asked} == {(ADVERT, b"")}

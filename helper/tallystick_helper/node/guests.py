@@ -1,5 +1,5 @@
-"""What this node gives to guests: snapshots of the market, and who opened which channel. For nothing, so within
-limits: of bytes and seconds for each answer, and of answers for each address and in all.
+"""What this node gives to guests: snapshots of the market, who opened which channel, and its advert. For nothing, so
+within limits: of bytes and seconds for each answer, and of answers for each address and in all.
 """
 
 from __future__ import annotations
@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tallystick_shared import recovery, snapshot
+from tallystick_shared import advert, recovery, snapshot
 from tallystick_shared.errors import Code, PeerError
 from tallystick_shared.messages import decode
 from tallystick_shared.recovery import OpenedAsk
@@ -31,6 +31,7 @@ class GuestLimit:
 LIMITS = {
     snapshot.SERVICE: GuestLimit(snapshot.most_bytes(snapshot.MAX_ENTRIES), 60.0, Rate(20, 0.5), Rate(100, 20)),
     recovery.SERVICE: GuestLimit(recovery.MAX_BYTES, 10.0, Rate(20, 0.5), Rate(200, 50)),
+    advert.SERVICE: GuestLimit(advert.MAX_ADVERT, 5.0, Rate(20, 1.0), Rate(200, 100)),
 }
 
 
@@ -46,6 +47,8 @@ class Guests:
     ) -> None:
         """`clock`: seconds, never going back."""
         self._market, self._opened = market, opened
+        self.advert: Callable[[], bytes] | None = None
+        """Set by the node."""
         self.limits = limits or LIMITS
         self._meters = {service: Meter(limit.address, limit.total, clock) for service, limit in self.limits.items()}
 
@@ -56,11 +59,20 @@ class Guests:
         self._meters[service].take(address)
         if service == snapshot.SERVICE:
             data = self._snapshot(decode(SnapshotAsk, params))
+        elif service == advert.SERVICE:
+            data = self._advert(params)
         else:
             data = await self._opened.answer(decode(OpenedAsk, params))
         if len(data) > self.limits[service].most:
             raise PeerError(Code.TOO_LARGE, limit=self.limits[service].most)
         return data
+
+    def _advert(self, params: bytes) -> bytes:
+        if params:
+            raise PeerError(Code.BAD_MESSAGE, reason="parameters")
+        if self.advert is None:
+            raise PeerError(Code.BUSY)
+        return self.advert()
 
     def _snapshot(self, ask: SnapshotAsk) -> bytes:
         if not self._market.ready:

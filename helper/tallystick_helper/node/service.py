@@ -28,6 +28,7 @@ from ..chain.table import Tracked
 from ..engines.seat import Engine
 from ..ledger import Ledger
 from .admission import Admission, Terms
+from .adverts import Adverts
 from .budget import Budget
 from .channel import LiveChannel
 from .confirmations import Confirmations, Depths
@@ -84,7 +85,10 @@ class Node:
         self.confirmations = Confirmations(parts.rpc, parts.channels, parts.follower, depths, budget)
         self.witness = Witness(parts.sources, parts.channels, budget)
         self.gate = Gate() if parts.gate is None else parts.gate  # an empty gate is false
+        self.adverts = Adverts(parts.crypto, parts.engine, parts.per_channel, time.time)
         self.guests = parts.guests
+        if self.guests is not None:
+            self.guests.advert = self.advert
         self.tickets = TicketBook(parts.crypto)
         self.ticker = Ticker()
         self.detached = Detached(self)
@@ -108,6 +112,10 @@ class Node:
     def renew(self, identity: ProviderIdentity, profile: Profile) -> None:
         """A newer profile of the same provider, payee and operator: new connections and requests go by it."""
         self.identity, self.profile = identity, profile
+
+    def advert(self) -> bytes:
+        """How full it is, signed by the operator, for anybody."""
+        return self.adverts.current(self.identity, self.profile)
 
     async def serve(self, socket: Socket, address: str, waited: float = 0.0) -> None:
         """One connection, until it ends. `waited`: seconds that its first message took already."""
