@@ -193,9 +193,14 @@ THREATS = (
         "checks in the order of their cost; deadlines and limits for whoever is not known yet, the oldest goes first",
         (
             (
-                "slow, half and dripping clients; giants; compression",
+                "slow, half and dripping clients; giants; frames, messages and PINGs without end; compression",
                 (
                     "helper/test_wires.py::test_idle_partial_and_dripping_clients_are_cut",
+                    "helper/test_wires.py::test_a_message_in_too_many_frames",
+                    "helper/test_wires.py::test_a_giant_in_many_frames",
+                    "helper/test_wires.py::test_control_frames_without_end",
+                    "helper/test_wires.py::test_messages_without_end_at_once",
+                    "helper/test_wires.py::test_who_does_not_read_is_cut",
                     "helper/test_server.py::test_compression_is_refused_and_giants_end_the_connection",
                 ),
             ),
@@ -204,8 +209,19 @@ THREATS = (
                 (
                     "helper/test_node_gate.py::test_the_oldest_of_an_address_goes",
                     "helper/test_node_gate.py::test_a_neighbourhood_and_the_whole_have_limits",
-                    "helper/test_node_gate.py::test_handshakes_of_an_address_and_in_all",
+                    "helper/test_wires.py::test_the_gate_holds_half_open_sockets_down",
+                    "helper/test_node_gate.py::test_handshakes_of_an_address",
+                    "helper/test_node_gate.py::test_holders_of_a_ticket_have_a_pool_of_their_own",
+                    "helper/test_node_connection.py::test_a_flood_of_handshakes_leaves_holders_of_a_ticket_in",
                     "helper/test_node_rates.py::test_never_more_than_the_burst_and_what_time_gave",
+                ),
+            ),
+            (
+                "the cheap checks come first, and the chain is asked seldom",
+                (
+                    "helper/test_node_connection.py::test_each_check_spares_the_dearer_ones",
+                    "helper/test_node_connection.py::test_an_eleventh_handshake_costs_nothing",
+                    "helper/test_node_backfill.py::test_calls_keep_their_pace",
                 ),
             ),
             (
