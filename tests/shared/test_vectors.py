@@ -14,6 +14,7 @@ from tallystick_shared.crypto import Crypto, InvalidTag
 from tests.shared.tools import flipped
 
 FOLDER = Path(__file__).parent.parent / "vectors"
+BORING = ("KEY", "NONCE", "AD", "IN", "CT", "TAG")
 
 
 def entries(name: str, first: str) -> list[dict[str, str]]:
@@ -76,7 +77,7 @@ def test_chacha20_poly1305_of_boringssl(crypto: Crypto) -> None:
     found = entries("chacha20poly1305_boringssl.txt", "COUNT")
     assert len(found) == 66
     for entry in found:
-        key, nonce, aad, plaintext, ciphertext, tag = (raw(entry[name]) for name in ["KEY", "NONCE", "AD", "IN", "CT", "TAG"])
+        key, nonce, aad, plaintext, ciphertext, tag = (raw(entry[name]) for name in BORING)
         sealed(crypto, key, nonce, aad, plaintext, ciphertext + tag)
 
 
