@@ -12,7 +12,7 @@ from tallystick_shared.crypto import Crypto, InvalidTag
 from tallystick_shared.errors import Code, PeerError
 from tallystick_shared.messages import Auth
 from tallystick_shared.noise import CipherState, HandshakeState
-from tallystick_shared.records import HELLO_SIZE, PLAIN_SUITE, SUITE, Frame, Type, decode_record
+from tallystick_shared.records import HELLO_SIZE, PLAIN_SUITE, SUITE, Frame, Record, Type, decode_record
 from tallystick_shared.session import ProviderSession
 from tallystick_shared.session import events as ev
 from tallystick_shared.session.greeting import SUITES, pack_info
@@ -155,6 +155,23 @@ def test_every_byte_of_one_record_of_each_type(crypto):
     assert tried == {("provider", kind) for kind in down} | {("client", kind) for kind in up}
 
 
+@pytest.mark.parametrize("suite", SIZES)
+@pytest.mark.parametrize("kind", [*Type, 0x7F, 0x80], ids=str)
+def test_every_byte_of_a_record_of_any_type(crypto, suite, kind):
+    """Either way, also of types that the story above does not have: refused as it arrives, whatever is in it."""
+    for side, other in (("client", "provider"), ("provider", "client")):
+        pair = Pair(crypto, suite=suite).connect()
+        sender, receiver = getattr(pair, side), getattr(pair, other)
+        sender._seal(Record(kind, 1, SECRET), 256)
+        (message,) = sender.outgoing()
+        for at in range(1, len(message)):
+            with pytest.raises(InvalidTag):
+                receiver._receiving.decrypt_with_ad(b"", flipped(message, at)[1:])
+        receiver.receive(flipped(message, 200), 0.0)
+        (closed,) = receiver.events()
+        assert closed.error.code is Code.TAMPERED
+
+
 def alter(pair: Pair, change) -> Pair:
     """A session in which `change` gets each list of messages that is about to be delivered."""
     deliver = pair._deliver
@@ -209,8 +226,8 @@ def test_a_record_of_another_connection(crypto):
 # -- AUTH used elsewhere
 
 
-def captured_auth(crypto) -> tuple[Pair, Auth]:
-    pair = Pair(crypto).connect()
+def captured_auth(crypto, suite=SUITE) -> tuple[Pair, Auth]:
+    pair = Pair(crypto, suite=suite).connect()
     return pair, pair.seen(ev.AuthOffered, "provider")[0].auth
 
 
@@ -225,11 +242,14 @@ def offer_auth(pair: Pair, auth: Auth) -> Code:
     return pair.seen(ev.Closed, "provider")[0].error.code
 
 
-def test_auth_on_another_connection(crypto):
-    _, auth = captured_auth(crypto)
-    assert offer_auth(Pair(crypto), auth) is Code.BAD_SIGNATURE
+@pytest.mark.parametrize("suite", SIZES)
+@pytest.mark.parametrize("elsewhere", SIZES)
+def test_auth_on_another_connection(crypto, suite, elsewhere):
+    _, auth = captured_auth(crypto, suite)
+    assert offer_auth(Pair(crypto, suite=elsewhere), auth) is Code.BAD_SIGNATURE
 
 
+@pytest.mark.parametrize("suite", SIZES)
 @pytest.mark.parametrize(
     ("where", "code"),
     [
@@ -241,9 +261,9 @@ def test_auth_on_another_connection(crypto):
         ({"operator": b"\x66" * 20}, Code.BAD_PROOF),
     ],
 )
-def test_auth_at_another_provider_chain_or_contract(crypto, where, code):
-    _, auth = captured_auth(crypto)
-    pair = Pair(crypto)
+def test_auth_at_another_provider_chain_or_contract(crypto, suite, where, code):
+    _, auth = captured_auth(crypto, suite)
+    pair = Pair(crypto, suite=suite)
     identity = replace(pair.identity, **where)
     pair.client.hello = replace(
         pair.hello, chain_id=identity.chain_id, registry=identity.registry, provider=identity.provider
