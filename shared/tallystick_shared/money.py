@@ -49,7 +49,8 @@ class Running:
 @dataclass
 class Account:
     """One channel's account with one payee. `cap` is the most the payee can ever be paid from it; `first` is what the
-    first voucher must come to at least, credited against use.
+    first voucher must come to at least, credited against use; `stored` what of `owed` is on the provider's disk (None
+    on the client's side, which keeps its own).
     """
 
     cap: int
@@ -58,6 +59,7 @@ class Account:
     durable: int = 0
     running: dict[bytes, Running] = field(default_factory=dict)
     first: int = 0
+    stored: int | None = None
 
     @property
     def owed(self) -> int:
@@ -101,9 +103,25 @@ class Account:
         return self.owed - request.amount + request.with_output(output_units)
 
     def allows(self, request_id: bytes, output_units: int) -> bool:
-        """May the provider send so much? Within the window beyond what is durable, and within the cap."""
+        """May the provider send so much? Within the window beyond what is durable, and within the cap; and no further
+        beyond what is stored either, which a crash would take.
+        """
         owed = self.owed_with(request_id, output_units)
-        return owed <= self.cap and owed - self.durable <= self.window
+        return owed <= self.cap and owed - self.durable <= self.window and self._survives(owed)
+
+    def _survives(self, owed: int) -> bool:
+        """Would a crash lose no more than the window? One piece that is dearer may go once all before it is stored."""
+        return self.stored is None or owed - self.stored <= self.window or self.owed <= self.stored
+
+    @property
+    def unstored(self) -> bool:
+        """Is so much not on disk that it should be brought there?"""
+        return self.stored is not None and self.owed > self.stored and 2 * (self.owed - self.stored) > self.window
+
+    def store(self, owed: int) -> None:
+        """So much of what is owed is on disk."""
+        if self.stored is not None:
+            self.stored = max(self.stored, owed)
 
     def first_payment(self, price: Price, input_units: int) -> int:
         """The total that must be durable before this input is worked on: 0 where the window covers it. The first

@@ -6,6 +6,7 @@ import pytest
 
 from tallystick_shared.messages import MAX_AMOUNT
 from tallystick_shared.money import (
+    MILLION,
     Account,
     Price,
     lower_bound_units,
@@ -146,3 +147,33 @@ def test_bounds_on_what_a_provider_counts():
     assert plausible_input(164, 100, 64) and not plausible_input(165, 100, 64)
     assert plausible_output(16, 0) and not plausible_output(17, 0)
     assert plausible_output(116, 100) and not plausible_output(117, 100)
+
+
+def test_what_is_not_stored_is_bounded_like_what_is_not_paid():
+    """Money that came in advance: a crash would still forget what was sent for it."""
+    account = Account(cap=1000, window=10, durable=500, stored=0)
+    account.start(b"a", Price(0, MILLION), 0)
+    assert account.allows(b"a", 10) and not account.unstored
+    account.deliver(b"a", 10)
+    assert not account.allows(b"a", 11) and account.unstored
+    account.store(8)
+    assert account.allows(b"a", 18) and not account.allows(b"a", 19) and not account.unstored
+    account.store(3)
+    assert account.stored == 8
+
+
+def test_a_piece_dearer_than_the_window_goes_once_all_before_is_stored():
+    account = Account(cap=1000, window=0, durable=500, stored=0)
+    account.start(b"a", Price(0, MILLION), 0)
+    assert account.allows(b"a", 100)
+    account.deliver(b"a", 100)
+    assert not account.allows(b"a", 200) and account.unstored
+    account.store(100)
+    assert account.allows(b"a", 200) and not account.allows(b"a", 501)
+
+
+def test_a_client_keeps_its_own():
+    account = Account(cap=1000, window=10, durable=500)
+    account.start(b"a", Price(0, MILLION), 0)
+    account.store(5)
+    assert account.stored is None and account.allows(b"a", 510) and not account.unstored

@@ -11,6 +11,7 @@ from tallystick_shared.money import Account
 from tallystick_shared.session.events import AuthOffered
 from tallystick_shared.voucher import Signed
 
+from ..ledger import Ledger
 from .admission import Admission
 from .confirmations import Confirmations
 from .witness import Sworn, Witness
@@ -31,6 +32,8 @@ class LiveChannel:
         self.jobs: dict[bytes, Job] = {}
         """By request id; they outlive the connection that began them."""
         self.ending = False
+        self.storing = False
+        """Is what is owed on its way to the disk, outside of any voucher?"""
         self.counted = 0
         """What of its cap lies deep enough in the chain."""
         self._proven = False
@@ -73,6 +76,18 @@ class LiveChannel:
         reach = min(account.cap, max(account.owed, amount + account.window))
         if reach > self.counted:
             self.counted = await confirmations.cover(self.channel_id, self.offered.depth, reach)
+
+    async def store_owed(self, ledger: Ledger) -> None:
+        """What is owed now is on disk when this returns."""
+        owed = self.account.owed
+        await ledger.store_owed(self.channel_id, owed)
+        self.account.store(owed)
+
+    async def store_voucher(self, ledger: Ledger, voucher: Signed) -> None:
+        """The voucher, and what is owed."""
+        owed = self.account.owed
+        await ledger.store_voucher(self.channel_id, voucher, owed)
+        self.account.store(owed)
 
     def silent_longest(self) -> Connection:
         return min(self.connections, key=lambda connection: connection.heard_at)

@@ -219,6 +219,7 @@ class Connection:
         if self.session.closed:
             self._over()
         else:
+            self._keep_owed()
             self.node.ticker.want(self, self.session.next_deadline())
 
     def _act(self) -> None:
@@ -240,6 +241,19 @@ class Connection:
         if self._authing is not None:
             self._authing.cancel()
         self._farewell.begin()
+
+    def _keep_owed(self) -> None:
+        """What was sent against money that came in advance goes to disk too: a crash must not forget it."""
+        channel = self.channel
+        if channel is not None and channel.account.unstored and not channel.storing:
+            channel.storing = True
+            self._spawn(self._store_owed(channel))
+
+    async def _store_owed(self, channel: LiveChannel) -> None:
+        try:
+            await channel.store_owed(self.node.ledger)
+        finally:
+            channel.storing = False
 
     def _sever(self) -> None:
         self._socket.abort()
@@ -375,7 +389,7 @@ class Connection:
         me = self.node.identity
         await self.channel.prove(self.node.admission, me.payee, me.operator, event.voucher)
         await self.node.confirm(self.channel, event.voucher)
-        await self.node.ledger.store_voucher(self.channel.channel_id, event.voucher, self.channel.account.owed)
+        await self.channel.store_voucher(self.node.ledger, event.voucher)
         self.session.voucher_durable(event.voucher)
         self.pump()
 
@@ -393,8 +407,9 @@ class Connection:
         owed = channel.account.owed
         if event.accepted:
             await self.node.ledger.finish_request(channel.channel_id, event.request_id, event.units, event.finish, owed)
+            channel.account.store(owed)
         else:
-            await self.node.ledger.store_owed(channel.channel_id, owed)
+            await channel.store_owed(self.node.ledger)
 
     async def _close_asked(self, event: CloseAsked) -> None:
         """What the channel's other connections would still be served could never be claimed, so they end first. A

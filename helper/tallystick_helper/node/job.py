@@ -138,7 +138,9 @@ class Job:
         manifest, place = node.engine.capabilities().manifest, node.engine.load().waiting
         connection.session.measure(self.stream, units, manifest, place=place)
         connection.pump()
-        await self._serve(replace(task, max_units=await self._granted, charged=True))
+        granted = await self._granted
+        await self._channel.store_owed(node.ledger)  # what its input costs, before any work
+        await self._serve(replace(task, max_units=granted, charged=True))
 
     def _repeated(self, known: RequestRow) -> None:
         """The id was used before, also by an earlier process: nothing is done or billed a second time. Raises PeerError

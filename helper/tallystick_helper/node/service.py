@@ -97,6 +97,7 @@ class Node:
         self._per_channel = parts.per_channel
         self._connections: set[Connection] = set()
         self._channels: dict[bytes, LiveChannel] = {}
+        self._retired = 0
         self._tasks: list[asyncio.Task[None]] = []
 
     @staticmethod
@@ -134,23 +135,10 @@ class Node:
         if self.draining:
             raise PeerError(Code.DRAINING)
         known = await self.admission.admit(offered, Terms(self.profile, self._margin))
-        row = await self.ledger.store_channel(
-            offered.channel_id,
-            offered.config,
-            offered.auth.leaf_salt,
-            offered.auth.proof,
-            self.identity.payee,
-            self.identity.operator,
-        )
-        if row.payee != self.identity.payee:  # a voucher names its payee, and the ledger keeps one for each channel
-            raise PeerError(Code.UNCLAIMABLE, reason="served before, for another payee")
-        # What was claimed by vouchers that this ledger does not have was earned before, and pays nothing a second time.
-        paid = await self.admission.paid(offered, self.identity.payee, known, row.voucher.amount)
-        cap, window = known.state.cap(offered.depth), amount_int(self.profile.window)
-        first = amount_int(self.profile.first_voucher)
-        account = Account(cap, window, max(row.owed, paid), max(row.voucher.amount, paid), first=first)
-        fresh = LiveChannel(offered, account)
-        await fresh.cover(self.confirmations, account.durable)
+        retired = -1
+        while retired != self._retired:  # its last connection may have left meanwhile, and stored more than was read
+            retired = self._retired
+            fresh, highest = await self._read(offered, known)
         # From here to the end nothing is waited for: another connection may come or go in any pause.
         channel = self._channels.setdefault(offered.channel_id, fresh)
         if channel.ending or self.till.is_closing(offered.channel_id):
@@ -162,7 +150,26 @@ class Node:
         elif len(channel.connections) >= self._per_channel:
             channel.silent_longest().end(PeerError(Code.TOO_MANY_CONNECTIONS))
         channel.connections.append(connection)
-        return channel, row.voucher
+        return channel, highest
+
+    async def _read(self, offered: AuthOffered, known: Tracked) -> tuple[LiveChannel, Signed]:
+        """A channel as the ledger has it, its proof kept there, and its highest voucher. Raises PeerError UNCLAIMABLE,
+        UNCONFIRMED.
+        """
+        me, auth = self.identity, offered.auth
+        row = await self.ledger.store_channel(
+            offered.channel_id, offered.config, auth.leaf_salt, auth.proof, me.payee, me.operator
+        )
+        if row.payee != me.payee:  # a voucher names its payee, and the ledger keeps one for each channel
+            raise PeerError(Code.UNCLAIMABLE, reason="served before, for another payee")
+        # What was claimed by vouchers that this ledger does not have was earned before, and pays nothing a second time.
+        paid = await self.admission.paid(offered, me.payee, known, row.voucher.amount)
+        cap, owed = known.state.cap(offered.depth), max(row.owed, paid)
+        window, first = amount_int(self.profile.window), amount_int(self.profile.first_voucher)
+        account = Account(cap, window, owed, max(row.voucher.amount, paid), first=first, stored=owed)
+        fresh = LiveChannel(offered, account)
+        await fresh.cover(self.confirmations, account.durable)
+        return fresh, row.voucher
 
     async def confirm(self, channel: LiveChannel, voucher: Signed) -> None:
         """Makes sure of a channel before a voucher of it counts. Raises PeerError with the reason for a refusal."""
@@ -174,7 +181,7 @@ class Node:
 
     async def leave(self, connection: Connection, channel: LiveChannel) -> None:
         """A connection of a channel is gone; what is owed is stored."""
-        await self.ledger.store_owed(channel.channel_id, channel.account.owed)
+        await channel.store_owed(self.ledger)
         channel.connections.remove(connection)
         self._retire(channel)
 
@@ -182,6 +189,7 @@ class Node:
         """Its account is kept while it has a connection, or a stream that waits for one."""
         if not channel.connections and not self.detached.shelf.holds(channel.channel_id):
             self._channels.pop(channel.channel_id, None)
+            self._retired += 1
 
     def job(self, channel_id: bytes, request_id: bytes) -> Job | None:
         """The work behind a stream, wherever that is."""
@@ -194,9 +202,9 @@ class Node:
         if channel is None:
             return
         if event.settled:
-            await self.ledger.finish_request(
-                event.channel_id, event.request_id, event.units, event.finish, channel.account.owed
-            )
+            owed = channel.account.owed
+            await self.ledger.finish_request(event.channel_id, event.request_id, event.units, event.finish, owed)
+            channel.account.store(owed)
         self._retire(channel)
 
     async def _watch(self) -> None:
