@@ -72,3 +72,6 @@ class NativeHost:
 
     def wall(self) -> int:
         return int(time.time())
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)

@@ -13,13 +13,25 @@ from typing import Protocol
 
 from .crypto import Crypto
 from .deposit import Deposit
+from . import limits as table
 from .errors import Code, LocalError, PeerError, TallystickError
 from .messages import amount_int
 from .money import MILLION, Price
 from .profile import Profile
 from .records import ALONE, LOW_LATENCY, RICH, Hello
 from .session import ClientLimits, ClientSession, Request, Resume
-from .session.events import Closed, Event, Finished, Keyed, Ready, Refused, VoucherDue
+from .session.events import (
+    Accepted,
+    Closed,
+    Dropped,
+    Event,
+    Finished,
+    Keyed,
+    Output,
+    Ready,
+    Refused,
+    VoucherDue,
+)
 from .session.tables import LIVE, ConnectionState
 from .session.tickets import NO_TICKET
 
@@ -31,6 +43,14 @@ CLOSE_TIMEOUT = 60.0
 WAIT = 0.25
 WINDOW_UNITS = 20_000
 MAX_TICKETS = 4
+RETURN_WITHIN = table.KEPT_TIME.value
+"""So long after a drop a provider may still hold what was under way."""
+RETURN_DELAYS = (0.25, 5.0)
+"""Seconds between attempts to dial again: the first, then twice as long each time up to the last."""
+RENEW_AFTER = table.SESSION.value - 300.0
+RENEW_AGAIN = 60.0
+RETURNABLE = frozenset({Code.TRUNCATED, Code.TIMED_OUT, Code.TOO_MANY_CONNECTIONS, Code.PROVIDER_GONE})
+"""After these a connection may be made again. Whoever was replaced, or altered on the way, is not."""
 
 
 class SocketClosed(Exception):
@@ -61,6 +81,9 @@ class Host(Protocol):
 
     def wall(self) -> int:
         """Unix time in seconds."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Lets time pass."""
 
 
 class Store(Protocol):
@@ -110,7 +133,7 @@ class User:
         self._account_id = deposit.account_id(crypto)
         self._resume = Resume()
         self._socket: Socket | None = None
-        self._flushing = False
+        self._flushing: Socket | None = None
         self._closing = False
         self._closing_since: float | None = None
         self._kept = 0
@@ -118,6 +141,11 @@ class User:
         self._asking: list[Request] = []
         self._started = 0.0
         self._heard = 0.0
+        self._renew_at = 0.0
+        self._stuck = False
+        self._dropped: tuple[float, TallystickError] | None = None
+        """Since when, and why, we are away; None again once something arrives that is no filler."""
+        self._delay = 0.0
         self.ready = False
         limits = limits or agreed_limits(deposit, profile)
         first = amount_int(profile.first_voucher)
@@ -142,12 +170,74 @@ class User:
         except TallystickError as error:
             self.session.lost(error)
         else:
-            self._started = self._heard = self._host.monotonic()
+            self._connected()
             await self._flush()
-            while not self.session.closed:
-                await self._step()
+            await self._steps()
+            while self._dropped is not None and await self._return():
+                await self._steps()
+            if self._dropped is not None:
+                self._emit(Closed(self._dropped[1]))
         await self._deliver()
         await self._flush()
+
+    async def _steps(self) -> None:
+        while not self.session.closed:
+            await self._step()
+        await self._flush()
+
+    def _connected(self) -> None:
+        now = self._host.monotonic()
+        self._started = self._heard = self.session.now = self.session.progressed = now
+        self._renew_at = now + RENEW_AFTER
+
+    # -- another connection instead of this one
+
+    async def _return(self) -> bool:
+        """Dials again after a drop, for as long as the provider may hold what was under way. False where it is in
+        vain.
+        """
+        assert self._dropped is not None and self._socket is not None
+        await self._socket.close()
+        since, _ = self._dropped
+        while self._host.monotonic() + self._delay - since < RETURN_WITHIN:
+            if self._delay:
+                await self._host.sleep(self._delay)
+            self._delay = min(max(2 * self._delay, RETURN_DELAYS[0]), RETURN_DELAYS[1])
+            try:
+                socket = await self._dial()
+            except TallystickError:
+                continue
+            await self._move(socket)
+            return True
+        return False
+
+    async def _renew(self) -> None:
+        """A connection lives for an hour. What is under way moves to a new one in time, with new keys; where none can
+        be had now, it is tried again.
+        """
+        self._renew_at = self._host.monotonic() + RENEW_AGAIN
+        try:
+            socket = await self._dial()
+        except TallystickError:
+            return
+        older = self._socket
+        await self._move(socket)
+        if older is not None:
+            await older.close()
+
+    async def _move(self, socket: Socket) -> None:
+        self.session, self._socket, self.ready = self.session.successor(), socket, False
+        self._connected()
+        self.session.start(self._ticket())
+        await self._flush()
+
+    def _drops(self, error: TallystickError) -> bool:
+        """Did the connection end in a way that another one may mend?"""
+        if error.code not in RETURNABLE or self._stuck or not self.session.can_resume:
+            return False
+        if self._dropped is None:
+            self._dropped = (self._host.monotonic(), error)
+        return True
 
     async def ask(self, service: str, params: bytes, data: bytes, model: str, max_units: int) -> int:
         """Opens a stream and sends its input. Returns its number; answers come as events. Raises TallystickError."""
@@ -222,11 +312,14 @@ class User:
         self._check_silence(now)
         await self._deliver()
         await self._maybe_close()
+        if now > self._renew_at and self.ready and self.session.live:
+            await self._renew()
         await self._flush()
 
     def _check_silence(self, now: float) -> None:
         late = not self.ready and now - self._started > CONNECT_TIMEOUT
-        if late or (self.session.live and (now - self._heard > SILENCE_TIMEOUT or self._stalled(now))):
+        self._stuck = self.session.live and self._stalled(now)
+        if late or self._stuck or (self.session.live and now - self._heard > SILENCE_TIMEOUT):
             self.session.lost(PeerError(Code.TIMED_OUT))
         elif self._closing_since is not None and now - self._closing_since > CLOSE_TIMEOUT:
             self.session.lost(PeerError(Code.CLOSE_FAILED))
@@ -238,6 +331,11 @@ class User:
 
     async def _deliver(self) -> None:
         for event in self.session.events():
+            if isinstance(event, Closed) and event.error is not None and self._drops(event.error):
+                self.ready = False
+                event = Dropped(event.error)
+            elif isinstance(event, Closed | Accepted | Output | Finished | Refused):
+                self._dropped, self._delay = None, 0.0
             if isinstance(event, Keyed):
                 self._authenticate()
             elif isinstance(event, Ready):
@@ -282,15 +380,17 @@ class User:
 
     async def _flush(self) -> None:
         """Sends in order, also when two callers meet: whoever comes second leaves it to the first."""
-        if self._flushing or self._socket is None:
+        socket, session = self._socket, self.session
+        if socket is None or self._flushing is socket:
             return
-        self._flushing = True
+        self._flushing = socket
         try:
-            while messages := self.session.outgoing():
+            while messages := session.outgoing():
                 for message in messages:
-                    await self._socket.send(message)
+                    await socket.send(message)
         except SocketClosed:
             # What arrived before it closed is read first; then `receive` tells the same.
             return
         finally:
-            self._flushing = False
+            if self._flushing is socket:
+                self._flushing = None

@@ -8,6 +8,7 @@ from typing import Any
 from tallystick_shared.errors import Code, PeerError
 from tallystick_shared.session import ProviderSession, Resume
 from tallystick_shared.session import events as ev
+from tallystick_shared.session.tables import ConnectionState
 from tallystick_shared.session.tickets import TicketBook
 from tallystick_shared.user import SocketClosed, User
 from tests.shared.pair import OFFER, WALL, Pair
@@ -19,6 +20,8 @@ class Wire:
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
+        self.provider = stage.provider
+        self.taken = False
         self.inbox: list[bytes] = []
         self.broken = False
         self.mute = False  # closed by the peer: nothing can be sent, what arrived before is still read
@@ -29,15 +32,15 @@ class Wire:
         if self.broken or self.mute:
             raise SocketClosed
         if not self.deaf:
-            self._stage.provider.receive(message, self._stage.now)
-            self._stage.serve()
+            self.provider.receive(message, self._stage.now)
+            self._stage.serve(self)
 
     async def receive(self, timeout: float) -> bytes | None:
         if not self.inbox and not self.broken and not self.mute:
             self._stage.now += timeout
             if not self.deaf:
-                self._stage.provider.tick(self._stage.now)
-                self._stage.serve()
+                self.provider.tick(self._stage.now)
+                self._stage.serve(self)
             await Turn()
         if self.broken or (self.mute and not self.inbox):
             raise SocketClosed
@@ -45,6 +48,8 @@ class Wire:
 
     async def close(self) -> None:
         self.closed += 1
+        if self.provider.state is not ConnectionState.NEW:
+            self.provider.lost()
 
 
 class Stage:
@@ -58,6 +63,7 @@ class Stage:
         self.events: list[ev.Event] = []
         self.provider_events: list[ev.Event] = []
         self.dialled: list[str] = []
+        self.slept: list[float] = []
         self.reachable = True
         self.answers: dict[type, Callable[[Any], None]] = {}
         self.tickets: TicketBook | None = None
@@ -76,7 +82,8 @@ class Stage:
 
     def again(self) -> None:
         """A new connection to the same provider, on the same account."""
-        self.provider = ProviderSession(self.pair.crypto, self.pair.identity, WALL, self.tickets)
+        self.provider = ProviderSession(self.pair.crypto, self.pair.identity, WALL, self.tickets, shelf=self.pair.shelf)
+        self.provider.now = self.now
         self.wire = Wire(self)
 
     # -- the seats
@@ -85,7 +92,15 @@ class Stage:
         self.dialled.append(url)
         if not self.reachable:
             raise PeerError(Code.PROVIDER_GONE)
+        if self.wire.taken:
+            self.again()
+        self.wire.taken = True
         return self.wire
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+        await Turn()
 
     def monotonic(self) -> float:
         return self.now
@@ -103,15 +118,16 @@ class Stage:
 
     # -- the provider's driver
 
-    def serve(self) -> None:
-        while events := self.provider.events():
+    def serve(self, wire: Wire | None = None) -> None:
+        wire = wire or self.wire
+        while events := wire.provider.events():
             for event in events:
                 self.provider_events.append(event)
-                self._answer(event)
-        self.wire.inbox += self.provider.outgoing()
+                self._answer(event, wire.provider)
+        wire.inbox += wire.provider.outgoing()
 
-    def _answer(self, event: ev.Event) -> None:
-        provider, pair = self.provider, self.pair
+    def _answer(self, event: ev.Event, provider: ProviderSession) -> None:
+        pair = self.pair
         own = self.answers.get(type(event))
         if own is not None:
             own(event)

@@ -58,10 +58,7 @@ class Locks(Protocol):
 
 
 class World(Host, Protocol):
-    """Network and time: `dial`, `monotonic` and `wall` of a user, and waiting."""
-
-    async def sleep(self, seconds: float) -> None:
-        """Lets time pass."""
+    """Network and time: a user's, and where on earth it is."""
 
     def offset_minutes(self) -> int:
         """This device's time zone, in minutes east of UTC."""

@@ -118,6 +118,16 @@ class ClientSession(Peer):
         """True where something under way would go on over a new connection."""
         return any(held.state in UNANSWERED and (held.resumable or not held.accepted) for held in self.streams.values())
 
+    def successor(self) -> ClientSession:
+        """A session for another connection to the same provider, over which all that is under way here goes on. This
+        one is over.
+        """
+        after = ClientSession(self.crypto, self.hello, self._node_key, self.purse.limits, self.purse.first)
+        after.take_over(self)
+        self.lost(LocalError(Code.REPLACED))
+        self.events()
+        return after
+
     def take_over(self, older: ClientSession) -> None:
         """Before `start`: what was under way on an older connection, and its money, go on here. Streams keep their
         numbers.

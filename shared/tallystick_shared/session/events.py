@@ -37,6 +37,15 @@ class Closed(Event):
 
 
 @dataclass(frozen=True)
+class Dropped(Event):
+    """The connection broke while something was under way, and is dialled again. Ready follows once it stands, and what
+    was under way goes on; or Closed, where it cannot.
+    """
+
+    error: TallystickError
+
+
+@dataclass(frozen=True)
 class Ready(Event):
     """The channel was accepted. `signed` is the highest amount with our own signature, `owed` what both sides
     start from. `tickets` are for later connections of this channel.
