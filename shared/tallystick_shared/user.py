@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from . import limits as table
 from .crypto import Crypto
 from .deposit import Deposit
-from . import limits as table
 from .errors import Code, LocalError, PeerError, TallystickError
 from .messages import amount_int
 from .money import MILLION, Price

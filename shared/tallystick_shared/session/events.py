@@ -59,7 +59,7 @@ class Ready(Event):
 
 @dataclass(frozen=True)
 class Accepted(Event):
-    """Work will start."""
+    """Work will start; or it goes on, where its connection broke."""
 
     stream: int
     input_units: int

@@ -15,6 +15,7 @@ from tallystick_shared.session.events import (
     Accepted,
     CloseAccepted,
     Closed,
+    Dropped,
     Event,
     Finished,
     Output,
@@ -227,7 +228,11 @@ class ChatFlow:
     def _on_ready(self, event: Ready) -> None:
         self._app.dispatch(Linked(Link.READY))
         self._app.dispatch(Counted(owed=event.owed, durable=min(event.signed, self._app.state.deposit.amount)))
-        self._settled.set()
+        if not self._answer:  # else it came back in the middle of one, which goes on
+            self._settled.set()
+
+    def _on_dropped(self, event: Dropped) -> None:
+        self._app.dispatch(Linked(Link.CONNECTING))
 
     def _on_accepted(self, event: Accepted) -> None:
         self._meter.input_units = event.input_units
@@ -288,6 +293,7 @@ class ChatFlow:
 
 HANDLERS: dict[type[Event], Callable[[ChatFlow, Any], None]] = {
     Ready: ChatFlow._on_ready,
+    Dropped: ChatFlow._on_dropped,
     Accepted: ChatFlow._on_accepted,
     Output: ChatFlow._on_output,
     VoucherDurable: ChatFlow._on_voucher,
