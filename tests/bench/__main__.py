@@ -19,6 +19,7 @@ from tests.bench.protocol import names, page_protocol, protocol
 from tests.bench.row import Row
 from tests.bench.sessions import tx_100_sessions
 from tests.bench.start import demo_second_start
+from tests.bench.strangers import strangers
 from tests.bench.streams import streams
 from tests.bench.wire import wire_bytes
 
@@ -33,6 +34,7 @@ MEASUREMENTS: dict[Callable[[], list[Row]], tuple[str, ...]] = {
     protocol: names(page=False),
     page_protocol: names(page=True),
     wire_bytes: ("wire_bytes",),
+    strangers: ("strangers",),
 }
 
 

@@ -222,7 +222,12 @@ THREATS = (
                     "helper/test_node_connection.py::test_each_check_spares_the_dearer_ones",
                     "helper/test_node_connection.py::test_an_eleventh_handshake_costs_nothing",
                     "helper/test_node_backfill.py::test_calls_keep_their_pace",
+                    "helper/test_strangers.py::test_a_flood_of_unfunded_channels_asks_the_chain_seldom",
                 ),
+            ),
+            (
+                "all of them at once, from everywhere: a paying client's answers are whole",
+                ("helper/test_strangers.py::test_whoever_pays_is_served_among_all_of_them",),
             ),
             (
                 "any bytes at any place: no crash, memory bounded",
@@ -235,7 +240,7 @@ THREATS = (
                 ),
             ),
         ),
-        "how much a flood delays a paying client's first token",
+        "how much a flood delays a paying client's first token is measured (`strangers` of the bench), not asserted",
     ),
     Threat(
         "A web page in the user's browser",
