@@ -152,6 +152,35 @@ def test_while_the_cadence_runs_it_takes_a_beat(crypto, shape):
         assert [round(b - a, 2) for a, b in pairwise(at) if abs(b - a - beat.interval) > STEP] == []
 
 
+@pytest.mark.parametrize("every", [2, 3, 7])
+def test_a_whole_session_with_many_of_them(crypto, every):
+    """Wherever it falls, in front of AUTH, in a prompt, a tail or a close: the story goes on and comes to the same."""
+    told = []
+    for renewing in (False, True):
+        pair = Pair(crypto)
+
+        def age(sender, message, pair=pair, renewing=renewing):
+            peer = getattr(pair, sender)
+            if renewing and peer._sent.records >= every:
+                peer._sent.since = -SECONDS
+            return message
+
+        pair.tamper = age
+        pair.connect()
+        stream = pair.ask(b"x" * 9000)
+        pair.engine(stream, 30)
+        pair.provider.finish(stream, "stop")
+        pair.pass_time(8)
+        pair.client.close()
+        pair.settle()
+        pair.provider.close_ok(b"\x09" * 32)
+        pair.settle()
+        told.append((pair.seen(ev.Finished)[0].amount, [event.data for event in pair.seen(ev.Output)]))
+        assert [event.error for event in pair.seen(ev.Closed)] == [None]
+        assert pair.client.account.durable == pair.account.durable
+    assert told[0][0] == told[1][0] and b"".join(told[0][1]) == b"".join(told[1][1])
+
+
 def test_what_leaves_at_once_may_have_it_before(pair):
     stream = pair.ask()
     pair.pass_time(0.3)
