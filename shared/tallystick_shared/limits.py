@@ -154,14 +154,22 @@ CONNECTIONS_PER_CHANNEL = Limit(
 
 # -- a connection whose channel is accepted
 
-STREAMS = Limit("streams", "streams of a connection", 8, "streams", "the stream is refused", Code.TOO_MANY_STREAMS)
+_REFUSED = "the stream is refused"
+STREAMS = Limit("streams", "streams of a connection", 8, "streams", _REFUSED, Code.TOO_MANY_STREAMS)
 PAUSE = Limit("pause", "a stream waits for a voucher", 5.0, "s", "it ends as `interrupted`")
 MESSAGE = Limit("message", "a WebSocket message", 16_448, "B", _END, Code.TOO_LARGE)
 FRAMES = Limit("frames", "frames of one WebSocket message", 16, "frames", _CUT)
 MESSAGES_AT_ONCE = Limit("messages_at_once", "WebSocket messages that came and are not read", 1024, "messages", _CUT)
 CONTROL_FRAMES = Limit("control_frames", "WebSocket PING and PONG, after the first sixteen", 1.0, "1/s", _CUT)
 CONTROL_BURST = Limit("control_burst", "such frames at once", 16, "frames", _CUT)
-PROMPT = Limit("prompt", "the input of a request", MIB, "B", _END, Code.BAD_MESSAGE)
+PROMPT = Limit("prompt", "the input of a request, where it is text", MIB, "B", _REFUSED, Code.PROMPT_TOO_LONG)
+ATTACHMENTS = Limit(
+    "attachments", "the input of a request, where it is more than text", 16 * MIB, "B", _REFUSED, Code.PROMPT_TOO_LONG
+)
+INPUTS = Limit(
+    "inputs", "the inputs of all requests that are under way, by the length that OPEN tells", 256 * MIB, "B",
+    "the oldest is refused that is not whole, to be tried again", Code.BUSY,
+)  # fmt: skip
 PARAMS = Limit("params", "the parameters of a request", 8 * KIB, "B", _END, Code.BAD_MESSAGE)
 SEND_QUEUE = Limit("send_queue", "what waits for a client that does not read", 256 * KIB, "B", _CUT)
 RECORD_QUEUE = Limit("record_queue", "records that wait for their beat", 256, "records", _END, Code.TOO_LARGE)
@@ -215,6 +223,8 @@ LIMITS: tuple[Limit[int] | Limit[float], ...] = (
     CONTROL_FRAMES,
     CONTROL_BURST,
     PROMPT,
+    ATTACHMENTS,
+    INPUTS,
     PARAMS,
     SEND_QUEUE,
     RECORD_QUEUE,

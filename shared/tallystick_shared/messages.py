@@ -31,6 +31,7 @@ Ack = tuple[U32, U32]
 
 MAX_AMOUNT = 2**128 - 1
 MAX_INPUT = limits.PROMPT.value
+MAX_ATTACHMENTS = limits.ATTACHMENTS.value
 MAX_PARAMS = limits.PARAMS.value
 T = TypeVar("T")
 
@@ -86,13 +87,15 @@ class AuthOk(Body, frozen=True):
 
 
 class Open(Body, frozen=True):
-    """Asks for work. `params` belongs to the service and is opaque here; prices are per 1,000,000 units."""
+    """Asks for work. `params` belongs to the service and is opaque here; prices are per 1,000,000 units. How long the
+    input may be goes by the service, too.
+    """
 
     request_id: Bytes16
     service: Name
     model: Name
     params: Annotated[bytes, Meta(max_length=MAX_PARAMS)]
-    input_length: Annotated[int, Meta(ge=0, le=MAX_INPUT)]
+    input_length: Annotated[int, Meta(ge=0, le=MAX_ATTACHMENTS)]
     max_units: U32
     price_in: Amount
     price_out: Amount

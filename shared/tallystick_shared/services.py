@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from .messages import MAX_ATTACHMENTS, MAX_INPUT
 from .records import LOW_LATENCY, RICH
 
 
@@ -26,7 +27,7 @@ class Traffic(Enum):
 @dataclass(frozen=True)
 class Service:
     """A service: its name in OPEN, what an input and an output unit is, its traffic, and the bound of its count:
-    output units × `least` never exceed the bytes received + `slack`.
+    output units × `least` never exceed the bytes received + `slack`. `most_input` is the longest input, in bytes.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Service:
     traffic: Traffic
     least: int
     slack: int
+    most_input: int = MAX_INPUT
 
     def plausible(self, units: int, size: int) -> bool:
         """May so many output units stand for `size` bytes of output? Rule 4 of section 5."""
@@ -43,7 +45,7 @@ class Service:
 
 CHAT = Service("chat", "token", "token", Traffic.TEXT, 1, 16)
 COMPLETION = Service("completion", "token", "token", Traffic.TEXT, 1, 16)
-TRANSCRIPTIONS = Service("audio.transcriptions", "second", "token", Traffic.TEXT, 1, 16)
+TRANSCRIPTIONS = Service("audio.transcriptions", "second", "token", Traffic.TEXT, 1, 16, MAX_ATTACHMENTS)
 SPEECH = Service("audio.speech", "byte", "second", Traffic.BULK, 500, 500)  # speech codecs go down to 4 kbit/s
 EMBEDDINGS = Service("embeddings", "token", "vector", Traffic.BULK, 64, 0)  # 512 dimensions of a bit each
 IMAGES = Service("images", "byte", "image", Traffic.BULK, 64, 0)

@@ -21,6 +21,7 @@ DESIGN = {
     "connections_per_channel": 4,
     "streams": 8,
     "prompt": MIB,
+    "attachments": 16 * MIB,
     "message": 16_448,
     "send_queue": 256 * KIB,
     "input_window": 64 * KIB,

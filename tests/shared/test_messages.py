@@ -9,6 +9,7 @@ from tallystick_shared.errors import Code, PeerError
 from tallystick_shared.messages import (
     BODIES,
     MAX_AMOUNT,
+    MAX_ATTACHMENTS,
     MAX_INPUT,
     MAX_PARAMS,
     TYPES,
@@ -144,7 +145,7 @@ def test_fixed_lengths_are_exact(body, at, edge):
     [
         (SAMPLES[1], 3, [A32] * 9), (SAMPLES[1], 4, b"s" * 64), (SAMPLES[1], 4, b"s" * 129), (SAMPLES[1], 5, 2**63),
         (SAMPLES[3], 1, b"s" * 129), (SAMPLES[3], 5, [A32] * 9), (SAMPLES[4], 1, "n" * 201),
-        (SAMPLES[4], 3, b"p" * (MAX_PARAMS + 1)), (SAMPLES[4], 4, MAX_INPUT + 1), (SAMPLES[4], 5, 2**32),
+        (SAMPLES[4], 3, b"p" * (MAX_PARAMS + 1)), (SAMPLES[4], 4, MAX_ATTACHMENTS + 1), (SAMPLES[4], 5, 2**32),
         (SAMPLES[5], 1, 2**16), (SAMPLES[7], 2, 256), (SAMPLES[8], 2, [[1, 2]] * 9), (SAMPLES[8], 2, [[1]]),
         (SAMPLES[8], 2, [[1, 2, 3]]), (SAMPLES[8], 2, [[1, 2**32]]), (SAMPLES[10], 0, 2**16),
         (SAMPLES[11], 3, "f" * 17),

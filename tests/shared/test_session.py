@@ -6,13 +6,16 @@ from dataclasses import replace
 
 import pytest
 
+from tallystick_shared import limits
 from tallystick_shared.channel import Config
 from tallystick_shared.errors import Code, LocalError, PeerError
+from tallystick_shared.messages import Open, amount_bytes
 from tallystick_shared.money import Account, Price
 from tallystick_shared.records import ALONE, LOW_LATENCY
+from tallystick_shared.services import service_of
 from tallystick_shared.session import Resume
 from tallystick_shared.session import events as ev
-from tallystick_shared.session.tables import ConnectionState
+from tallystick_shared.session.tables import ConnectionState, StreamState
 from tallystick_shared.voucher import Signed
 from tests.shared.pair import OFFER, PRICE_IN, PRICE_OUT, WINDOW, Pair
 from tests.shared.tools import refused
@@ -318,6 +321,20 @@ def test_auth_needs_the_session_key(crypto):
     pair.session_key = b"\x08" * 32
     pair.connect()
     assert error_of(pair) is Code.BAD_SIGNATURE
+
+
+@pytest.mark.parametrize("name", ["chat", "audio.transcriptions", "something new"])
+def test_an_input_is_as_long_as_its_service_may_have(pair, name):
+    """More is refused, and the stream alone: it is no use to try it again."""
+    most = service_of(name).most_input
+    assert most == (limits.ATTACHMENTS if name == "audio.transcriptions" else limits.PROMPT).value
+    for number, length in ((1, most), (3, min(most + 1, limits.ATTACHMENTS.value))):
+        opening = Open(bytes([number]) * 16, name, "toy", b"", length, 1, amount_bytes(1), amount_bytes(1))
+        pair.client._post(opening, number, at_once=True)
+        pair.settle()
+    states = {number: held.state for number, held in pair.provider.streams.items()}
+    assert states[1] is StreamState.OFFERED and not pair.provider.closed
+    assert states[3] is (StreamState.FAILED if most < limits.ATTACHMENTS.value else StreamState.OFFERED)
 
 
 def test_too_many_streams_are_refused_one_by_one(pair):

@@ -15,6 +15,7 @@ from tallystick_shared.session.events import RequestOffered
 
 from ..engines.seat import Finish, Piece, Reason, Run, Task
 from ..ledger import RequestRow
+from .inputs import RETRY_MS, Room
 
 if TYPE_CHECKING:
     from .channel import LiveChannel
@@ -38,6 +39,7 @@ class Job:
         self._node, self._channel = connection.node, channel
         self._offered = offered
         self._held = connection.session.streams[offered.stream]
+        self._room: Room | None = None
         self._run: Run | None = None
         self._stopped = False
         self._earlier = channel.jobs.get(offered.open.request_id)
@@ -53,6 +55,12 @@ class Job:
         """The whole input is here."""
         if not self._input.done():
             self._input.set_result(data)
+        if self._room is not None:
+            self._room.whole = True
+
+    def _crowded_out(self) -> None:
+        """Others bring their inputs, and there is no more room for half of one."""
+        self._fail(PeerError(Code.BUSY, retry_after_ms=RETRY_MS))
 
     def grant(self, units: int) -> None:
         """It is paid for: at most so many units may be made."""
@@ -89,7 +97,8 @@ class Job:
 
     async def _attempt(self) -> None:
         try:
-            await self._work()
+            with self._node.inputs.room(self._offered.open.input_length, self._crowded_out) as self._room:
+                await self._work()
         except (TallystickError, RpcError) as error:
             self._fail(error if isinstance(error, TallystickError) else LocalError(Code.RPC_UNREACHABLE))
         except asyncio.CancelledError:

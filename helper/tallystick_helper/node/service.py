@@ -36,6 +36,7 @@ from .connection import Connection, Socket
 from .detached import Detached
 from .gate import Gate
 from .guests import Guests
+from .inputs import Inputs
 from .job import Job
 from .ticker import Ticker
 from .till import Till, TillRules
@@ -90,6 +91,7 @@ class Node:
         if self.guests is not None:
             self.guests.advert = self.advert
         self.tickets = TicketBook(parts.crypto)
+        self.inputs = Inputs()
         self.ticker = Ticker()
         self.detached = Detached(self)
         self.draining = False

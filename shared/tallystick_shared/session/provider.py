@@ -37,6 +37,7 @@ from tallystick_shared.messages import (
 from tallystick_shared.money import Account, Price
 from tallystick_shared.profile import answer_digest
 from tallystick_shared.records import ALONE, HEADER, Frame, Record, Type
+from tallystick_shared.services import service_of
 from tallystick_shared.voucher import NOTHING, Payment, Receipt, Signed
 
 from .detached import Key, Shelf
@@ -74,6 +75,8 @@ from .tickets import TicketBook
 AUTH_OK_RECORD = 512  # its length tells nothing of what was signed before, nor of tickets
 MAX_BACKLOG = limits.AUTH_BACKLOG.value
 MAX_STREAMS = limits.STREAMS.value
+FINAL = frozenset({Code.REQUEST_CONFLICT, Code.PROMPT_TOO_LONG})
+"""Refusals of an OPEN that waiting does not change."""
 PAUSE_LIMIT = limits.PAUSE.value
 DATA_OVERHEAD = 20
 PUT_OFF_LIMIT = 2
@@ -263,7 +266,7 @@ class ProviderSession(Peer):
             return
         held = self._begin(number, body)
         if fault is not None:
-            self.fail(number, fault, retry_after_ms=0 if fault.code is Code.REQUEST_CONFLICT else 1000)
+            self.fail(number, fault, retry_after_ms=0 if fault.code in FINAL else 1000)
             return
         if isinstance(body, Open) and (known is None or not known.accepted):
             self._shelf.take(key)
@@ -278,6 +281,8 @@ class ProviderSession(Peer):
             return PeerError(Code.OTHER_TRAFFIC)
         if sum(other.state in LIVE for other in self.streams.values()) >= MAX_STREAMS:
             return PeerError(Code.TOO_MANY_STREAMS)
+        if isinstance(body, Open) and body.input_length > service_of(body.service).most_input:
+            return PeerError(Code.PROMPT_TOO_LONG, limit=service_of(body.service).most_input)
         if known is None:
             return None
         if isinstance(body, Open) and _digest(body) != known.request_digest:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tallystick_shared.errors import Code, LocalError, PeerError
-from tallystick_shared.messages import MAX_INPUT, MAX_PARAMS
+from tallystick_shared.messages import MAX_PARAMS
 from tallystick_shared.money import Price
 from tallystick_shared.profile import Offer
+from tallystick_shared.services import service_of
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,9 @@ class Request:
 
     def __post_init__(self) -> None:
         """Raises LocalError PROMPT_TOO_LONG or BAD_REQUEST where OPEN could not carry it."""
-        if len(self.input) > MAX_INPUT:
-            raise LocalError(Code.PROMPT_TOO_LONG, size=len(self.input), limit=MAX_INPUT)
+        most = service_of(self.service).most_input
+        if len(self.input) > most:
+            raise LocalError(Code.PROMPT_TOO_LONG, size=len(self.input), limit=most)
         if len(self.params) > MAX_PARAMS or not 0 < self.max_units < 1 << 32:
             raise LocalError(Code.BAD_REQUEST)
 
