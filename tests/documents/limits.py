@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from contracts.reference import table
 from tallystick_shared.limits import KIB, LIMITS, MIB
-from tallystick_shared.session import shape
-from tallystick_shared.session.shape import Shape
+from tallystick_shared.services import SERVICES
+from tallystick_shared.session.shape import SHAPES, Beat
 
 HEAD = """# Limits
 
@@ -16,11 +16,17 @@ In the order in which a connection meets them. Where a setting is named, the nod
 stands here holds where nothing is set. *Told* is the [error](errors.md) that the other side reads, where it can be told
 anything at all.
 """
-SHAPES = """
+SHAPE = """
 ## Shape of the traffic
 
 While a stream is live, one record of one size leaves at every beat, full or empty; see
 [the protocol](../topics/protocol.md#shape).
+"""
+SERVICE = """
+## Services
+
+The class of a connection goes by the service that was asked for; among texts the user chooses in HELLO. A connection
+changes its class only at rest. A client does not pay for more units than the bytes that arrived can hold.
 """
 
 
@@ -45,10 +51,23 @@ def page() -> str:
         for each in LIMITS
     ]
     shapes = [
-        (name.lower().replace("_", " "), f"{each.down.size:,} B each {each.down.interval * 1000:g} ms",
-         f"{each.up.size:,} B each {each.up.interval * 1000:g} ms")
-        for name, each in vars(shape).items()
-        if isinstance(each, Shape)
-    ]  # fmt: skip
-    limits = table(("what", "limit", "beyond", "told", "setting"), *rows)
-    return f"{HEAD}\n{limits}\n{SHAPES}\n{table(('class', 'down', 'up'), *shapes)}\n"
+        (traffic.value, _beat(each.down) + (", more at full rate" if each.full_rate else ""), _beat(each.up))
+        for traffic, each in SHAPES.items()
+    ]
+    services = [
+        (f"`{each.name}`", each.input_unit, each.output_unit, each.traffic.value, f"{each.least:,} B")
+        for each in SERVICES.values()
+    ]
+    parts = (
+        HEAD,
+        table(("what", "limit", "beyond", "told", "setting"), *rows),
+        SHAPE,
+        table(("class", "down", "up"), *shapes),
+        SERVICE,
+        table(("service", "input unit", "output unit", "class", "at least, an output unit"), *services),
+    )
+    return "\n".join(parts) + "\n"
+
+
+def _beat(beat: Beat) -> str:
+    return f"{beat.size:,} B each {beat.interval * 1000:g} ms"

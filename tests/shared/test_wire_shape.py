@@ -12,7 +12,7 @@ from tallystick_shared.records import Record, Type
 from tallystick_shared.session import events as ev
 from tallystick_shared.session.shape import BULK, LOW_LATENCY, RICH, TEXT, padded_count, shape_of
 from tallystick_shared.session.tables import StreamState
-from tests.shared.eavesdropper import OVERHEAD, Seen, Tapped, check
+from tests.shared.eavesdropper import FLIGHT, OVERHEAD, Seen, Tapped, check, check_beats
 from tests.shared.pair import WINDOW
 
 CLASSES = pytest.mark.parametrize("flags", [0, LARGE, FAST], ids=["text", "rich", "low latency"])
@@ -188,6 +188,27 @@ def test_no_record_outgrows_its_beat(crypto):
         pair.provider.fail(stream, PeerError(Code.UNCONFIRMED))
     pair.rest()
     check(pair, LOW_LATENCY)
+
+
+@CLASSES
+def test_the_shape_goes_on_from_resume(crypto, flags):
+    """A new connection beats from RESUME on, whatever is sent again, and has its own tail."""
+    pair = tapped(crypto, flags)
+    stream = pair.ask()
+    pair.engine(stream, 20, b"word " * 40)
+    pair.let_pass(0.95)
+    pair.break_off()
+    pair.seen_by.clear()
+    again = pair.rejoin(opened=[pair.now], lengths=[])
+    voucher = shape_of(flags, "chat").up.size + OVERHEAD
+    assert [seen.size for seen in again.heard("client")[1:]] == [FLIGHT, voucher, FLIGHT]  # AUTH, voucher, RESUME
+    again.seen_by.clear()
+    again.let_pass(1.3)
+    again.provider.finish(stream, "stop")
+    again.rest()
+    assert b"".join(event.data for event in again.seen(ev.Output)) == b"word " * 800
+    check_beats(again.heard("provider"), shape_of(flags, "chat").down, again.opened, series=True)
+    check_beats(again.heard("client"), shape_of(flags, "chat").up, again.opened, series=False)
 
 
 # -- bulk
