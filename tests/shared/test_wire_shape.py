@@ -10,6 +10,7 @@ from tallystick_shared.records import LOW_LATENCY as FAST
 from tallystick_shared.records import RICH as LARGE
 from tallystick_shared.records import Record, Type
 from tallystick_shared.session import events as ev
+from tallystick_shared.session.rekey import RECORDS as REKEY_RECORDS
 from tallystick_shared.session.shape import BULK, LOW_LATENCY, RICH, TEXT, padded_count, shape_of
 from tallystick_shared.session.tables import StreamState
 from tests.shared.eavesdropper import FLIGHT, OVERHEAD, Seen, Tapped, check, check_beats
@@ -284,6 +285,19 @@ def test_bulk_waits_for_no_more_than_a_full_record(crypto):
     pair.provider.data(stream, b"\1" * 2000, 1)
     pair.settle()
     assert pair.seen_by[before:] == [Seen(pair.now, "provider", BULK.down.size + OVERHEAD)]
+
+
+def test_a_new_key_in_the_middle_of_bulk_counts_like_any_record(crypto):
+    pair = tapped(crypto)
+    pair.ask(b"a picture", service="images")
+    pair.let_pass(0.1)
+    pair.provider._sent.records = REKEY_RECORDS - 7
+    pair.provider.data(1, b"\xff" * 300_000, 1)
+    pair.provider.finish(1, "stop")
+    pair.rest()
+    assert pair.provider._sent.records < 100
+    down = pair.heard("provider")
+    assert pair.seen(ev.Finished) and len(down) == padded_count(len(down))
 
 
 def test_a_crowded_socket_gets_nothing_until_it_has_room(crypto):

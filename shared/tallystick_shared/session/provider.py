@@ -530,6 +530,10 @@ class ProviderSession(Peer):
         self.now = now
         if self.closed or not self.shape.full_rate or not self._cadence.running:
             return False
+        if self._sent.due(now):
+            self._cadence.early(now)
+            self._rekey(self._cadence.beat.size)
+            return True
         waiting = any(record.type != Type.VOUCHER_OK for record in self._queue)
         record = self._queue.popleft() if waiting else self._filler(full=True)
         if record is None and self._tail.room(self._cadence.count):
