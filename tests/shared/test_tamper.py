@@ -208,6 +208,22 @@ def test_messages_of_any_size_and_junk(crypto, size):
         assert peer.closed and len(pair.seen(ev.Closed, side)) == 1
 
 
+@pytest.mark.parametrize("altered", ["client", "provider", None])
+def test_a_stream_whose_connection_was_altered_is_not_kept(crypto, altered):
+    """Its client does not come back by itself, so its slot must be free for whoever asks next. The control: a cut."""
+    pair = Pair(crypto).connect()
+    stream = pair.ask()
+    pair.pass_time(0.3)
+    pair.engine(stream, 40)
+    pair.pass_time(0.3)
+    assert pair.seen(ev.Output)
+    if altered is None:
+        pair.provider.lost()
+    pair.tamper = lambda sender, message: flipped(message, 99) if sender == altered else message
+    pair.pass_time(0.6)
+    assert pair.provider.closed and len(pair.shelf) == (altered is None)
+
+
 def test_a_record_sent_back_to_its_sender(crypto):
     pair = Pair(crypto).connect()
     pair.client._send(decode_record(bytes(256)))

@@ -84,6 +84,12 @@ FREE = amount_bytes(0)
 
 HOPELESS = frozenset(
     {
+        Code.PROTOCOL,
+        Code.TAMPERED,
+        Code.BAD_MESSAGE,
+        Code.BAD_DIGEST,
+        Code.BAD_RECEIPT,
+        Code.OVERCHARGED,
         Code.UNKNOWN_CHANNEL,
         Code.CHANNEL_ENDED,
         Code.CHANNEL_EXPIRING,
@@ -92,7 +98,8 @@ HOPELESS = frozenset(
         Code.DRAINING,
     }
 )
-"""Why a connection ends for good: nothing of it is kept for another one."""
+"""Why a connection ends for good: nothing of it is kept for another one. After a fault that either side found, its
+client does not come back by itself, and a slot that waits for it would turn it away when its person tries again."""
 
 
 class ProviderSession(Peer):
