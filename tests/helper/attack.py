@@ -69,10 +69,10 @@ def anywhere() -> str:
 
 
 class Attack:
-    """`made` counts the connections of each kind."""
+    """`made` counts the connections of each kind, `signed` the AUTHs that were sent."""
 
     def __init__(self, target: Target) -> None:
-        self.target, self.made = target, Counter[str]()
+        self.target, self.made, self.signed = target, Counter[str](), 0
         self._crypto = NativeCrypto()
         self.begun = asyncio.Event()
         """Set once there was one of each kind."""
@@ -128,10 +128,10 @@ class Attack:
         answer = await self._message(wire[0])
         session.receive(answer, 0.0)
         if session.closed:
-            self.made["refused"] += 1
             return
         session.authenticate(self._proof(), 10**18, Resume(), int(time.time()))
         self._flush(session, wire[1])
+        self.signed += 1
         await wire[0].read()
 
     # -- how

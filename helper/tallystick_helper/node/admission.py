@@ -68,7 +68,7 @@ class Admission:
         try:
             state = await self._strangers.state(channel_id)
         except (TallystickError, RpcError) as error:
-            log.warning("chain_unreadable", error=str(error))
+            log.debug("not_looked_up", error=str(error))  # the follower warns of a chain that does not answer
             return
         if state.known:
             self._follower.put_ahead(channel_id, state)

@@ -298,7 +298,8 @@ class Connection:
         try:
             await work
         except TallystickError as error:
-            log.info("refused", code=error.code.name)
+            # Strangers must not be able to fill a disk with what is said of them.
+            (log.debug if self.channel is None else log.info)("refused", code=error.code.name)
             self.refuse(error)
         except RpcError as error:
             log.warning("chain_refused", reason=error.message[:200])
