@@ -18,7 +18,7 @@ KIB, MIB = 1024, 1024 * 1024
 
 @dataclass(frozen=True)
 class Limit(Generic[N]):
-    """One limit. `unit` is that of `value`: s, B, 1/s, or what is counted."""
+    """One limit. `unit` is that of `value`: s, B, a second, or what is counted."""
 
     name: str
     what: str
@@ -80,7 +80,7 @@ HANDSHAKES_PER_ADDRESS = Limit(
     "handshakes_per_address",
     "handshakes of an IPv4 address, or an IPv6 /64, after the first ten",
     2.0,
-    "1/s",
+    "a second",
     "refused before any cryptography",
     Code.TOO_MANY_CONNECTIONS,
     "listen.handshakes_per_address",
@@ -98,7 +98,7 @@ HANDSHAKES = Limit(
     "handshakes",
     "handshakes in all, but of those who show a ticket",
     500.0,
-    "1/s",
+    "a second",
     "refused before it is answered",
     Code.TOO_MANY_CONNECTIONS,
     "listen.handshakes",
@@ -118,7 +118,7 @@ BACKFILL_CALLS = Limit(
     "backfill_calls",
     "calls that look for unknown channels, after the first ten",
     2.0,
-    "1/s",
+    "a second",
     "whoever is not looked up in time is refused, to be tried again",
     Code.UNKNOWN_CHANNEL,
 )
@@ -160,7 +160,7 @@ PAUSE = Limit("pause", "a stream waits for a voucher", 5.0, "s", "it ends as `in
 MESSAGE = Limit("message", "a WebSocket message", 16_448, "B", _END, Code.TOO_LARGE)
 FRAMES = Limit("frames", "frames of one WebSocket message", 16, "frames", _CUT)
 MESSAGES_AT_ONCE = Limit("messages_at_once", "WebSocket messages that came and are not read", 1024, "messages", _CUT)
-CONTROL_FRAMES = Limit("control_frames", "WebSocket PING and PONG, after the first sixteen", 1.0, "1/s", _CUT)
+CONTROL_FRAMES = Limit("control_frames", "WebSocket PING and PONG, after the first sixteen", 1.0, "a second", _CUT)
 CONTROL_BURST = Limit("control_burst", "such frames at once", 16, "frames", _CUT)
 PROMPT = Limit("prompt", "the input of a request, where it is text", MIB, "B", _REFUSED, Code.PROMPT_TOO_LONG)
 ATTACHMENTS = Limit(

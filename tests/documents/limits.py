@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from contracts.reference import table
+from tallystick_helper.node.guests import LIMITS as GUESTS
+from tallystick_helper.node.rates import Rate
 from tallystick_shared.limits import KIB, LIMITS, MIB
 from tallystick_shared.services import SERVICES
 from tallystick_shared.session.shape import SHAPES, Beat
@@ -15,6 +17,12 @@ read; the test run fails where it is stale.*
 In the order in which a connection meets them. Where a setting is named, the node's owner may change the value; what
 stands here holds where nothing is set. *Told* is the [error](errors.md) that the other side reads, where it can be told
 anything at all.
+"""
+GUEST = """
+## Guests
+
+What a node gives to anybody, for nothing: bytes and seconds of an answer, and how many answers for an IPv4 address, or
+an IPv6 /64, and in all. Whoever asks for more is told `TOO_LARGE` or `BUSY`; an answer that takes longer is cut.
 """
 SHAPE = """
 ## Shape of the traffic
@@ -58,15 +66,25 @@ def page() -> str:
         (f"`{each.name}`", each.input_unit, each.output_unit, each.traffic.value, f"{each.least:,} B")
         for each in SERVICES.values()
     ]
+    guests = [
+        (f"`{name}`", f"{each.most:,} B", f"{each.seconds:g} s", _rate(each.address), _rate(each.total))
+        for name, each in GUESTS.items()
+    ]
     parts = (
         HEAD,
         table(("what", "limit", "beyond", "told", "setting"), *rows),
+        GUEST,
+        table(("service", "at most", "within", "for an address", "in all"), *guests),
         SHAPE,
         table(("class", "down", "up"), *shapes),
         SERVICE,
         table(("service", "input unit", "output unit", "class", "at least, an output unit"), *services),
     )
     return "\n".join(parts) + "\n"
+
+
+def _rate(rate: Rate) -> str:
+    return f"{rate.burst:g}, then {rate.per_second:g} a second"
 
 
 def _beat(beat: Beat) -> str:
