@@ -121,6 +121,7 @@ class OfferSettings(Section):
         None, description="credit beyond the last voucher; two seconds of output where not set"
     )
     units_per_second: int = Field(150, ge=1, description="output speed that the default window is computed from")
+    credit_limit: Amount = Field(10**16, description="no default window is larger than this")
     minimum_cap: Amount = 0
     first_voucher: Amount | None = Field(
         None,
@@ -131,10 +132,11 @@ class OfferSettings(Section):
     stake: Amount = Field(10**15, description="locked with the registration, taken back on leaving")
 
     def credit_window(self) -> int:
-        """W: two seconds of output, rounded up, and never nothing."""
+        """W: two seconds of output, rounded up, and never nothing nor more than the node's credit limit."""
         if self.window is not None:
             return self.window
-        return max(1, -(-2 * self.units_per_second * self.price_out // 1_000_000))
+        two_seconds = -(-2 * self.units_per_second * self.price_out // 1_000_000)
+        return max(1, min(two_seconds, self.credit_limit))
 
 
 class MoneySettings(Section):

@@ -102,16 +102,17 @@ class Account:
         request = self.running[request_id]
         return self.owed - request.amount + request.with_output(output_units)
 
-    def allows(self, request_id: bytes, output_units: int) -> bool:
+    def allows(self, request_id: bytes, output_units: int, after: int | None = None) -> bool:
         """May the provider send so much? Within the window beyond what is durable, and within the cap; and no further
-        beyond what is stored either, which a crash would take.
+        beyond what is stored either, which a crash would take. `after`: units that are about to leave before.
         """
         owed = self.owed_with(request_id, output_units)
-        return owed <= self.cap and owed - self.durable <= self.window and self._survives(owed)
+        before = self.owed if after is None else self.owed_with(request_id, after)
+        return owed <= self.cap and owed - self.durable <= self.window and self._survives(before, owed)
 
-    def _survives(self, owed: int) -> bool:
+    def _survives(self, before: int, owed: int) -> bool:
         """Would a crash lose no more than the window? One piece that is dearer may go once all before it is stored."""
-        return self.stored is None or owed - self.stored <= self.window or self.owed <= self.stored
+        return self.stored is None or owed - self.stored <= self.window or before <= self.stored
 
     @property
     def unstored(self) -> bool:

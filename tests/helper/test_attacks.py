@@ -60,7 +60,9 @@ def made_mean(conversation: Conversation) -> Miser:
 
 
 def sever(conversation: Conversation) -> None:
-    """The line is dead, without a goodbye."""
+    """The user is gone, and its line dead, without a goodbye."""
+    assert conversation._run is not None
+    conversation._run.cancel()
     socket = conversation.user._socket
     assert socket is not None
     socket._connection.transport.abort()  # type: ignore[attr-defined]

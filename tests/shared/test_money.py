@@ -157,6 +157,7 @@ def test_what_is_not_stored_is_bounded_like_what_is_not_paid():
     account.deliver(b"a", 10)
     assert not account.allows(b"a", 11) and account.unstored
     account.store(8)
+    assert account.allows(b"a", 18, 10) and not account.allows(b"a", 19, 18)
     assert account.allows(b"a", 18) and not account.allows(b"a", 19) and not account.unstored
     account.store(3)
     assert account.stored == 8

@@ -13,6 +13,7 @@ from msgspec import structs
 
 from tallystick_shared.channel import channels_domain
 from tallystick_shared.errors import Code, LocalError, PeerError
+from tallystick_shared.limits import KEPT_TIME, PAUSE
 from tallystick_shared.messages import (
     Accept,
     Data,
@@ -27,6 +28,7 @@ from tallystick_shared.messages import (
 from tallystick_shared.money import Account, Price
 from tallystick_shared.session import ClientLimits, Request, Resume
 from tallystick_shared.session import events as ev
+from tallystick_shared.session.detached import ShelfLimits
 from tallystick_shared.session.tables import StreamState
 from tallystick_shared.voucher import RECEIPT, Payment, Signed
 from tests.shared.crypto_conformance import N
@@ -354,6 +356,60 @@ def test_rule_05_a_voucher_above_the_cap_is_refused_and_never_stored(pair):
     assert fault(pair) is Code.ABOVE_CAP
     assert not pair.seen(ev.VoucherReceived, "provider")
     assert pair.provider.highest.amount == pair.account.durable == 0
+
+
+# -- rule 6: one request id, one request
+
+
+def test_rule_06_the_same_id_with_other_content_is_an_error(pair):
+    request = pair.request()
+    for units in (10, 11):
+        pair.client.open(replace(request, max_units=units), 0)
+        pair.settle()
+    pair.pass_time(1)
+    assert [event.error.code for event in pair.seen(ev.Refused)] == [Code.REQUEST_CONFLICT]
+    assert pair.account.owed == INPUT
+
+
+def test_rule_06_what_is_kept_no_longer_is_gone_with_nothing_new_billed(pair):
+    stream = pair.ask()
+    pair.engine(stream, 5)
+    pair.pass_time(0.5)
+    pair.break_off()
+    pair.now += KEPT_TIME.value + 1
+    pair.shelf.tick(pair.now)
+    owed = pair.account.owed
+    again = pair.rejoin()
+    again.pass_time(2)
+    assert [event.finish for event in again.seen(ev.Finished)] == ["gone"]
+    assert again.account.owed == owed == again.client.account.owed
+
+
+# -- rule 7: after a drop
+
+
+def test_rule_07_what_waits_is_bounded():
+    """256 KiB a stream, 8 streams a channel, 64 MiB a node, 120 s, and the engine's slot for 5 s."""
+    assert ShelfLimits() == ShelfLimits(256 * 1024, 8, 64 * 1024 * 1024, 120.0, 5.0)
+    assert PAUSE.value == 5.0
+
+
+def test_rule_07_no_gap_and_nothing_paid_twice(pair):
+    stream = pair.ask()
+    pair.engine(stream, 10)
+    pair.pass_time(0.3)
+    pair.engine(stream, 10)
+    pair.now += 0.1
+    pair.provider.tick(pair.now)
+    pair.provider.outgoing()  # it left, and never arrives
+    pair.break_off()
+    again = pair.rejoin()
+    again.engine(stream, 10)
+    again.provider.finish(stream, "stop")
+    again.pass_time(12)
+    assert b"".join(event.data for event in again.seen(ev.Output)) == b"word " * 30
+    assert again.seen(ev.Finished)[0].amount == INPUT + 30 * OUT
+    assert again.account.owed == again.account.durable == again.client.signed == INPUT + 30 * OUT
 
 
 # -- rule 8: acknowledged once it is durable

@@ -131,7 +131,7 @@ class ProviderStream:
             piece, total, piece_kind = self.pending[0]
             if kind not in (None, piece_kind) or (data and len(data) + len(piece) > room):
                 break
-            if not account.allows(self.open.request_id, total):
+            if not account.allows(self.open.request_id, total, units):
                 break
             self.pending.popleft()
             data += piece[:room]
