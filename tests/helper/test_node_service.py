@@ -101,7 +101,7 @@ async def test_cancel_stops_engine_and_meter(world: World) -> None:
 
 
 async def abandon(conversation: Conversation, after: int) -> int:
-    """Cuts the socket without a goodbye once `after` pieces came. Returns the units received."""
+    """Cuts the socket without a goodbye once `after` pieces came, for good. Returns the units received."""
     units = 0
     async for _ in conversation.ask(PROMPT, MODEL, 1000):
         stream = conversation.user.session.streams[1]
@@ -109,6 +109,8 @@ async def abandon(conversation: Conversation, after: int) -> int:
         after -= 1
         if not after:
             break
+    assert conversation._run is not None
+    conversation._run.cancel()
     socket = conversation.user._socket
     assert socket is not None
     socket._connection.transport.abort()  # type: ignore[attr-defined]
