@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from tallystick_shared import chat
+from tallystick_shared.errors import Code
 from tallystick_shared.money import plausible_output
 from tallystick_shared.services import CHAT, EMBEDDINGS, IMAGES, SERVICES, SPEECH, TRANSCRIPTIONS, Traffic, service_of
+from tallystick_shared.session import Request
+from tallystick_shared.session import events as ev
+from tests.shared.pair import OFFER, Pair
 
 
 def test_names_are_their_keys():
@@ -35,3 +40,28 @@ def test_other_units_have_bytes_each(service):
     assert service.plausible(10, 10 * service.least - service.slack)
     assert not service.plausible(10, 10 * service.least - service.slack - 1)
     assert not service.plausible(2, 0)
+
+
+def test_a_label_does_not_loosen_the_bound(crypto):
+    """A text model that is offered as images is still counted as what was asked for."""
+    pair = Pair(crypto).connect()
+    offer = msgspec.structs.replace(OFFER, kind="images")
+    request = Request(bytes(16), "chat", b"", b"x" * 16, offer, 1000)
+    stream = pair.client.open(request, pair.client.first_amount(request))
+    pair.settle()
+    pair.provider.data(stream, b"x", 18)
+    pair.pass_time(1)
+    [closed] = pair.seen(ev.Closed)
+    assert closed.error.code is Code.OVERCHARGED
+
+
+@pytest.mark.parametrize(("service", "data", "units"), [("images", b"x" * 127, 2), ("embeddings", b"x" * 63, 1)])
+def test_units_without_their_bytes_are_not_paid(crypto, service, data, units):
+    pair = Pair(crypto).connect()
+    stream = pair.ask(service=service)
+    pair.provider.data(stream, data, units)
+    pair.provider.finish(stream, "stop")
+    pair.pass_time(1)
+    [closed] = pair.seen(ev.Closed)
+    assert closed.error.code is Code.OVERCHARGED
+    assert pair.client.signed <= pair.client.account.owed

@@ -9,7 +9,7 @@ from tallystick_shared.chat import chat_input
 from tallystick_shared.deposit import Agreed
 from tallystick_shared.errors import Code, LocalError, PeerError
 from tallystick_shared.messages import MAX_INPUT, amount_bytes, amount_int
-from tallystick_shared.records import ALONE, LOW_LATENCY
+from tallystick_shared.records import ALONE, LOW_LATENCY, RICH
 from tallystick_shared.session import ClientLimits, Resume
 from tallystick_shared.session import events as ev
 from tallystick_shared.session.tables import ConnectionState
@@ -445,6 +445,12 @@ def test_one_flipped_byte_is_one_clear_error_and_no_money(stage):
     stage.end()
     assert last_error(stage) is Code.TAMPERED
     assert user.session.account.owed == owed
+
+
+def test_rich_text_is_said_in_the_greeting(stage):
+    assert stage.user(rich=True).session.hello.flags == ALONE | RICH
+    stage.until(ev.Ready)
+    assert stage.provider.shape.down.size == 4096
 
 
 def test_low_latency_is_said_in_the_greeting(stage):
