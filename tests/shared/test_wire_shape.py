@@ -191,6 +191,22 @@ def test_no_record_outgrows_its_beat(crypto):
     check(pair, LOW_LATENCY)
 
 
+def test_a_long_question_comes_by_its_window_beside_the_beats(crypto):
+    """Its records are of 4 KiB and a power of two; the beats go on as if nothing came."""
+    pair = tapped(crypto)
+    stream = pair.ask(b"q" * 150_000)
+    pair.let_pass(5)
+    pair.engine(stream, 3)
+    pair.provider.finish(stream, "stop")
+    pair.rest()
+    assert pair.seen(ev.Finished)
+    up = pair.heard("client")
+    assert sum(seen.size == FLIGHT for seen in up) == 1 + 64
+    voucher = up.index(Seen(pair.opened[0], "client", TEXT.up.size + OVERHEAD))
+    check_beats([seen for seen in up[voucher + 1 :] if seen.size != FLIGHT], TEXT.up, pair.opened, series=False)
+    check_beats(pair.heard("provider"), TEXT.down, pair.opened, series=True)
+
+
 @CLASSES
 def test_the_shape_goes_on_from_resume(crypto, flags):
     """A new connection beats from RESUME on, whatever is sent again, and has its own tail."""
