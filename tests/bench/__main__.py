@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.bench.gas import gas_1000_prompts, provider_gas
+from tests.bench.live import live_streams
 from tests.bench.market import market_1000
 from tests.bench.page_ready import page_ready
 from tests.bench.protocol import names, page_protocol, protocol
@@ -34,6 +35,7 @@ MEASUREMENTS: dict[Callable[[], list[Row]], tuple[str, ...]] = {
     protocol: names(page=False),
     page_protocol: names(page=True),
     wire_bytes: ("wire_bytes",),
+    live_streams: ("live_streams",),
     strangers: ("strangers",),
 }
 

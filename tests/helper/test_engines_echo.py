@@ -10,6 +10,7 @@ import pytest_asyncio
 
 from tallystick_helper.engines import DEFAULT, Engine, open_engine
 from tallystick_helper.engines.echo import EchoEngine, EchoOptions
+from tallystick_helper.engines.seat import Piece
 from tallystick_shared.errors import Code, TallystickError
 
 from .engine_conformance import EngineConformance, ask, check_close, collect
@@ -66,3 +67,13 @@ async def test_settings_that_make_no_sense(options: dict[str, object]) -> None:
     with pytest.raises(TallystickError) as caught:
         await open_engine("echo", options)
     assert caught.value.code is Code.BAD_SETTINGS
+
+
+async def test_units_are_handed_out_in_batches() -> None:
+    engine = EchoEngine(EchoOptions(rate=0, batch=5))
+    task = ask("one two three", 12)
+    async with engine.run(task) as run:
+        pieces = [event async for event in run if isinstance(event, Piece)]
+    assert [piece.units for piece in pieces] == [5, 5, 2]
+    assert b"".join(piece.data for piece in pieces).split() == (b"one two three " * 4).split()
+    await engine.close()

@@ -28,8 +28,8 @@ _FALLBACK = "tally"
 
 @dataclass(frozen=True, slots=True)
 class EchoOptions:
-    """`rate` is units a second for each stream, 0 as fast as they are read by the loop; `prefill_s` is the time
-    before the first.
+    """`rate` is units a second for each stream, 0 as fast as they are read by the loop; `prefill_rate` is units a
+    second of the input, before the first; `batch` units are handed out at once.
     """
 
     rate: float = 100.0
@@ -38,9 +38,10 @@ class EchoOptions:
     slots: int = 8
     queue: int = 16
     name: str = "loopback"
+    batch: int = 1
 
     def __post_init__(self) -> None:
-        if min(self.rate, self.prefill_rate) < 0 or self.context <= _TEMPLATE_UNITS:
+        if min(self.rate, self.prefill_rate) < 0 or self.context <= _TEMPLATE_UNITS or self.batch < 1:
             raise LocalError(Code.BAD_SETTINGS, engine="echo", rate=self.rate, context=self.context)
 
 
@@ -99,12 +100,13 @@ class EchoEngine:
         loop = asyncio.get_running_loop()
         due = loop.time() + (used / self._options.prefill_rate if self._options.prefill_rate else 0.0)
         step = 1 / self._options.rate if self._options.rate else 0.0
-        for word in itertools.islice(_words(request), min(request.max_tokens, self._options.context - used)):
+        words = itertools.islice(_words(request), min(request.max_tokens, self._options.context - used))
+        while some := list(itertools.islice(words, self._options.batch)):
             # By the clock, not by the sleep: a late loop catches up, so the mean rate holds.
             with run.interruptible():
                 await asyncio.sleep(max(0.0, due - loop.time()))
-            run.emit(Piece(word, 1))
-            due += step
+            run.emit(Piece(b"".join(some), len(some)))
+            due += step * len(some)
         return Reason.LENGTH
 
     async def close(self) -> None:
