@@ -9,6 +9,7 @@ from tallystick_shared.money import (
     MILLION,
     Account,
     Price,
+    Running,
     lower_bound_units,
     plausible_input,
     plausible_output,
@@ -178,3 +179,31 @@ def test_a_client_keeps_its_own():
     account.start(b"a", Price(0, MILLION), 0)
     account.store(5)
     assert account.stored is None and account.allows(b"a", 510) and not account.unstored
+
+
+@pytest.mark.parametrize(
+    ("window", "stored", "owed", "wanted"),
+    [(10, 0, 5, False), (10, 0, 6, True), (0, 5, 5, False), (0, 5, 6, True), (10, None, 100, False)],
+)
+def test_what_is_owed_is_brought_to_the_disk_once_it_is_above_half_a_window(window, stored, owed, wanted):
+    assert Account(1000, window, settled=owed, stored=stored).unstored is wanted
+
+
+@pytest.mark.parametrize("price", [Price(MILLION, 0), Price(0, MILLION)])
+def test_the_first_voucher_comes_to_the_minimum_where_anything_is_charged(price):
+    account = Account(cap=100, window=50, first=30)
+    assert account.first_payment(price, 1) == 30
+    assert account.first_payment(Price(0, 0), 1) == 0
+    account.acknowledge(30)
+    assert account.first_payment(price, 1) == 0
+
+
+def test_what_is_due_in_the_end_is_the_minimum_only_as_far_as_it_was_promised():
+    assert Account(100, 50, settled=5, durable=0, first=30).due == 5
+    assert Account(100, 50, settled=5, durable=20, first=30).due == 20
+    assert Account(100, 50, settled=5, durable=50, first=30).due == 30
+    assert Account(100, 50, settled=40, durable=50, first=30).due == 40
+
+
+def test_a_request_begins_with_nothing():
+    assert Running(Price(1, 1)).amount == 0

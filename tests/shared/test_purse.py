@@ -142,3 +142,13 @@ def test_the_last_voucher_says_what_is_owed_also_below_an_advance():
     ours = purse(Resume(1000, 90, False))
     ours.agree(0, 90, WINDOW)
     assert ours.final == 90 and not ours.wanted
+
+
+def test_a_new_purse_is_empty():
+    made = Purse(LIMITS, {})
+    assert made.account == Account(cap=0, window=0)
+    assert (made.signed, made.unseen, made.asked, made.target(), made.final) == (0, 0, False, 0, 0)
+    assert not made.wanted
+    assert made.pay_first(1) is not None
+    made.agree(0, 5, 0)
+    assert (made.account.owed, made.unseen) == (0, 0)
