@@ -213,7 +213,7 @@ async def test_a_channel_read_ahead_of_its_logs_goes_with_a_reorganisation_of_ju
     snapshot = await desk.world.rpc.request("evm_snapshot", [])
     config = await desk.open(9)
     channel_id = desk.id_of(config)
-    follower.put_ahead(channel_id, await desk.channels.state(desk.world.rpc, channel_id))
+    await follower.put_ahead(channel_id, await desk.channels.state(desk.world.rpc, channel_id))
     await desk.world.rpc.request("evm_revert", [snapshot])
     await desk.world.rpc.request("anvil_mine", ["0x20"])  # more blocks than are read twice
     await follower.look()
@@ -225,7 +225,7 @@ async def test_a_channel_read_ahead_is_asked_for_no_longer_once_its_log_is_seen(
     await follower.prepare()
     await follower.look()
     channel_id = desk.id_of(await desk.open(10))
-    follower.put_ahead(channel_id, await desk.channels.state(desk.world.rpc, channel_id))
+    await follower.put_ahead(channel_id, await desk.channels.state(desk.world.rpc, channel_id))
     assert follower._ahead
     await follower.look()
     assert not follower._ahead

@@ -10,7 +10,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from tallystick_helper.chain.follower import Head
 from tallystick_helper.chain.sender import Sender
 from tallystick_helper.chain.table import Tracked
 from tallystick_helper.node import admission as admission_module
@@ -249,10 +248,16 @@ async def test_what_was_paid_is_asked_once_a_block(bench: Bench) -> None:
     """However often one of several payees' channel connects."""
     rpc = bench.admission._rpc = Counting(bench.provider.world.rpc)
     known = await bench.admission.admit(bench.offered(), bench.terms)
-    bench.node.follower.head = Head(10**6, "0xone", 0)
-    bench.node.follower._behind = -(10**6)
+    running = bench.provider.up.running
+    assert running is not None
+    for task in running.tasks:  # no further block is seen
+        task.cancel()
+    await asyncio.gather(*running.tasks, return_exceptions=True)
     for _ in range(20):
         assert await bench.admission.paid(replace(bench.offered(), depth=1), bytes(20), known, 0) == 0
     assert rpc.asked == 1
     assert await bench.admission.paid(replace(bench.offered(), depth=1), bytes(20), known, 5) == 0
     assert rpc.asked == 1
+    bench.node.follower.head = replace(bench.node.follower.head, hash="0xnext")
+    assert await bench.admission.paid(replace(bench.offered(), depth=1), bytes(20), known, 0) == 0
+    assert rpc.asked == 2

@@ -20,6 +20,7 @@ from tallystick_shared.evm.channels import ChannelLog, Channels
 from tallystick_shared.evm.rpc import Rpc, RpcError, to_int
 
 from ..ledger import Ledger
+from .closings import Closings
 from .ranges import REREAD, Change, LogRange
 from .table import ChannelTable
 
@@ -62,6 +63,7 @@ class Follower:
         self._rpc, self._channels, self._ledger, self.table = rpc, channels, ledger, table
         self._start, self._interval = start, interval
         self._range = LogRange(lambda first, last: channels.logs(rpc, first, last), _key, start=start, reread=reread)
+        self.closings = Closings(ledger)
         self.head = Head(-1, "", 0)
         self._behind = 0
         self._reread = reread
@@ -74,16 +76,18 @@ class Follower:
         """The chain's time, in Unix seconds: of the newest block, or this machine's where that is later."""
         return max(self.head.time, int(time.time()))
 
-    def put_ahead(self, channel_id: bytes, state: ChannelState) -> None:
-        """A state that was read before its logs were. It is read again with the next heads until its `Opened` is seen,
-        or would have been: else a reorganisation of just these blocks would leave it here for good.
+    async def put_ahead(self, channel_id: bytes, state: ChannelState) -> None:
+        """A state that was read before its logs were, or long after. It is read again with the next heads until its
+        `Opened` is seen, or would have been: else a reorganisation of just these blocks would leave it here for good.
         """
-        self.table.put(channel_id, state)
+        closing = await self.closings.of(channel_id)
+        self.table.put(channel_id, state, closing=closing if self.table.get(channel_id) is None else None)
         if state.known:
             self._ahead[channel_id] = self.head.number
 
     async def prepare(self) -> None:
         """Reads the state of every channel in the ledger, and finds the block to go on from."""
+        await self.closings.prepare()
         rows = await self._ledger.live_channels()
         await self.read([row.channel_id for row in rows])
         for row in rows:
@@ -134,6 +138,7 @@ class Follower:
         return 0 < self._behind <= PATIENCE
 
     async def _take(self, change: Change[ChannelLog]) -> None:
+        await self.closings.take(change)
         for listener in self.on_logs:
             await listener(change)
         for entry in change.new:

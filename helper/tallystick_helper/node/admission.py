@@ -71,7 +71,7 @@ class Admission:
             log.debug("not_looked_up", error=str(error))  # the follower warns of a chain that does not answer
             return
         if state.known:
-            self._follower.put_ahead(channel_id, state)
+            await self._follower.put_ahead(channel_id, state)
 
     async def admit(self, offered: AuthOffered, terms: Terms) -> Tracked:
         """The channel, if it can be served. Raises PeerError with the reason."""
