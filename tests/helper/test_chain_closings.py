@@ -82,6 +82,18 @@ async def test_a_request_is_kept_until_a_later_end_undoes_it(desk: Desk) -> None
     assert await desk.closing()
 
 
+async def test_an_extension_that_was_read_ahead_of_its_log(desk: Desk) -> None:
+    """The state is read after the logs, and may show already what only the next look's logs tell."""
+    table = desk.follower.table
+    await desk.send(desk.channels.request_close(desk.config))
+    assert await desk.closing() and table.get(desk.id).closing  # type: ignore[union-attr]
+    await desk.extend(HOUR)
+    await desk.follower.read([desk.id])
+    assert table.get(desk.id).closing  # type: ignore[union-attr]
+    assert not await desk.closing()
+    assert not table.get(desk.id).closing  # type: ignore[union-attr]
+
+
 async def test_what_happened_while_nobody_looked(desk: Desk) -> None:
     await desk.closing()
     await desk.send(desk.channels.request_close(desk.config))
@@ -97,6 +109,7 @@ async def test_a_reorganisation_takes_it_back(desk: Desk) -> None:
     await desk.world.rpc.request("evm_revert", [snapshot])
     await desk.world.rpc.request("anvil_mine", ["0x3"])
     assert not await desk.closing()
+    assert not desk.follower.table.get(desk.id).closing  # type: ignore[union-attr]
 
 
 async def test_a_ledger_from_before_is_followed_from_the_start(desk: Desk) -> None:

@@ -143,11 +143,10 @@ class Follower:
             await listener(change)
         for entry in change.new:
             self.table.apply(entry)
-        marked = {entry.channel_id for entry in change.new if entry.name in ("CloseRequested", "ToppedUp")}
-        if marked:
-            await self._ledger.mark_closing({one: self._is_closing(one) for one in marked})
         # A state may have been read ahead of its logs, so sums of logs are not added up: the contract's word counts.
+        # Nor can it tell whether a log extended a channel: that is judged by logs alone.
         gone = {key[4] for key in change.gone}
+        await self._mark({log.channel_id for log in change.new if log.name in ("CloseRequested", "ToppedUp")} | gone)
         touched = {entry.channel_id for entry in change.new if entry.name != "Opened"} | gone
         opened = {entry.channel_id for entry in change.entries if entry.name == "Opened"}
         ahead = {one: block for one, block in self._ahead.items() if one not in opened}
@@ -160,9 +159,15 @@ class Follower:
         known = self.table.get(channel_id)
         return known is not None and not known.state.ended
 
-    def _is_closing(self, channel_id: bytes) -> bool:
-        known = self.table.get(channel_id)
-        return known is not None and known.closing
+    async def _mark(self, ids: set[bytes]) -> None:
+        """Puts down whose end is asked for, and whose is not any longer."""
+        marks = {one: await self.closings.of(one) for one in ids}
+        for channel_id, closing in marks.items():
+            known = self.table.get(channel_id)
+            if known is not None:
+                self.table.put(channel_id, known.state, closing=closing)
+        if marks:
+            await self._ledger.mark_closing(marks)
 
     async def read(self, ids: list[bytes]) -> None:
         """Puts the contract's word of these channels into the table. Raises RpcError, LocalError RPC_UNREACHABLE."""
