@@ -13,10 +13,11 @@ next step by code, and nowhere else.
 
 from __future__ import annotations
 
-from enum import IntEnum
+from enum import IntEnum, unique
 from typing import Any
 
 
+@unique
 class Code(IntEnum):
     """Stable error codes. A code never changes its meaning; new ones are added."""
 
@@ -99,7 +100,7 @@ class Code(IntEnum):
     ADVERT_EXPIRED = 628
     ADVERT_OUTDATED = 629
     PROFILE_CHANGED = 630
-    PAGE_FAILED = 627
+    PAGE_FAILED = 631
 
 
 WORDS: dict[Code, tuple[str, str]] = {
