@@ -43,6 +43,7 @@ def running(line: Wire, built: Path) -> Iterator[Demo]:
         "TALLYSTICK_PAGE__FILES": str(built),
         "TALLYSTICK_ENGINE__OPTIONS": json.dumps(ENGINE),
         "TALLYSTICK_OFFER__MINIMUM_CAP": str(MINIMUM),
+        "TALLYSTICK_LISTEN__HANDSHAKE_BURST": "1000",  # all stories come from one address
     }
     endpoint = f"ws://127.0.0.1:{line.port}"
     with demo("--engine", "echo", "--listen", str(line.target), "--endpoint", endpoint, settings=settings) as up:
