@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -332,7 +333,5 @@ class TwoParties(RuleBasedStateMachine):
 
 
 full = bool(os.environ.get("TALLYSTICK_FULL"))
-TwoParties.TestCase.settings = settings(
-    max_examples=20_000 if full else 200, stateful_step_count=30 if full else 20, deadline=None
-)
-TestTwoParties = TwoParties.TestCase
+TwoParties.TestCase.settings = settings(max_examples=20_000 if full else 200, stateful_step_count=20, deadline=None)
+TestTwoParties = pytest.mark.timeout(3600)(TwoParties.TestCase)

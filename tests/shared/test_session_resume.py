@@ -6,13 +6,15 @@ from dataclasses import replace
 
 import pytest
 
+from tallystick_shared.channel import channels_domain
 from tallystick_shared.errors import Code, PeerError
-from tallystick_shared.messages import ResumeAt, amount_bytes
+from tallystick_shared.messages import Error, ResumeAt, amount_bytes, decode
+from tallystick_shared.profile import answer_digest
 from tallystick_shared.records import Type
 from tallystick_shared.session import events as ev
 from tallystick_shared.session.detached import Shelf
 from tallystick_shared.session.tables import StreamState
-from tests.shared.pair import WINDOW, Pair
+from tests.shared.pair import CHAIN, CHANNELS, OFFER, WINDOW, Pair
 
 IN, OUT = 10**6, 4 * 10**6
 INPUT = 40 * IN
@@ -414,3 +416,59 @@ def test_a_ninth_stream_is_not_resumed_but_kept(pair):
     again.provider.receive(again.client.outgoing()[0], again.now)
     held = again.provider.streams[99]
     assert held.ending[0] is Type.ERROR and len(again.shelf) == 1
+
+
+def test_an_error_says_what_is_owed_and_when_to_come_back(pair):
+    """Code, retryable, retry-after and what was delivered and is not paid yet: as it crosses, also the second time."""
+    stream = pair.ask()
+    pair.pass_time(0.5)
+    pair.durable = False
+    make(pair, stream, 0, 6)
+    pair.pass_time(0.3)
+    owed = pair.account.credit
+    pair.provider.fail(stream, PeerError(Code.ENGINE_FAILED, detail="secret"), retry_after_ms=700)
+    kind, body = pair.provider.streams[stream].ending
+    told = decode(Error, body)
+    assert kind is Type.ERROR and owed > 0
+    assert (told.code, told.retryable, told.retry_after_ms) == (Code.ENGINE_FAILED, True, 700)
+    assert int.from_bytes(told.owed, "big") == owed and len(told.text) <= 200 and "secret" not in told.text
+    pair.break_off()
+    again = pair.rejoin()
+    again.pass_time(2)
+    assert again.provider.streams[stream].ending == (kind, body) or not again.provider.streams[stream].sent
+    assert again.seen(ev.Refused)[0].retry_after_ms == 700
+
+
+def test_the_end_of_a_resumed_answer_is_that_of_one_whole_answer(pair, crypto):
+    """The digest runs over all DATA bodies of both connections, and the operator's receipt is over it."""
+    stream = pair.ask()
+    make(pair, stream, 0, 9)
+    pair.pass_time(0.5)
+    pair.break_off()
+    again = pair.rejoin()
+    make(again, stream, 9, 20)
+    again.provider.finish(stream, "stop")
+    again.pass_time(4)
+    (finished,) = again.seen(ev.Finished)
+    receipt = finished.receipt
+    receipt.verify(crypto, channels_domain(CHAIN, CHANNELS), again.operator)
+    digest = again.client.streams[stream].digest.digest()
+    assert receipt.digest == answer_digest(receipt.salt, digest)
+    assert (receipt.amount, receipt.units, receipt.manifest) == (INPUT + 20 * OUT, 20, OFFER.manifest)
+
+
+def test_a_half_answer_whose_rest_was_altered_is_refused(pair):
+    """What the new connection brings must be what the old one would have: one byte else, and END does not add up."""
+    stream = pair.ask()
+    make(pair, stream, 0, 9)
+    pair.pass_time(0.5)
+    make(pair, stream, 9, 12)
+    pair.now += 0.1
+    pair.provider.tick(pair.now)
+    pair.break_off()
+    (kept,) = pair.shelf._kept.values()
+    kept.held.sent[-1].body[-1] ^= 1
+    again = pair.rejoin()
+    again.provider.finish(stream, "stop")
+    again.pass_time(4)
+    assert again.seen(ev.Closed)[-1].error.code is Code.BAD_DIGEST and not again.seen(ev.Finished)
