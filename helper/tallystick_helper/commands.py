@@ -13,7 +13,7 @@ from typing import Any
 from tallystick_shared.chains import SALT, Deployment
 from tallystick_shared.channel import NATIVE
 from tallystick_shared.deposit import DEFAULT_DELAY, Deposit, Terms
-from tallystick_shared.errors import Code, PeerError
+from tallystick_shared.errors import Code, LocalError, PeerError
 from tallystick_shared.evm.replaced import Watched
 from tallystick_shared.evm.rpc import to_hex, to_int
 from tallystick_shared.evm.token import Token
@@ -36,6 +36,8 @@ from .shown import Money, plain_text
 from .store import UserStore
 
 Say = Callable[[dict[str, Any], str], None]
+SHORTEST_NOTICE = 15 * 60
+"""Seconds; the contract takes no less."""
 
 
 @asynccontextmanager
@@ -131,11 +133,15 @@ class _Chat:
 
     async def deposit(self, listing: Listing) -> tuple[Deposit, bool]:
         """The deposit to use, and whether it is new."""
+        amount, least = self._money.parse(self._wishes.deposit), max(SHORTEST_NOTICE, listing.usable().minimum_delay)
+        if self._wishes.delay is not None and self._wishes.delay < least:
+            reason = f"the shortest notice is {least} seconds"
+            raise LocalError(Code.BAD_SETTINGS, delay=self._wishes.delay, reason=reason)
         found = await self._account.find(listing, self._wishes.token)
         if found is not None:
             return found, False
         delay = DEFAULT_DELAY if self._wishes.delay is None else self._wishes.delay
-        terms = Terms(self._money.parse(self._wishes.deposit), delay=delay, token=self._wishes.token)
+        terms = Terms(amount, delay=delay, token=self._wishes.token)
         if first := amount_int(listing.usable().first_voucher):
             ahead = f"The first question pays {self._money.show(first)} ahead; what is not used of it stays paid."
             self._say({"first_voucher": str(first)}, f"[dim]{ahead}[/dim]")

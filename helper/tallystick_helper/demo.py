@@ -106,7 +106,13 @@ def settings_for(options: argparse.Namespace, folder: Path, rpc: str, where: Dep
             "page": {"port": options.page},
             "listen": {"host": "127.0.0.1", "port": options.listen, "endpoint": options.endpoint},
             "money": {"confirmations": 1},
-            "offer": {"price_in": PRICE_IN, "price_out": PRICE_OUT, "first_voucher": 0, "stake": ETHER},
+            "offer": {
+                "price_in": PRICE_IN,
+                "price_out": PRICE_OUT,
+                "first_voucher": 0,
+                "minimum_delay": 900,
+                "stake": ETHER,
+            },
             "engine": {"kind": options.engine},
         }
     )

@@ -10,7 +10,7 @@ from tallystick_shared.errors import Code, LocalError
 
 from .chain.cost import Cost
 from .chain.intent import LIMIT
-from .shown import show_amount, show_gwei
+from .shown import show_amount, show_fee, show_gwei
 
 
 @dataclass(frozen=True)
@@ -62,9 +62,9 @@ class Quote:
         """For people."""
         said = [self.what]
         if self.costs:
-            likely = show_amount(sum(cost.likely for cost in self.costs), self.symbol)
+            likely = show_fee(sum(cost.likely for cost in self.costs), self.symbol)
             gas = f"{sum(cost.gas for cost in self.costs):,} gas at up to {show_gwei(self._price())}"
-            said.append(f"  Fee   at most {show_amount(self.most, self.symbol)}, likely {likely} ({gas})")
+            said.append(f"  Fee   at most {show_fee(self.most, self.symbol)}, likely {likely} ({gas})")
         else:
             said.append("  Fee   none: the other side sends the transaction")
         if self.value:

@@ -128,7 +128,7 @@ class OfferSettings(Section):
         description="what the first voucher of a deposit comes to at least, credited against use, so that a claim pays"
         " its gas; 0 for none. Where not set: the gas of a claim on the day of the profile, for deposits in the coin",
     )
-    minimum_delay: int = Field(15 * MINUTE, ge=15 * MINUTE, description="seconds between a close request and the end")
+    minimum_delay: int = Field(60 * MINUTE, ge=15 * MINUTE, description="seconds between a close request and the end")
     stake: Amount = Field(10**15, description="locked with the registration, taken back on leaving")
 
     def credit_window(self) -> int:

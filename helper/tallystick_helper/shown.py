@@ -37,6 +37,12 @@ def show_amount(amount: int, symbol: str, decimals: int = 18) -> str:
     return f"{_trimmed(Decimal(amount) / 10**decimals)} {symbol}"
 
 
+def show_fee(amount: int, symbol: str) -> str:
+    """A fee in wei for people, in the coin: rounded up to four digits, because it is an estimate."""
+    unit = 10 ** max(0, len(str(amount)) - 4)
+    return show_amount(-(-amount // unit) * unit, symbol)
+
+
 @dataclass(frozen=True)
 class Money:
     """What amounts are in: a symbol, and how many decimals its smallest unit is below one."""

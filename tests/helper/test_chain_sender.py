@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
-from tallystick_helper.chain.intent import LIMIT
+from tallystick_helper.chain.intent import LIMIT, Intent
 from tallystick_helper.chain.sender import LOOKS, Receipt, Sender
 from tallystick_helper.chain.transaction import Fees, Transaction, read_transaction
 from tallystick_shared.errors import Code, LocalError
@@ -289,8 +289,10 @@ async def test_where_the_other_is_not_found_its_hash_is_empty(world: World) -> N
     assert (caught.value.code, caught.value.values["by"]) == (Code.TRANSACTION_REPLACED, "")
 
 
-async def test_a_receipt_that_comes_late_is_waited_for(world: World) -> None:
-    chain, late = Through(world), LOOKS - 1
+@pytest.mark.parametrize("looks", [LOOKS - 1, 3 * LOOKS])
+async def test_a_receipt_that_comes_late_is_waited_for(world: World, looks: int) -> None:
+    """Also for longer: what was mined under its nonce is itself."""
+    chain, late = Through(world), looks
 
     async def receipt(params: list[Any]) -> Any:
         nonlocal late
@@ -329,6 +331,34 @@ async def test_a_node_that_does_not_answer_may_still_have_heard(world: World) ->
     assert await world.balance(TO) == 5
     assert chain.asked.count("eth_sendRawTransaction") == 1
     assert await known(world, receipt.transaction)
+
+
+async def test_an_answer_that_nobody_understands_is_no_refusal(world: World) -> None:
+    """The node took it and then said something else: it is followed, not sent anew under another nonce."""
+    chain, journal = Through(world), Kept()
+
+    async def strange(params: list[Any]) -> Any:
+        await world.rpc.request("eth_sendRawTransaction", params)
+        del chain.answers["eth_sendRawTransaction"]
+        raise RpcError(-32000, "upstream timed out")
+
+    chain.answers["eth_sendRawTransaction"] = strange
+    receipt = await sender(world, rpc=chain).transact(TO, b"", 5, journal=journal)
+    assert await world.balance(TO) == 5
+    assert list(journal.raws) == [receipt.transaction] and not journal.refusals
+
+
+@pytest.mark.parametrize("answer", [RpcError(-32602, "who knows"), RpcError(-32000, "intrinsic gas too low")])
+async def test_a_refusal_that_is_understood_is_one(world: World, answer: RpcError) -> None:
+    chain, journal = Through(world), Kept()
+
+    async def no(params: list[Any]) -> Any:
+        raise answer
+
+    chain.answers["eth_sendRawTransaction"] = no
+    with pytest.raises(LocalError) as caught:
+        await sender(world, rpc=chain).transact(TO, b"", 5, journal=journal)
+    assert caught.value.code is Code.TRANSACTION_FAILED and len(journal.refusals) == 1
 
 
 async def test_a_chain_that_is_silent_for_a_while_is_asked_again(world: World) -> None:
@@ -409,6 +439,16 @@ async def test_after_a_restart_a_stuck_one_is_raised(world: World) -> None:
     await happens(lambda: waiting.mined_to(TO))
     assert (await resumed).transaction != transaction
     assert (await world.balance(TO), await waiting.count("pending")) == (5, 1)
+
+
+async def test_a_restart_raises_no_limit(world: World) -> None:
+    """Ten times the first price, whatever price an earlier process had come to."""
+    first = Transaction(CHAIN_ID, 0, TO, 5, b"", 21000, Fees(100, 10))
+    dearer = replace(first, fees=Fees(900, 90))
+    raws = [one.sign(world.crypto, world.owner_key)[0] for one in (dearer, first)]
+    found = Intent.read(world.crypto, raws, world.crypto.secp256k1_address(world.owner_key))
+    assert (found.limit, found.wanted.fees.price) == (1000, 900)
+    assert found.dearer(Fees(100, 10)) is None
 
 
 async def test_after_a_restart_one_that_was_mined_meanwhile_has_its_receipt(world: World) -> None:

@@ -76,6 +76,9 @@ async def test_the_whole_story(world: World, keys: tuple[str, str]) -> None:
     chat = ("chat", *rpc, *at, "--data-dir", str(world.folder / "user"), "--key-file", user, "--max-units", "12")
     opened, first = await run(*chat, "--deposit", "1000000000000wei", "one two")
     assert opened["deposit"] == "1000000000000"
+    for flags, wrong in ((("--deposit", "lots"), "amount"), (("--delay", "1"), "delay")):  # though there is one already
+        (error,) = await run(*chat, *flags, "one two", code=1)
+        assert (error["error"], error[wrong]) == ("BAD_SETTINGS", flags[1])
     lines = await run(*chat, "--close", typed=b"three\n\nfour five\n")
     answers = [first["answer"], *(line["answer"] for line in lines[:-1])]
     assert [answer["output_units"] for answer in answers] == [12, 12, 12]

@@ -7,7 +7,16 @@ import io
 import pytest
 from rich.console import Console
 
-from tallystick_helper.shown import print_sheet, print_table, short, show_amount, show_gwei, show_moment, show_span
+from tallystick_helper.shown import (
+    print_sheet,
+    print_table,
+    short,
+    show_amount,
+    show_fee,
+    show_gwei,
+    show_moment,
+    show_span,
+)
 
 NOW = 1_800_000_000
 ADDRESS = "0x" + "ab" * 20
@@ -44,6 +53,13 @@ def test_moments() -> None:
 def test_amounts_are_exact() -> None:
     assert show_amount(123456789 * 10**10, "ETH") == "1.23456789 ETH"
     assert show_gwei(2_764_556_518) == "2.764556518 gwei" and show_gwei(10**9) == "1 gwei"
+
+
+def test_a_fee_is_rounded_up_to_four_digits() -> None:
+    assert show_fee(51_499_000_123_456_789, "ETH") == "0.0515 ETH"
+    assert show_fee(1_234_000_000_000_001, "ETH") == "0.001235 ETH"
+    assert show_fee(0, "ETH") == "0 ETH"
+    assert show_fee(999, "ETH") == "0.000000000000000999 ETH"
 
 
 def test_a_pipe_gets_whole_cells_with_tabs_between() -> None:

@@ -68,11 +68,10 @@ class World:
             },
             "page": {"port": 0},
             "listen": {"host": "127.0.0.1", "port": 0, "handshake_burst": 1000},  # all come from one address here
-            "offer": {"price_in": PRICE_IN, "price_out": PRICE_OUT, "first_voucher": 0, "payee": None},
+            "offer": {"price_in": PRICE_IN, "price_out": PRICE_OUT, "first_voucher": 0, "minimum_delay": 900},
             "money": {"interval": 0.1, "dust": True, "confirmations": 1},
             "engine": {"kind": "echo", "options": {"rate": 200.0}},
         }
-        values["offer"].pop("payee")
         for section, given in changes.items():
             values[section] = {**values.get(section, {}), **given} if isinstance(given, dict) else given
         return Settings.model_validate(values)

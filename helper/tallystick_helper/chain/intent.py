@@ -97,11 +97,11 @@ class Intent:
         """What an earlier process kept of one nonce. Raises ValueError where it is not one intent of this sender."""
         found = [(raw, *read_transaction(crypto, raw)) for raw in raws]
         found.sort(key=lambda one: one[1].fees.price)
-        wanted = found[-1][1]
+        first, wanted = found[0][1], found[-1][1]
         if {(one.nonce, one.chain_id, who) for _, one, who in found} != {(wanted.nonce, wanted.chain_id, sender)}:
             raise ValueError("not the versions of one transaction of this key")
         versions = [Version(raw, crypto.keccak256(raw)) for raw, _, _ in found]
-        return cls(wanted, wanted.fees.price * LIMIT, versions)
+        return cls(wanted, first.fees.price * LIMIT, versions)  # as it was before: a restart raises no limit
 
     @property
     def nonce(self) -> int:

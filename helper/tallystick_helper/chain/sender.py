@@ -32,6 +32,7 @@ from .transaction import Transaction
 
 LAUNCHES = 8
 LOOKS = 3  # a nonce that is used without a receipt of ours: so often before we believe it
+PATIENT_LOOKS = 30  # the same where nobody can tell what was mined instead: the chain's node may only be behind
 DEPTH = 12  # blocks after which a transaction is not looked at again
 log = structlog.get_logger(__name__)
 OnSent = Callable[[bytes], Awaitable[None]]
@@ -63,6 +64,32 @@ SAID = {
     "less than block base fee": Answer.CHEAP,
     "feetoolow": Answer.CHEAP,
 }
+REFUSED = (
+    "insufficient",
+    "intrinsic",
+    "gas limit",
+    "gas too low",
+    "exceeds the configured cap",
+    "oversized",
+    "too large",
+    "size limit",
+    "invalid",
+    "not supported",
+    "nonce too high",
+    "revert",
+    "chain id",
+    "chainid",
+    "sender",
+    "blacklist",
+    "priority fee",
+)
+"""What nodes say of a version that they did not take, and why. JSON-RPC's own errors (-32600 to -32602) say so too."""
+MALFORMED = range(-32602, -32599)
+
+
+def _is_refused(error: RpcError) -> bool:
+    """Did this answer refuse a version for certain? Whatever else is said, it may be on its way all the same."""
+    return error.code in MALFORMED or any(said in error.message.lower() for said in REFUSED)
 
 
 class Sender:
@@ -231,7 +258,9 @@ class Sender:
             return True
 
     async def _broadcast(self, version: Version) -> Answer:
-        """Raises LocalError TRANSACTION_FAILED or NOT_ENOUGH_MONEY where the chain refuses it for another reason."""
+        """Raises LocalError TRANSACTION_FAILED or NOT_ENOUGH_MONEY where the chain refuses it for another reason. What
+        is not understood is no refusal: it may have been sent.
+        """
         try:
             await self._rpc.request("eth_sendRawTransaction", [to_hex(version.raw)])
         except RpcError as error:
@@ -239,7 +268,10 @@ class Sender:
             for said, answer in SAID.items():
                 if said in text:
                     return answer
-            raise fault(error) from None
+            if _is_refused(error):
+                raise fault(error) from None
+            log.warning("unknown_answer", transaction=version.transaction.hex(), error=str(error)[:200])
+            return Answer.UNHEARD
         except LocalError as error:
             log.warning("no_answer", transaction=version.transaction.hex(), error=str(error))
             return Answer.UNHEARD
@@ -255,8 +287,8 @@ class Sender:
                 if await self._used() > intent.nonce:
                     receipt = await self._find(intent)
                     unseen += receipt is None
-                    if unseen >= LOOKS:
-                        receipt = await self._elsewhere(intent)
+                    if receipt is None and unseen >= LOOKS:
+                        receipt = await self._elsewhere(intent, patient=unseen < PATIENT_LOOKS)
                     if receipt is not None:
                         self._settled[intent.nonce] = (intent, receipt)
                         return receipt
@@ -319,12 +351,15 @@ class Sender:
                 await on_sent(intent.newest.transaction)
         return True
 
-    async def _elsewhere(self, intent: Intent) -> Receipt | None:
+    async def _elsewhere(self, intent: Intent, *, patient: bool) -> Receipt | None:
         """Of the transaction that was mined under our nonce and is not ours. One that does the same, sent by another
-        process of this key say, is as good; LocalError TRANSACTION_REPLACED tells of one that does not.
+        process of this key say, is as good; LocalError TRANSACTION_REPLACED tells of one that does not, and of one that
+        is not found unless `patient`.
         """
         one, wanted = await mined_under(self._rpc, self.address, intent.nonce), intent.wanted
         found = str(one["hash"]) if one else ""
+        if found in ["0x" + version.transaction.hex() for version in intent.versions] or (patient and not one):
+            return None  # ours, and its receipt is late
         if one and does_the_same(one, wanted.to, wanted.value, wanted.data):
             log.info("done_by_another", transaction=found)
             return await self.receipt(to_bytes(found))

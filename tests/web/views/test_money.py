@@ -51,6 +51,13 @@ def test_when_it_comes_back_without_the_provider(expiry: float, when: str) -> No
     assert parts(state)["back"] == f"Coming back {when}: 0.995 ETH"
 
 
+def test_what_is_under_way_is_the_wallets_until_it_is_in_a_block() -> None:
+    said = parts(with_deposit(DepositPhase.SENT))
+    assert (said["deposit"], said["back"]) == ("In deposit: none", "Coming back on closing: none")
+    _, body, _ = money_sheet(with_deposit(DepositPhase.SENT), T)
+    assert "0.995 ETH" not in text_of(h("div", body))
+
+
 def test_an_ended_deposit_holds_nothing() -> None:
     said = parts(with_deposit(DepositPhase.ENDED))
     assert said["deposit"] == "In deposit: none"

@@ -18,12 +18,13 @@ def money_bar(state: State, t: Words) -> list[Node]:
     if not state.connected and not deposit.live:
         return []
     balance = None if state.wallet.balance is None else money(state.wallet.balance, state.coin)
-    held = deposit.amount if deposit.live else 0
+    down = deposit.live and deposit.phase is not DepositPhase.SENT  # until it is in a block the wallet still has it
+    held = deposit.amount if down else 0
     parts = [
         _part(t, "wallet", balance),
         _part(t, "deposit", money(held, state.coin) if held else None),
         _part(t, "owed", money(deposit.owed, state.coin) if deposit.live else None),
-        _part(t, "back", money(deposit.rest, state.coin) if deposit.live else None, _when(state, t)),
+        _part(t, "back", money(deposit.rest, state.coin) if down else None, _when(state, t)),
     ]
     show_tally = deposit.phase not in (DepositPhase.NONE, DepositPhase.SIGNING, DepositPhase.SENT)
     return [
@@ -162,11 +163,12 @@ def _next(found: Found, state: State, t: Words) -> list[Element]:
 
 def _deposit_rows(state: State, t: Words) -> list[tuple[str, Children]]:
     deposit, coin = state.deposit, state.coin
+    down = deposit.live and deposit.phase is not DepositPhase.SENT
     rows: list[tuple[str, Children]] = [
-        (t("money.deposit"), str(money(deposit.amount if deposit.live else 0, coin, 8))),
+        (t("money.deposit"), str(money(deposit.amount if down else 0, coin, 8))),
         (t("money.owed"), str(money(deposit.owed, coin, 8)) if deposit.live else t("money.nothing")),
         (t("money.paid_so_far"), str(money(deposit.durable, coin, 8))),
-        (f"{t('money.back')} {_when(state, t)}".strip(), str(money(deposit.rest if deposit.live else 0, coin, 8))),
+        (f"{t('money.back')} {_when(state, t)}".strip(), str(money(deposit.rest if down else 0, coin, 8))),
     ]
     if deposit.live and deposit.expiry > 1:
         rows.append((t("money.expiry"), clock_time(deposit.expiry, state.now, state.offset_minutes)))
