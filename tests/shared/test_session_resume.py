@@ -13,6 +13,7 @@ from tallystick_shared.profile import answer_digest
 from tallystick_shared.records import Type
 from tallystick_shared.session import events as ev
 from tallystick_shared.session.detached import Shelf
+from tallystick_shared.session.peer import KEPT_STREAMS
 from tallystick_shared.session.tables import StreamState
 from tests.shared.pair import CHAIN, CHANNELS, OFFER, WINDOW, Pair
 
@@ -472,3 +473,30 @@ def test_a_half_answer_whose_rest_was_altered_is_refused(pair):
     again.provider.finish(stream, "stop")
     again.pass_time(4)
     assert again.seen(ev.Closed)[-1].error.code is Code.BAD_DIGEST and not again.seen(ev.Finished)
+
+
+def handed_over(pair, stream, times, every=0.1):
+    """A stream goes to and fro between two connections of its channel, each of them told by RESUME."""
+    ends = [pair.provider, pair._again(account=pair.account).connect().provider]
+    held = ends[0].streams[stream]
+    at = ResumeAt(held.open.request_id, held.seq + 1, amount_bytes(held.price.amount(held.input_units, held.units)))
+    for number in range(times):
+        ends[(number + 1) % 2]._offer(1000 + number, at)
+        for _ in range(round(every / 0.1)):
+            pair.now += 0.1
+            for end in ends:
+                end.tick(pair.now)
+                end.outgoing()
+    return held, ends
+
+
+def test_one_that_goes_to_and_fro_leaves_little_behind(pair):
+    stream = pair.ask()
+    make(pair, stream, 0, 5)
+    pair.provider.finish(stream, "stop")
+    for _ in range(5):  # nobody hears it
+        pair.now += 0.1
+        pair.provider.tick(pair.now)
+    _, ends = handed_over(pair, stream, 400)
+    assert not any(end.closed for end in ends)
+    assert all(len(end.streams) <= KEPT_STREAMS + 2 for end in ends)

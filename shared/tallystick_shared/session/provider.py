@@ -348,6 +348,7 @@ class ProviderSession(Peer):
             return None
         self._detach(number, held)
         self._start_tail()
+        self._forget_ended(number)
         return held
 
     def _detach(self, number: int, held: ProviderStream) -> None:
@@ -661,7 +662,10 @@ class ProviderSession(Peer):
         if not held.accepted:
             self._shelf.leave((self.channel_id, request_id), held)
         self._start_tail()
-        for forgotten in forget_ended(self.streams, number):
+        self._forget_ended(number)
+
+    def _forget_ended(self, keep: int) -> None:
+        for forgotten in forget_ended(self.streams, keep):
             self._shelf.leave((self.channel_id, forgotten.open.request_id), forgotten)
             forgotten.forget()
 
