@@ -189,3 +189,27 @@ def test_attack_amounts_above_64_bits_are_paid_to_the_unit(crypto):
     (finished,) = pair.seen(ev.Finished)
     exact = -(-(40 * 10**24 + 30 * (10**24 + 7)) // 10**6)
     assert finished.amount == pair.account.owed == pair.account.durable == exact > 1 << 64
+
+
+def test_attack_an_input_that_is_never_paid_for_takes_no_room_for_long(crypto):
+    """PAY_FIRST is asked, and no voucher comes: the stream ends as others do that wait for one, at no cost."""
+    pair = Pair(crypto, window=INPUT // 2)
+    pair.client.purse.pay_first = lambda amount: None
+    stream = pair.connect().ask()
+    pair.pass_time(4.8)
+    assert pair.provider.streams[stream].waiting == INPUT and not pair.seen(ev.Stopped, "provider")
+    pair.pass_time(0.6)
+    (done,) = pair.seen(ev.StreamDone, "provider")
+    (finished,) = pair.seen(ev.Finished)
+    assert (done.accepted, done.finish) == (False, finished.finish) == (False, "interrupted")
+    assert pair.account.owed == finished.amount == 0 and not pair.provider.closed
+
+
+def test_a_voucher_that_is_slow_to_reach_the_disk_keeps_its_input(crypto):
+    pair = Pair(crypto, window=INPUT // 2, durable=False).connect()
+    pair.ask()
+    pair.pass_time(9)
+    assert not pair.seen(ev.Stopped, "provider") and pair.provider.highest.amount == INPUT
+    pair.provider.voucher_durable(pair.provider.highest)
+    pair.pass_time(0.5)
+    assert pair.seen(ev.RequestReady, "provider")

@@ -466,7 +466,7 @@ class ProviderSession(Peer):
         else:
             self.account.start(held.open.request_id, held.price, held.input_units)
             held.max_units = min(held.open.max_units, affordable)
-            held.state, held.accepted = StreamState.RUNNING, True
+            held.state, held.accepted, held.paused_since = StreamState.RUNNING, True, None
             self._post(Accept(held.input_units, *held.place, held.resumable), number)
             self._events.append(RequestReady(number, held.max_units))
 
@@ -595,6 +595,8 @@ class ProviderSession(Peer):
         no voucher for what was received could ever cover it.
         """
         for number, held in list(self.streams.items()):
+            if held.state is StreamState.INPUT and held.waiting:
+                self._check_unpaid(number, held)
             if not held.started or held.again:
                 continue
             if not held.pending:
@@ -615,10 +617,23 @@ class ProviderSession(Peer):
             elif self.now - held.paused_since > PAUSE_LIMIT:
                 self._stop(number, held, "interrupted")
 
+    def _check_unpaid(self, number: int, held: ProviderStream) -> None:
+        """An input that waits to be paid for takes room. A voucher that is on its way to the disk is no delay of its
+        client's.
+        """
+        if held.waiting <= max(self.highest.amount, self.account.durable):
+            held.paused_since = None
+        elif held.paused_since is None:
+            held.paused_since = self.now
+        elif self.now - held.paused_since > PAUSE_LIMIT:
+            self._stop(number, held, "interrupted")
+
     def _ask_first(self, held: ProviderStream, needed: int) -> None:
         """PAY_FIRST, unless the last one is not paid yet."""
         if self.account.durable >= held.waiting:
             held.waiting = needed
+            if not held.accepted:
+                held.paused_since = None
             self._post(PayFirst(amount_bytes(needed)))
 
     def _stop(self, number: int, held: ProviderStream, reason: str) -> None:
