@@ -12,6 +12,7 @@ import pytest
 from tallystick_helper.chat import Answer, Conversation
 from tallystick_helper.engines.echo import EchoEngine, EchoOptions
 from tallystick_helper.engines.seat import Task
+from tallystick_helper.node.connection import Connection
 from tallystick_helper.node.service import IDLE_LIMIT, SESSION_LIMIT
 from tallystick_helper.store import UserStore
 from tallystick_shared.deposit import Deposit, Terms
@@ -20,6 +21,7 @@ from tallystick_shared.evm.channels import Channels
 from tallystick_shared.money import Price
 from tallystick_shared.session import Resume
 
+from .knocks import Knock
 from .world import ETHER, HOUR, PRICE_IN, PRICE_OUT, Serving, World, serving, until
 
 MODEL = "loopback"
@@ -571,6 +573,24 @@ async def test_a_fifth_connection_evicts_the_most_silent(provider: Serving) -> N
     assert [one.user.session.closed for one in conversations[1:]] == [False] * 4
     for conversation in conversations:
         await conversation.leave()
+
+
+async def test_those_that_are_over_make_no_room_for_more(provider: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was evicted keeps its socket for a while: it is not counted, and not evicted in place of another."""
+    leaving = asyncio.Event()
+
+    async def at_rest(connection: Connection) -> None:
+        await leaving.wait()
+
+    monkeypatch.setattr(Connection, "at_rest", at_rest)
+    deposit = await provider.deposit()
+    knocks = [await (await Knock.dial(provider)).enter(deposit) for _ in range(8)]
+    connections = provider.node._channels[deposit.channel_id(provider.world.crypto)].connections
+    assert len(connections) == 8 and [one.session.closed for one in connections] == 4 * [True] + 4 * [False]
+    leaving.set()
+    await until(lambda: len(connections) == 4)
+    for knock in knocks:
+        knock.websocket.transport.abort()
 
 
 async def test_a_drained_node_finishes_what_runs(world: World) -> None:

@@ -89,5 +89,10 @@ class LiveChannel:
         await ledger.store_voucher(self.channel_id, voucher, owed)
         self.account.store(owed)
 
+    @property
+    def open_connections(self) -> list[Connection]:
+        """Those that are not over; `connections` has also what only waits for its socket."""
+        return [connection for connection in self.connections if not connection.session.closed]
+
     def silent_longest(self) -> Connection:
-        return min(self.connections, key=lambda connection: connection.heard_at)
+        return min(self.open_connections, key=lambda connection: connection.heard_at)

@@ -149,7 +149,7 @@ class Node:
             # What they would still deliver could no longer reach anybody, but would go on being owed.
             for older in list(channel.connections):
                 older.end(PeerError(Code.REPLACED))
-        elif len(channel.connections) >= self._per_channel:
+        elif len(channel.open_connections) >= self._per_channel:
             channel.silent_longest().end(PeerError(Code.TOO_MANY_CONNECTIONS))
         channel.connections.append(connection)
         return channel, highest
