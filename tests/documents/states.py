@@ -27,6 +27,7 @@ types are described in [the wire format](wire.md).
 
 In the pictures a whole line is a record that arrives, a dashed one a move of one's own side: something was sent, a
 timer ran out, the driver decided. What may arrive and leaves the state as it is stands in the tables only.
+"It breaks" speaks of the connection: a stream may outlive it, detached, until RESUME takes it up on another.
 """
 
 
@@ -69,6 +70,14 @@ class Picture:
         ]
 
 
+def dropped(moves: Mapping[StreamState, StreamState]) -> tuple[tuple[StreamState, StreamState, str], ...]:
+    """What a broken connection makes of a stream, in the order of the states."""
+    order = list(StreamState)
+    return tuple(
+        (state, moves[state], "it breaks") for state in sorted(moves, key=order.index) if moves[state] is not state
+    )
+
+
 PICTURES = (
     Picture(
         "states-client-connection",
@@ -106,6 +115,10 @@ PICTURES = (
             (S.IDLE, S.INPUT, "OPEN and INPUT are sent"),
             (S.INPUT, S.CANCELLED, "CANCEL is sent"),
             (S.RUNNING, S.CANCELLED, "CANCEL is sent"),
+            (S.RESUMED, S.CANCELLED, "CANCEL is sent"),
+            (S.DETACHED, S.RESUMED, "RESUME is sent"),
+            (S.DETACHED, S.INPUT, "OPEN is sent again"),
+            *dropped(tables.DROPPED_CLIENT),
         ),
     ),
     Picture(
@@ -121,6 +134,8 @@ PICTURES = (
             (S.CANCELLED, S.DONE, "END is sent"),
             (S.RUNNING, S.FAILED, "ERROR is sent"),
             (S.INPUT, S.FAILED, "ERROR is sent"),
+            (S.RESUMED, S.RUNNING, "DATA goes on"),
+            *dropped(tables.DROPPED_PROVIDER),
         ),
     ),
 )

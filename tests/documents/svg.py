@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 from dataclasses import dataclass
 
-WIDTH, HEIGHT, GAP, LANE, CHAR, ROW = 132, 48, 44, 16, 6.7, 16
+WIDTH, HEIGHT, GAP, LANE, CHAR, ROW, TOP = 132, 44, 44, 16, 6.7, 16, 24
 STYLE = """
     svg { font-family: "Source Sans 3", "Segoe UI", "Helvetica Neue", "DejaVu Sans", sans-serif; font-size: 12px }
     .paper { fill: #fbfaf7; stroke: #e5e0d7 } .box { fill: #fff; stroke: #86551f; stroke-width: 1.5 }
@@ -20,6 +20,18 @@ STYLE = """
       .tip { fill: #dba866 } .name { fill: #ece7de } .word { fill: #b7b0a4 }
     }
   """
+
+
+@dataclass(frozen=True)
+class Box:
+    """Where a state is drawn: as high as the ways that leave it need."""
+
+    top: int
+    height: int
+
+    @property
+    def middle(self) -> float:
+        return self.top + self.height / 2
 
 
 @dataclass(frozen=True)
@@ -42,20 +54,27 @@ def draw(title: str, states: list[str], edges: list[Edge]) -> str:
     left = [edge for edge in edges if place[edge.target] < place[edge.source]]
     margins = [_margin(left, left), _margin(right, right + near)]
     middle = margins[0] + WIDTH / 2
-    size = margins[0] + WIDTH + margins[1], 24 + len(states) * (HEIGHT + GAP)
+    boxes = _boxes(states, left, right)
+    size = margins[0] + WIDTH + margins[1], max(box.top + box.height for box in boxes.values()) + TOP
     parts = [_head(title, *size)]
-    for name, number in place.items():
-        y = 24 + number * (HEIGHT + GAP)
-        parts.append(
-            f'  <rect class="box" x="{middle - WIDTH / 2:g}" y="{y}" width="{WIDTH}" height="{HEIGHT}" rx="8"/>'
-        )
-        parts.append(
-            f'  <text class="name" x="{middle:g}" y="{y + HEIGHT // 2 + 5}" text-anchor="middle">{name}</text>'
-        )
+    for name, box in boxes.items():
+        shape = f'y="{box.top}" width="{WIDTH}" height="{box.height}" rx="8"'
+        parts.append(f'  <rect class="box" x="{middle - WIDTH / 2:g}" {shape}/>')
+        parts.append(f'  <text class="name" x="{middle:g}" y="{box.middle + 5:g}" text-anchor="middle">{name}</text>')
     for source in states:
-        parts += _down(middle, place, [edge for edge in near if edge.source == source])
-    parts += _lanes(middle, place, right, 1, _words(right + near)) + _lanes(middle, place, left, -1, _words(left))
+        parts += _down(middle, boxes, [edge for edge in near if edge.source == source])
+    parts += _lanes(middle, boxes, right, 1, _words(right + near)) + _lanes(middle, boxes, left, -1, _words(left))
     return "\n".join([*parts, "</svg>"]) + "\n"
+
+
+def _boxes(states: list[str], left: list[Edge], right: list[Edge]) -> dict[str, Box]:
+    """One below the other."""
+    boxes, top = {}, TOP
+    for name in states:
+        rows = max(sum(edge.source == name for edge in side) for side in (left, right))
+        boxes[name] = Box(top, max(HEIGHT, ROW * rows))
+        top += boxes[name].height + GAP
+    return boxes
 
 
 def _head(title: str, width: float, height: float) -> str:
@@ -91,30 +110,30 @@ def _tip(x: float, y: float, dx: int, dy: int) -> str:
     return f'  <path class="tip" d="M{x:g} {y:g}l{-8 * dx} -4v8z"/>'
 
 
-def _down(middle: float, place: dict[str, int], edges: list[Edge]) -> list[str]:
+def _down(middle: float, boxes: dict[str, Box], edges: list[Edge]) -> list[str]:
     """To the next state: straight, records first and one's own moves beside them."""
     parts = []
     for number, edge in enumerate(sorted(edges, key=lambda edge: edge.own)):
         x = middle + (number - (len(edges) - 1) / 2) * 20
-        y = 24 + place[edge.source] * (HEIGHT + GAP) + HEIGHT
+        y = boxes[edge.source].top + boxes[edge.source].height
         parts.append(f'  <path class="{_class(edge)}" d="M{x:g} {y}v{GAP - 7}"/>')
         parts.append(_tip(x, y + GAP, 0, 1))
         parts.append(_text(middle + 20, y + GAP / 2 + 4 + (number - (len(edges) - 1) / 2) * 14, edge.words))
     return parts
 
 
-def _lanes(middle: float, place: dict[str, int], edges: list[Edge], side: int, longest: float) -> list[str]:
+def _lanes(middle: float, boxes: dict[str, Box], edges: list[Edge], side: int, longest: float) -> list[str]:
     """Around: out of the box, along the lane of the target, and in again. The lanes lie beyond the longest words."""
     parts: list[str] = []
-    targets = sorted({(edge.target, edge.own) for edge in edges}, key=lambda held: (abs(place[held[0]]), held[1]))
+    targets = sorted({(edge.target, edge.own) for edge in edges}, key=lambda held: (boxes[held[0]].top, held[1]))
     leaving: dict[str, int] = {}
     for lane, (target, own) in enumerate(targets):
         x = middle + side * (WIDTH / 2 + 10 + longest + LANE * (lane + 0.5))
         edge_x = middle + side * WIDTH / 2
-        into = 24 + place[target] * (HEIGHT + GAP) + HEIGHT / 2 + (8 if own else -8)
+        into = boxes[target].middle + (8 if own else -8)
         for edge in (edge for edge in edges if (edge.target, edge.own) == (target, own)):
             row = leaving[edge.source] = leaving.get(edge.source, -1) + 1
-            out = 24 + place[edge.source] * (HEIGHT + GAP) + 8 + ROW * row
+            out = boxes[edge.source].top + 8 + ROW * row
             parts.append(
                 f'  <path class="{_class(edge)}" d="M{edge_x:g} {out:g}H{x:g}V{into:g}H{edge_x + 7 * side:g}"/>'
             )

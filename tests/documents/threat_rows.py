@@ -144,8 +144,8 @@ THREATS = (
         "bytes, a signed receipt",
         (
             (
-                "both parties under drops, repeats and changes, with the money's invariants",
-                ("property/test_streams.py::TestStreams",),
+                "both parties under drops, repeats, reordering and crashes, with the money's invariants",
+                ("property/test_two_parties.py::TestTwoParties", "property/test_streams.py::TestStreams"),
             ),
             (
                 "a peer that holds the keys and says anything",
@@ -162,6 +162,17 @@ THREATS = (
                     "shared/test_hostile.py::test_output_that_goes_on_after_cancel_is_not_paid",
                     "shared/test_hostile.py::test_pay_first_beyond_reason",
                     "shared/test_hostile.py::test_after_a_cut_the_provider_gets_no_more_than_the_advance",
+                ),
+            ),
+            (
+                "take the window, drop, open again; many streams; a proof that is never sent; a retry that bills twice",
+                (
+                    "helper/test_attacks.py::test_attack_take_the_window_drop_and_open_again_for_ever",
+                    "helper/test_attacks.py::test_attack_thirty_two_streams_on_four_connections_multiply_no_window",
+                    "helper/test_attacks.py::test_attack_a_paused_client_holds_no_slot_for_long",
+                    "helper/test_attacks.py::test_attack_a_proof_that_is_never_sent_holds_nothing",
+                    "helper/test_attacks.py::test_attack_a_retry_after_a_restart_is_not_billed_twice",
+                    "shared/test_attacks.py::test_attack_auth_ok_says_more_was_paid",
                 ),
             ),
             (
