@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from tallystick_shared.errors import Code, PeerError
+from tallystick_shared.messages import amount_bytes
 from tallystick_shared.money import Account, Price
 from tallystick_shared.session import ClientLimits, Request, Resume
 from tallystick_shared.session.client_stream import ClientStream
@@ -152,3 +154,117 @@ def test_a_new_purse_is_empty():
     assert made.pay_first(1) is not None
     made.agree(0, 5, 0)
     assert (made.account.owed, made.unseen) == (0, 0)
+
+
+# -- where streams are resumed
+
+
+def rejoined(owed, best=0, resume=None, **streams):
+    made = purse(resume, **streams)
+    made.asked = True
+    made.rejoin(best, owed, WINDOW)
+    return made
+
+
+def test_rejoining_keeps_our_count_and_takes_the_better_voucher():
+    made = rejoined(100, best=7, resume=Resume(signed=3, owed=50))
+    assert (made.signed, made.asked, made.account.owed) == (7, False, 50)
+    assert (made.account.durable, made.account.window, made.account.cap) == (7, WINDOW, CAP)
+    assert rejoined(100, best=2, resume=Resume(signed=3)).signed == 3
+    assert rejoined(100, best=2, resume=Resume(signed=3)).account.durable == 2
+
+
+def test_rejoining_a_window_beyond_what_we_allow():
+    made = purse()
+    with refused(Code.ADVANCE_TOO_LARGE, PeerError):
+        made.rejoin(0, 0, WINDOW + 1)
+    made.rejoin(0, 0, WINDOW)
+
+
+def test_what_a_cancelled_stream_may_cost_is_reckoned_anew():
+    for come_back in (lambda made: made.rejoin(5, 0, 30), lambda made: made.agree(5, 0, 30)):
+        held, running = waiting(), waiting()
+        held.state = StreamState.CANCELLED
+        made = purse(a=held, b=running)
+        come_back(made)
+        assert held.most == 5 + 30
+        assert running.most is None
+
+
+def test_a_stream_that_is_gone_costs_its_input_and_output_up_to_the_advance():
+    accepted = waiting()
+    accepted.accepted = True
+    made = rejoined(10 * WINDOW)
+    assert made.missed(accepted, 5) == 5
+    assert (made.unseen, made.account.owed) == (5, 5)
+    assert made.missed(accepted, 10 * WINDOW) == WINDOW - 5
+    assert (made.unseen, made.account.owed) == (WINDOW, WINDOW)
+    assert made.missed(accepted, 1) == 0
+    assert made.missed(waiting(), 10 * MOST) == MOST  # an input that was never accepted explains itself
+    assert (made.unseen, made.account.owed) == (WINDOW, WINDOW + MOST)
+
+
+def test_a_stream_that_is_gone_costs_no_more_than_the_provider_counts_beyond_us():
+    made = rejoined(50, resume=Resume(owed=40))
+    assert made.missed(waiting(), 100) == 10
+    assert made.missed(waiting(), 100) == 0
+    assert (made.unseen, made.account.owed) == (0, 50)
+    assert rejoined(30, resume=Resume(owed=40)).missed(waiting(), 100) == 0
+
+
+def test_the_rest_of_an_input_that_was_not_taken_explains_the_next():
+    made = rejoined(10 * WINDOW + 2 * MOST)
+    assert made.missed(waiting(), 1) == 1
+    accepted = waiting()
+    accepted.accepted = True
+    assert made.missed(accepted, MOST) == MOST
+    assert made.unseen == 1  # all but one was still explained by the first input
+
+
+def test_a_provider_that_lost_its_memory_is_believed_as_after_a_cut():
+    made = rejoined(3 * WINDOW)
+    made.lost_memory()
+    assert (made.unseen, made.account.owed) == (WINDOW, WINDOW)
+    made.lost_memory()
+    assert made.account.owed == WINDOW
+    little = rejoined(7)
+    little.lost_memory()
+    assert (little.unseen, little.account.owed) == (7, 7)
+    spent = rejoined(3 * WINDOW, resume=Resume(unseen=2 * WINDOW))
+    spent.lost_memory()
+    assert spent.account.owed == 0
+
+
+@pytest.mark.parametrize(("state", "pays"), [(StreamState.INPUT, True), (StreamState.RUNNING, True),
+    (StreamState.RESUMED, True), (StreamState.DETACHED, False), (StreamState.DONE, False),
+    (StreamState.CANCELLED, False)])  # fmt: skip
+def test_what_was_asked_for_counts_while_work_is_under_way(state, pays):
+    held = waiting()
+    made = purse(a=held)
+    made.agree(0, 0, WINDOW)
+    assert made.pay_first(WINDOW) is None
+    held.state = state
+    assert made.target() == (WINDOW if pays else 0)
+
+
+@pytest.mark.parametrize("state", list(StreamState))
+def test_inputs_whose_fate_is_open(state):
+    held = waiting()
+    held.state = state
+    made = purse(a=held)
+    assert made.waiting == (MOST if state.name in ("INPUT", "CANCELLED", "DETACHED") else 0)
+    held.accepted = True
+    assert made.waiting == 0
+
+
+@pytest.mark.parametrize(("price_in", "price_out", "first"), [(0, 0, 0), (1, 0, 9), (0, 1, 9)])
+def test_the_first_voucher_comes_to_the_minimum_where_anything_is_charged(price_in, price_out, first):
+    offer = msgspec.structs.replace(OFFER, price_in=amount_bytes(price_in), price_out=amount_bytes(price_out))
+    made = Purse(LIMITS, {}, first=9)
+    made.bring(CAP, Resume())
+    made.agree(0, 0, WINDOW)
+    asked = Request(bytes(16), "chat", b"", b"", offer, 10)
+    assert made.first_amount(asked) == first
+    made.sign(9)
+    assert made.first_amount(asked) == 9
+    assert Purse(LIMITS, {}).first == 0
