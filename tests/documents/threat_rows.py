@@ -53,6 +53,23 @@ THREATS = (
                     "property/test_shape.py::test_the_checker_sees_what_is_off",
                 ),
             ),
+            (
+                "an attacker that learned from a model's answers tells no topic within a length class, and does "
+                "without shape; what the length class tells is measured",
+                (
+                    "traces/test_traffic.py::test_with_shape_topics_cannot_be_told_apart",
+                    "traces/test_traffic.py::test_the_control_without_shape_tells_them_apart",
+                    "traces/test_traffic.py::test_the_length_class_is_what_leaks",
+                ),
+            ),
+            (
+                "bulk is whole records, padded to the series; classes never mix on a connection",
+                (
+                    "shared/test_wire_shape.py::test_bulk_is_whole_records_padded_to_the_series",
+                    "shared/test_wire_shape.py::test_a_class_changes_only_at_rest",
+                    "property/test_shape.py::test_bulk_has_one_size_each_way",
+                ),
+            ),
         ),
         "that a session exists, its beginning and its length class are still seen; that leak is measured and stated",
     ),
