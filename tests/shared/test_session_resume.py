@@ -500,3 +500,14 @@ def test_one_that_goes_to_and_fro_leaves_little_behind(pair):
     _, ends = handed_over(pair, stream, 400)
     assert not any(end.closed for end in ends)
     assert all(len(end.streams) <= KEPT_STREAMS + 2 for end in ends)
+
+
+def test_attack_a_paused_stream_that_goes_to_and_fro_is_given_up(pair):
+    """Its client owes a full window; a new connection lets it wait once more, but not a third time."""
+    pair.client.purse.limits = replace(pair.client.purse.limits, window=0)
+    stream = pair.ask()
+    pair.durable = False
+    make(pair, stream, 0, 200)
+    pair.pass_time(2)
+    held, _ = handed_over(pair, stream, 4, every=4)
+    assert held.finish == "interrupted" and not held.pending

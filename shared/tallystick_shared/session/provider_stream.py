@@ -56,6 +56,8 @@ class ProviderStream:
     waiting: int = 0
     place: tuple[int, int] = (0, 0)
     paused_since: float | None = None
+    excused: bool = False
+    """It was resumed while paused, and has sent nothing new since: its pause began anew once, and does not again."""
     complete: bool = False
     accepted: bool = False
     input_repeats: bool = False
@@ -147,6 +149,7 @@ class ProviderStream:
 
     def _sent(self, data: bytes, units: int, kind: int, account: Account) -> bytes:
         self.seq += 1
+        self.excused = False
         self.units = units
         self.offset += len(data)
         account.deliver(self.open.request_id, units)
@@ -193,7 +196,9 @@ class ProviderStream:
         self.state = S.RESUMED
         self.acknowledge(next_seq - 1)
         self.again = next_seq if next_seq <= self.seq else 0
-        self.paused_since, self.waiting = None, 0
+        self.waiting = 0
+        if self.paused_since is not None and not self.excused:
+            self.paused_since, self.excused = None, True
 
     def drop_pending(self) -> None:
         """What was not sent is given up."""
