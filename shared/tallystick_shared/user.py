@@ -132,6 +132,8 @@ class User:
         self._deposit, self._profile = deposit, profile
         self._account_id = deposit.account_id(crypto)
         self._resume = Resume()
+        self._endpoint = ""
+        """The one that answered last."""
         self._socket: Socket | None = None
         self._flushing: Socket | None = None
         self._closing = False
@@ -213,11 +215,12 @@ class User:
 
     async def _renew(self) -> None:
         """A connection lives for an hour. What is under way moves to a new one in time, with new keys; where none can
-        be had now, it is tried again.
+        be had now, it is tried again. Only where it is connected: what is under way waits for the dial, and is not paid
+        while an address that is dead is tried.
         """
         self._renew_at = self._host.monotonic() + RENEW_AGAIN
         try:
-            socket = await self._dial()
+            socket = await self._dial(self._endpoint)
         except TallystickError:
             return
         older = self._socket
@@ -278,18 +281,22 @@ class User:
         await self._deliver()
         await self._flush()
 
-    async def _dial(self) -> Socket:
+    async def _dial(self, *endpoints: str) -> Socket:
+        """At the first of these that answers; of all, where none are named."""
         if self._profile.least_suite > self.session.hello.suite:
             raise PeerError(Code.BAD_SUITE, suite=self._profile.least_suite)
         agreed = self._deposit.agreed
         if agreed is not None and self._profile.epoch < agreed.epoch:
             raise PeerError(Code.BAD_PROFILE, reason="older than the one the deposit was made for")
         error: TallystickError = PeerError(Code.PROVIDER_GONE)
-        for endpoint in self._profile.endpoints:
+        for endpoint in endpoints or self._profile.endpoints:
             try:
-                return await self._host.dial(endpoint)
+                socket = await self._host.dial(endpoint)
             except TallystickError as failed:
                 error = failed
+            else:
+                self._endpoint = endpoint
+                return socket
         raise error
 
     async def _step(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec import structs
 
 from tallystick_shared.errors import Code, LocalError, PeerError
 from tallystick_shared.session import ClientLimits
@@ -266,6 +267,28 @@ def test_an_hour_passes_and_nobody_answers_the_dial(stage, user):
     stage.make(5)
     stage.until(ev.Output)
     assert len(stage.dialled) == 2 and user.ready
+    stage.finish()
+
+
+def test_after_an_hour_only_the_address_that_answered_is_dialled(stage):
+    """A dead one would be waited for, and meanwhile the answer would not be paid."""
+    dial, dead, alive = stage.dial, "ws://192.0.2.1:1", "ws://127.0.0.1:1"
+
+    async def dialled(url):
+        stage.reachable = url == alive
+        return await dial(url)
+
+    stage.dial = dialled
+    user = stage.user(limits=LIMITS, profile=structs.replace(stage.pair.profile(), endpoints=(dead, alive)))
+    stage.until(ev.Ready)
+    ask(user)
+    stage.until(ev.Accepted)
+    user._renew_at, first = stage.now, user.session
+    stage.make(1)
+    while user.session is first:
+        assert stage.turn()
+    stage.back(user)
+    assert stage.dialled == [dead, alive, alive]
     stage.finish()
 
 
