@@ -268,3 +268,40 @@ def test_the_first_voucher_comes_to_the_minimum_where_anything_is_charged(price_
     made.sign(9)
     assert made.first_amount(asked) == 9
     assert Purse(LIMITS, {}).first == 0
+
+
+def test_what_was_asked_for_others_that_are_over_counts_no_more():
+    held = waiting()
+    made = purse(a=held)
+    made.agree(0, 0, WINDOW)
+    assert made.pay_first(WINDOW) is None
+    made.opened()
+    assert made.target() == WINDOW  # it is still under way
+    held.state = StreamState.DONE
+    made.opened()
+    held.state = StreamState.INPUT
+    assert made.target() == 0
+
+
+def test_pay_first_at_each_of_its_bounds():
+    asked, stopped = waiting(), waiting()
+    stopped.state = StreamState.CANCELLED
+    made = purse(Resume(signed=5), a=asked, b=stopped)
+    made.agree(5, 0, WINDOW)
+    assert made.pay_first(5) is None and made.target() == 0  # it crossed with the voucher that says so
+    assert made.pay_first(2 * MOST + WINDOW) is None and made.target() == 0  # for the input that was cancelled
+    assert made.pay_first(2 * MOST + WINDOW + 1).code is Code.ADVANCE_TOO_LARGE
+    assert made.pay_first(CAP).code is Code.ADVANCE_TOO_LARGE
+    assert made.pay_first(CAP + 1).code is Code.DEPOSIT_EXHAUSTED
+    assert made.pay_first(MOST + WINDOW) is None and made.target() == MOST + WINDOW
+
+
+def test_a_cancelled_stream_may_cost_what_it_ran_up_and_a_window_beyond_what_is_signed():
+    held = waiting()
+    made = purse(a=held)
+    made.agree(0, 0, 30)
+    assert made.most(held) == 30
+    made.account.start(REQUEST.request_id, Price(10**6, 0), 12)
+    assert made.most(held) == 30 + 12
+    made.sign(20)
+    assert made.most(held) == 30 + 12 + 8

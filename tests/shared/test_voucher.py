@@ -7,8 +7,16 @@ from dataclasses import replace
 import pytest
 
 from tallystick_shared.errors import Code, PeerError
-from tallystick_shared.voucher import Payment, Receipt, Signed, auth_digest, is_signed_by
-from tests.shared.crypto_conformance import N
+from tallystick_shared.voucher import (
+    P256_SIGNATURE,
+    Payment,
+    Receipt,
+    Signed,
+    auth_digest,
+    is_signed_by,
+    is_signed_by_session,
+)
+from tests.shared.crypto_conformance import P256_PUBLIC, P256_SIGNED, N
 from tests.shared.signed_samples import CHANNELS, SAMPLES
 from tests.shared.tools import flipped, refused
 
@@ -106,3 +114,22 @@ def test_a_receipt_is_the_operators_over_exactly_this(crypto):
 
 def test_no_signature_of_one_kind_is_one_of_another(crypto):
     assert len({domain.digest(crypto, kind, values) for domain, kind, values, _ in SAMPLES.values()}) == len(SAMPLES)
+
+
+def test_a_session_key_on_p256_signs_for_its_own_address_only(crypto):
+    signer = crypto.keccak256(P256_PUBLIC)[12:]
+    assert P256_SIGNATURE == 128
+    for message, pair in P256_SIGNED:
+        signature = pair + P256_PUBLIC
+        assert is_signed_by_session(crypto, message, signature, signer) is True
+        assert is_signed_by_session(crypto, message, signature, b"\x01" * 20) is False
+        assert is_signed_by_session(crypto, message + b"!", signature, signer) is False
+        assert is_signed_by_session(crypto, message, flipped(signature, 5), signer) is False
+        for wrong in (signature[:-1], signature + b"\0", pair, b""):
+            assert is_signed_by_session(crypto, message, wrong, signer) is False
+
+
+def test_a_malformed_signature_is_no_ones(crypto, payment):
+    digest = payment.digest(crypto, 1)
+    assert is_signed_by(crypto, digest, b"\xff" * 65, payment.signer) is False
+    assert is_signed_by(crypto, digest, b"", payment.signer) is False
