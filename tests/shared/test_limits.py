@@ -5,7 +5,7 @@ from __future__ import annotations
 from tallystick_shared import limits, messages, records
 from tallystick_shared.errors import WIRE_CODES_END
 from tallystick_shared.limits import KIB, LIMITS, MIB, Limit
-from tallystick_shared.session import peer, provider
+from tallystick_shared.session import peer, provider, serving
 
 DESIGN = {
     "header_deadline": 4.0,
@@ -59,4 +59,4 @@ def test_sessions_go_by_it():
     assert limits.RECORD_QUEUE.value == peer.MAX_QUEUE
     assert limits.AUTH_BACKLOG.value == provider.MAX_BACKLOG
     assert limits.STREAMS.value == provider.MAX_STREAMS
-    assert limits.PAUSE.value == provider.PAUSE_LIMIT
+    assert limits.PAUSE.value == serving.PAUSE_LIMIT
