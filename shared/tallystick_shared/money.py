@@ -125,10 +125,12 @@ class Account:
             self.stored = max(self.stored, owed)
 
     def first_payment(self, price: Price, input_units: int) -> int:
-        """The total that must be durable before this input is worked on: 0 where the window covers it. The first
-        voucher of all comes to the minimum, unless nothing is charged.
+        """The total that must be durable before this input is worked on: 0 where the window covers it. An output unit
+        that is dearer than the window is paid before it is made, so the first one counts here. The first voucher of
+        all comes to the minimum, unless nothing is charged.
         """
-        total = self.owed + price.amount(input_units, 0)
+        dear = price.amount(0, 1) > self.window
+        total = self.owed + price.amount(input_units, 1 if dear else 0)
         needed = total if total - self.durable > self.window else 0
         first = min(self.first, self.cap) if price.input or price.output else 0
         return max(needed, first) if self.durable < first else needed

@@ -145,12 +145,14 @@ async def test_an_image_dearer_than_the_window_is_paid_first(world: World) -> No
 
 
 async def test_an_advance_that_is_not_allowed_buys_no_image(world: World) -> None:
-    async with talking(world, "images", window=1) as (_, conversation):
+    """Nor is one made: an advance for the longest input is granted, and an image is dearer than that."""
+    async with talking(world, "images", window=1, price_out=100 * PRICE_OUT) as (provider, conversation):
         session = conversation.user.session
-        session.purse.limits = type(session.purse.limits)(10**18, PRICE_OUT // 10**6 // 2, None)
+        session.purse.limits = type(session.purse.limits)(10**18, 1, None)
         with refused(Code.ADVANCE_TOO_LARGE):
             await get(conversation, images.SERVICE, images.images_input("x"), "toy-images", 1)
         assert session.streams[1].units == 0 and session.streams[1].received == 0
+        assert provider.node.engine.load().running == 0 and not session.streams[1].accepted
 
 
 async def test_a_service_that_is_not_offered_is_refused(world: World) -> None:

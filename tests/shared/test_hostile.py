@@ -541,7 +541,7 @@ def test_a_piece_dearer_than_the_window_is_paid_first_and_comes(crypto):
 
 
 def test_a_piece_dearer_than_the_advance_is_not_paid(crypto):
-    pair = Pair(crypto, window=OUT - 1).connect()
+    pair = Pair(crypto, window=OUT).connect()
     stream = pair.ask()
     pair.pass_time(2)
     signed = pair.client.signed

@@ -115,6 +115,13 @@ def test_input_beyond_the_window_is_paid_first():
     assert account.first_payment(Price(10**6, 0), 21) == 0
 
 
+@pytest.mark.parametrize(("unit", "durable", "needed"), [(20, 100, 0), (21, 100, 126), (21, 105, 126), (21, 106, 0)])
+def test_a_unit_dearer_than_the_window_is_paid_before_it_is_made(unit, durable, needed):
+    """Rule 4: an image. The first one is part of what is paid before the engine starts."""
+    account = Account(cap=10**9, window=20, settled=100, durable=durable)
+    assert account.first_payment(Price(10**6, unit * 10**6), 5) == needed
+
+
 def test_affordable_output_after_the_input():
     account = Account(cap=100, window=20, settled=10)
     assert account.affordable(Price(10**6, 3 * 10**6), 30) == 20

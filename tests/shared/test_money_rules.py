@@ -293,18 +293,27 @@ def test_rule_04_an_image_dearer_than_the_window_is_paid_first(crypto):
     pair.client.purse.limits = ClientLimits(WINDOW, 3 * WINDOW)
     pair.connect()
     asked = sent(pair, PayFirst)
-    request = Request(crypto.random(16), "image", b"", b"x" * 160, IMAGE, 4)
-    stream = pair.client.open(request, pair.client.first_amount(request))
-    pair.settle()
+    request = Request(crypto.random(16), "images", b"", b"x" * 160, IMAGE, 4)
     pair.durable = False
-    pair.provider.data(stream, b"\xff" * 200, 1)
+    stream = pair.client.open(request, pair.client.first_amount(request))
+    pair.pass_time(1)
+    assert asked == [PayFirst(amount_bytes(INPUT + 2 * WINDOW))]
+    assert not pair.seen(ev.RequestReady, "provider") and pair.account.owed == 0  # its engine has not begun
+    pair.durable = True
+    pair.provider.voucher_durable(pair.provider.highest)
+    pair.settle()
+    assert pair.seen(ev.RequestReady, "provider")
+    pair.durable = False
+    for number in range(2):
+        pair.provider.data(stream, b"\xff" * 200, 1, number)
     pair.provider.finish(stream, "stop")
     pair.pass_time(1)
-    assert asked == [PayFirst(amount_bytes(INPUT + 2 * WINDOW))] and not pair.seen(ev.Output)
+    assert asked[1:] == [PayFirst(amount_bytes(INPUT + 4 * WINDOW))]
+    assert [output.kind for output in pair.seen(ev.Output)] == [0]
     pair.durable = True
     pair.provider.voucher_durable(pair.provider.highest)
     pair.pass_time(12)
-    assert pair.seen(ev.Finished)[0].amount == pair.account.durable == INPUT + 2 * WINDOW
+    assert pair.seen(ev.Finished)[0].amount == pair.account.durable == INPUT + 4 * WINDOW
 
 
 # -- rule 5: amounts
