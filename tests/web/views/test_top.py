@@ -52,6 +52,12 @@ def test_the_wallet_button() -> None:
         (replace(OPEN, link=Link.CONNECTING), "Connecting"),
         (replace(OPEN, link=Link.LOST), "Not connected"),
         (replace(TALKING, turns=(QUESTION, replace(ANSWER, state=ANSWER.state.STREAMING))), "Answering"),
+        (
+            replace(
+                TALKING, link=Link.CONNECTING, turns=(QUESTION, replace(ANSWER, state=ANSWER.state.STREAMING))
+            ),
+            "connecting again",
+        ),
         (with_deposit(DepositPhase.CLOSING), "Closing"),
         (with_deposit(DepositPhase.REQUESTED), "on its way back"),
         (with_deposit(DepositPhase.ENDED), "The deposit is closed"),

@@ -70,7 +70,7 @@ def status(state: State, t: Words) -> str:
     if not state.ready:
         return t("app.starting")
     if state.running:
-        return t("status.running")
+        return t("status.again" if state.link is Link.CONNECTING else "status.running")
     phase = state.deposit.phase
     if phase is DepositPhase.OPEN:
         return _link_status(state, t)
