@@ -132,7 +132,9 @@ def test_an_answer_goes_on_where_its_connection_was_cut(wallet: TestWallet, page
     came = len(page.answers.first.locator(".answer").inner_text())
     line.start()
     page.page.wait_for_function(
-        "came => document.querySelector('[data-answer] .answer').innerText.length > came + 200", arg=came, timeout=60_000
+        "came => document.querySelector('[data-answer] .answer').innerText.length > came + 200",
+        arg=came,
+        timeout=60_000,
     )
     page.stop()
     said = " ".join(page.answered().locator(".answer").inner_text().split())
