@@ -53,9 +53,7 @@ def test_the_wallet_button() -> None:
         (replace(OPEN, link=Link.LOST), "Not connected"),
         (replace(TALKING, turns=(QUESTION, replace(ANSWER, state=ANSWER.state.STREAMING))), "Answering"),
         (
-            replace(
-                TALKING, link=Link.CONNECTING, turns=(QUESTION, replace(ANSWER, state=ANSWER.state.STREAMING))
-            ),
+            replace(TALKING, link=Link.CONNECTING, turns=(QUESTION, replace(ANSWER, state=ANSWER.state.STREAMING))),
             "connecting again",
         ),
         (with_deposit(DepositPhase.CLOSING), "Closing"),
