@@ -168,7 +168,7 @@ ATTACHMENTS = Limit(
 )
 INPUTS = Limit(
     "inputs", "the inputs of all requests that are under way, by the length that OPEN tells", 256 * MIB, "B",
-    "the oldest is refused that is not whole, to be tried again", Code.BUSY,
+    "the oldest that is not whole, of the channel that holds most, is refused, to be tried again", Code.BUSY,
 )  # fmt: skip
 PARAMS = Limit("params", "the parameters of a request", 8 * KIB, "B", _END, Code.BAD_MESSAGE)
 SEND_QUEUE = Limit("send_queue", "what waits for a client that does not read", 256 * KIB, "B", _CUT)

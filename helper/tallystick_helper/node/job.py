@@ -97,7 +97,9 @@ class Job:
 
     async def _attempt(self) -> None:
         try:
-            with self._node.inputs.room(self._offered.open.input_length, self._crowded_out) as self._room:
+            self._check_sold()
+            length = self._offered.open.input_length
+            with self._node.inputs.room(self._channel.channel_id, length, self._crowded_out) as self._room:
                 await self._work()
         except (TallystickError, RpcError) as error:
             self._fail(error if isinstance(error, TallystickError) else LocalError(Code.RPC_UNREACHABLE))
@@ -168,7 +170,16 @@ class Job:
         return self.connection
 
     def _check(self) -> None:
-        """Service, model (to its files) and price are as announced, and there is room. Raises PeerError."""
+        """It is what is sold here, and the engine has room. Raises PeerError."""
+        self._check_sold()
+        if self._node.draining:
+            raise PeerError(Code.DRAINING)
+        self._check_room()
+
+    def _check_sold(self) -> None:
+        """Service, model (to its files) and price are as announced: seen before room is taken from others for its
+        input. Raises PeerError.
+        """
         node, wanted = self._node, self._offered.open
         able = node.engine.capabilities()
         if wanted.service not in able.services:
@@ -181,9 +192,6 @@ class Job:
             raise PeerError(Code.PRICE_CHANGED)
         if wanted.max_units < 1:
             raise PeerError(Code.BAD_REQUEST)
-        if node.draining:
-            raise PeerError(Code.DRAINING)
-        self._check_room()
 
     def _check_room(self) -> None:
         if self._node.engine.busy():
