@@ -123,6 +123,20 @@ def test_the_engine_is_stopped_where_it_made_more_than_the_window(account):
     assert not shelf.events() and len(shelf) == 1
 
 
+def test_all_streams_of_a_channel_share_one_window(account):
+    """Eight streams, each within the window by itself: what they make together is within it too."""
+    shelf, account.window = Shelf(), 180
+    keys = [put(shelf, account, number=number, sent=8) for number in range(8)]  # owe 144
+    for _ in range(4):
+        for key, held in keys:
+            if not held.finish:
+                held.add(b"word", 1, 0)
+                shelf.fed(key)
+    made = sum(held.price.amount(10, held.queued_units) for _, held in keys)
+    assert made <= account.window + 8 * 4  # the unit that was one too many, of each
+    assert len(shelf.events()) == 8 and all(held.finish == "interrupted" for _, held in keys)
+
+
 def test_the_engine_is_stopped_where_there_is_no_room(account):
     shelf = Shelf(ShelfLimits(stream_bytes=100))
     key, held = put(shelf, account, sent=8)

@@ -145,13 +145,23 @@ class Shelf:
             self._wipe(next(iter(self._kept)), "lost")
 
     def fed(self, key: Key) -> None:
-        """The engine made more for a stream that is kept: may it go on?"""
+        """The engine made more for a stream that is kept: may it go on? What was made for all that are kept of its
+        channel uses up one window, not one each.
+        """
         kept = self._kept.get(key)
         if kept is None or not kept.held.started or kept.held.finish:
             return
         account, held = kept.account, kept.held
-        if not account.allows(key[1], held.queued_units) or not self._fits(held):
+        made = account.owed + sum(self._ahead(other, kept) for other, kept in self._kept.items() if other[0] == key[0])
+        within = made <= account.cap and made - account.durable <= account.window
+        if not (within and account.allows(key[1], held.queued_units) and self._fits(held)):
             self._interrupt(key, held)
+
+    def _ahead(self, key: Key, kept: Kept) -> int:
+        """The price of what its engine made and nobody was sent."""
+        if not kept.held.started or not kept.held.pending:
+            return 0
+        return kept.account.owed_with(key[1], kept.held.queued_units) - kept.account.owed
 
     def _fits(self, held: ProviderStream) -> bool:
         return held.size <= self.limits.stream_bytes
