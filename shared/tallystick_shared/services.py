@@ -1,9 +1,10 @@
 """What a provider can be asked for, as data: each service's units, the shape of its traffic, and what bounds its count.
 
 The transport carries any service; it looks here only for the class of traffic (section 6 of the protocol), which an
-eavesdropper sees anyway, and for the fewest bytes that an output unit may have, so that nobody is charged for more
-than what arrived. Both go by the service that was asked for, never by a label that the provider chose. A service that
-is not in the table is treated as text: the steadiest class, the tightest bound.
+eavesdropper sees anyway, and for the fewest and the most bytes that an output unit may have, so that nobody is charged
+for more than what arrived, nor flooded with what is not charged. All go by the service that was asked for, never by a
+label that the provider chose. A service that is not in the table is treated as text: the steadiest class, the tightest
+bounds.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from .limits import KIB, MIB
 from .messages import MAX_ATTACHMENTS, MAX_INPUT
 from .records import LOW_LATENCY, RICH
 
@@ -27,7 +29,8 @@ class Traffic(Enum):
 @dataclass(frozen=True)
 class Service:
     """A service: its name in OPEN, what an input and an output unit is, its traffic, and the bound of its count:
-    output units × `least` never exceed the bytes received + `slack`. `most_input` is the longest input, in bytes.
+    output units × `least` never exceed the bytes received + `slack`, and those never exceed `most` bytes for each unit
+    and the one that is under way. `most_input` is the longest input, in bytes.
     """
 
     name: str
@@ -36,19 +39,24 @@ class Service:
     traffic: Traffic
     least: int
     slack: int
+    most: int
     most_input: int = MAX_INPUT
 
     def plausible(self, units: int, size: int) -> bool:
         """May so many output units stand for `size` bytes of output? Rule 4 of section 5."""
         return units * self.least <= size + self.slack
 
+    def fits(self, units: int, size: int) -> bool:
+        """May `size` bytes of output come for so many units? A unit counts with its last byte, so one more is open."""
+        return size <= (units + 1) * self.most
 
-CHAT = Service("chat", "token", "token", Traffic.TEXT, 1, 16)
-COMPLETION = Service("completion", "token", "token", Traffic.TEXT, 1, 16)
-TRANSCRIPTIONS = Service("audio.transcriptions", "second", "token", Traffic.TEXT, 1, 16, MAX_ATTACHMENTS)
-SPEECH = Service("audio.speech", "byte", "second", Traffic.BULK, 500, 500)  # speech codecs go down to 4 kbit/s
-EMBEDDINGS = Service("embeddings", "token", "vector", Traffic.BULK, 64, 0)  # 512 dimensions of a bit each
-IMAGES = Service("images", "byte", "image", Traffic.BULK, 64, 0)
+
+CHAT = Service("chat", "token", "token", Traffic.TEXT, 1, 16, 4 * KIB)
+COMPLETION = Service("completion", "token", "token", Traffic.TEXT, 1, 16, 4 * KIB)
+TRANSCRIPTIONS = Service("audio.transcriptions", "second", "token", Traffic.TEXT, 1, 16, 4 * KIB, MAX_ATTACHMENTS)
+SPEECH = Service("audio.speech", "byte", "second", Traffic.BULK, 500, 500, 2 * MIB)  # speech codecs go down to 4 kbit/s
+EMBEDDINGS = Service("embeddings", "token", "vector", Traffic.BULK, 64, 0, 256 * KIB)  # 512 dimensions of a bit each
+IMAGES = Service("images", "byte", "image", Traffic.BULK, 64, 0, 64 * MIB)  # 4096 × 4096 pixels of 3 bytes
 
 SERVICES: dict[str, Service] = {
     service.name: service for service in (CHAT, COMPLETION, TRANSCRIPTIONS, SPEECH, EMBEDDINGS, IMAGES)

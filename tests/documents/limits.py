@@ -63,7 +63,7 @@ def page() -> str:
         for traffic, each in SHAPES.items()
     ]
     services = [
-        (f"`{each.name}`", each.input_unit, each.output_unit, each.traffic.value, f"{each.least:,} B")
+        (f"`{each.name}`", each.input_unit, each.output_unit, each.traffic.value, *_bytes(each.least, each.most))
         for each in SERVICES.values()
     ]
     guests = [
@@ -78,13 +78,17 @@ def page() -> str:
         SHAPE,
         table(("class", "down", "up"), *shapes),
         SERVICE,
-        table(("service", "input unit", "output unit", "class", "at least, an output unit"), *services),
+        table(("service", "input unit", "output unit", "class", "at least, an output unit", "at most"), *services),
     )
     return "\n".join(parts) + "\n"
 
 
 def _rate(rate: Rate) -> str:
     return f"{rate.burst:g}, then {rate.per_second:g} a second"
+
+
+def _bytes(*counts: int) -> tuple[str, ...]:
+    return tuple(f"{count:,} B" for count in counts)
 
 
 def _beat(beat: Beat) -> str:

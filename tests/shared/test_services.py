@@ -7,11 +7,14 @@ import pytest
 
 from tallystick_shared import chat
 from tallystick_shared.errors import Code
+from tallystick_shared.messages import Accept, Data
 from tallystick_shared.money import plausible_output
 from tallystick_shared.services import CHAT, EMBEDDINGS, IMAGES, SERVICES, SPEECH, TRANSCRIPTIONS, Traffic, service_of
 from tallystick_shared.session import Request
 from tallystick_shared.session import events as ev
+from tallystick_shared.session.client_stream import ClientStream
 from tests.shared.pair import OFFER, Pair
+from tests.shared.tools import refused
 
 
 def test_names_are_their_keys():
@@ -40,6 +43,29 @@ def test_other_units_have_bytes_each(service):
     assert service.plausible(10, 10 * service.least - service.slack)
     assert not service.plausible(10, 10 * service.least - service.slack - 1)
     assert not service.plausible(2, 0)
+
+
+@pytest.mark.parametrize("service", SERVICES.values())
+def test_a_unit_has_no_more_than_its_bytes(service):
+    assert service.fits(0, service.most) and not service.fits(0, service.most + 1)
+    assert service.fits(3, 4 * service.most) and not service.fits(3, 4 * service.most + 1)
+
+
+@pytest.mark.parametrize(("units", "most", "good"), [(0, 9, True), (1, 9, True), (1, 1, False)])
+def test_bytes_that_no_unit_stands_for_end_the_connection(crypto, units, most, good):
+    """No provider fills a client's memory for nothing: beyond the unit under way, and after the last that was asked
+    for, no byte more is taken.
+    """
+    pair = Pair(crypto).connect()
+    account, request = pair.client.account, Request(bytes(16), "embeddings", b"", b"x" * 16, OFFER, most)
+    held = ClientStream(request)
+    held.accept(Accept(4, 0, 0, False), account)
+    largest, seq = EMBEDDINGS.most * (units + good), 0
+    for _ in range(0, largest, 8192):
+        seq += 1
+        held.data(Data(seq, min(units, seq), 0, bytes(8192)), account)
+    with refused(Code.TOO_LARGE):
+        held.data(Data(seq + 1, units, 0, b"x"), account)
 
 
 def test_a_label_does_not_loosen_the_bound(crypto):

@@ -8,6 +8,7 @@ import pytest
 
 from tallystick_shared.errors import Code
 from tallystick_shared.messages import MAX_INPUT, Input, Window
+from tallystick_shared.services import CHAT
 from tallystick_shared.session import events as ev
 from tallystick_shared.session.tables import StreamState
 from tallystick_shared.session.windows import DATA_WINDOW, INPUT_WINDOW, Receiving
@@ -81,9 +82,11 @@ def test_input_beyond_its_window(pair):
 
 
 def large(pair, size):
-    """A stream with so many bytes of output, in one piece."""
-    stream = pair.ask(b"", 10)
-    pair.provider.data(stream, bytes(size), 1)
+    """A stream with so many bytes of output, in few large pieces; money is no hindrance."""
+    pair.account.window = pair.account.cap
+    stream = pair.ask(b"")
+    for at in range(0, size, CHAT.most):
+        pair.provider.data(stream, bytes(min(CHAT.most, size - at)), 1)
     return stream
 
 

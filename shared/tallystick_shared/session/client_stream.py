@@ -86,15 +86,18 @@ class ClientStream:
         account.start(request.request_id, request.offer.price, body.input_units)
 
     def data(self, body: Data, account: Account) -> None:
-        """A piece of the answer. Raises PeerError PROTOCOL, OVERCHARGED."""
+        """A piece of the answer. Raises PeerError PROTOCOL, OVERCHARGED, TOO_LARGE."""
         request = self.request
         if not self.accepted:
             raise PeerError(Code.PROTOCOL, type="DATA")
         if body.seq != self.seq + 1 or not self.units <= body.units <= request.max_units:
             raise PeerError(Code.PROTOCOL, seq=body.seq, units=body.units)
         received = self.received + len(body.data)
-        if not service_of(request.service).plausible(body.units, received):
+        service = service_of(request.service)
+        if not service.plausible(body.units, received):
             raise PeerError(Code.OVERCHARGED, units=body.units)
+        if not service.fits(min(body.units, request.max_units - 1), received):
+            raise PeerError(Code.TOO_LARGE, units=body.units, received=received)
         self._bound(request.offer.price.amount(self.input_units, body.units))
         self.seq, self.units, self.received = body.seq, body.units, received
         self.digest.update(encode_body(body))
