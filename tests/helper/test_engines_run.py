@@ -43,6 +43,29 @@ async def test_nothing_comes_after_cancel_even_if_it_was_ready() -> None:
     assert slots.load().running == 0
 
 
+async def test_an_engine_waits_at_the_gate_and_a_cancel_ends_that() -> None:
+    """What it was let begin counts at once, so that two runs are not let through for the same money."""
+    asked: list[int] = []
+
+    async def work(run: Run, slot: int) -> Reason:
+        while True:
+            await run.room(2)
+            asked.append(run.made)
+            run.emit(Piece(b"xyz", 3))
+
+    run = Run(Slots(1, 0).reserve(), work)
+    run.gate = lambda units: run.made + units <= limit
+    limit = 5
+    assert await anext(run) == Piece(b"xyz", 3) and await anext(run, None) == Piece(b"xyz", 3)
+    assert (run.made, asked) == (6, [2, 5])
+    limit = 8
+    run.look()
+    assert await anext(run) == Piece(b"xyz", 3)
+    assert (run.made, asked) == (9, [2, 5, 8])
+    await run.aclose()
+    assert await anext(run) == Finish(Reason.CANCELLED, 9)
+
+
 async def test_the_finish_of_a_cancel_waits_for_the_thread() -> None:
     slots = Slots(1, 0)
     let_go = threading.Event()

@@ -4,15 +4,17 @@ them. What is paid, what is digested and what is signed is right for each.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
 from tallystick_helper.chat import Conversation
-from tallystick_helper.engines.toy_images import picture
+from tallystick_helper.engines import toy_images
+from tallystick_helper.engines.toy_images import picture, png
 from tallystick_helper.engines.toy_vectors import vector_of
 from tallystick_shared import audio, embeddings, images
 from tallystick_shared.errors import Code
@@ -23,7 +25,7 @@ from tallystick_shared.session.shape import BULK, TEXT
 from tallystick_shared.voucher import Receipt
 
 from ..shared.tools import refused
-from .world import ETHER, PRICE_IN, PRICE_OUT, Serving, World, serving
+from .world import ETHER, PRICE_IN, PRICE_OUT, Serving, World, serving, until
 
 
 @dataclass
@@ -153,6 +155,34 @@ async def test_an_advance_that_is_not_allowed_buys_no_image(world: World) -> Non
             await get(conversation, images.SERVICE, images.images_input("x"), "toy-images", 1)
         assert session.streams[1].units == 0 and session.streams[1].received == 0
         assert provider.node.engine.load().running == 0 and not session.streams[1].accepted
+
+
+@pytest.mark.parametrize("window", [PRICE_OUT // 10**6 // 2, 2 * PRICE_OUT // 10**6])
+async def test_an_engine_makes_no_image_ahead_of_the_money(
+    world: World, window: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three requests of eight images each, and a client that stops paying once they run: what was made is paid, but for
+    a window.
+    """
+    made: list[int] = []
+    monkeypatch.setattr(toy_images, "png", lambda *pixels: made.append(1) or png(*pixels))
+    async with talking(world, "images", window=window) as (provider, conversation):
+        session = conversation.user.session
+        [channel] = {connection.channel for connection in provider.node._connections}
+        asking = [
+            asyncio.create_task(get(conversation, images.SERVICE, images.images_input("x"), "toy-images", 8))
+            for _ in range(3)
+        ]
+        await until(lambda: made)
+        session.purse.limits = replace(session.purse.limits, advance=0)
+        session.purse.asked = True  # no voucher leaves any more
+        engine = provider.node.engine
+        await until(lambda: not channel.account.running and not engine.load().running, 30.0)
+        price = Price(PRICE_IN, PRICE_OUT)
+        assert 0 < price.amount(0, len(made)) <= channel.account.durable + window
+        for task in asking:
+            task.cancel()
+        await asyncio.wait(asking)
 
 
 async def test_a_service_that_is_not_offered_is_refused(world: World) -> None:

@@ -316,6 +316,20 @@ def test_rule_04_an_image_dearer_than_the_window_is_paid_first(crypto):
     assert pair.seen(ev.Finished)[0].amount == pair.account.durable == INPUT + 4 * WINDOW
 
 
+def test_rule_04_an_engine_that_waits_for_money_is_a_pause_of_its_stream(crypto):
+    """Nothing waits to be sent, yet the slot is not held for longer than a pause."""
+    pair = Pair(crypto).connect()
+    pair.durable = False
+    stream = pair.ask()
+    held = pair.provider.streams[stream]
+    held.blocked = WINDOW // OUT
+    pair.pass_time(1)
+    assert held.state is StreamState.PAUSED
+    pair.pass_time(PAUSE.value + 8)
+    assert [event.reason for event in pair.seen(ev.Stopped, "provider")] == ["interrupted"]
+    assert pair.seen(ev.Finished)[0].finish == "interrupted" and pair.account.owed == INPUT
+
+
 # -- rule 5: amounts
 
 

@@ -105,6 +105,7 @@ class EchoEngine:
             # By the clock, not by the sleep: a late loop catches up, so the mean rate holds.
             with run.interruptible():
                 await asyncio.sleep(max(0.0, due - loop.time()))
+            await run.room(len(some))
             run.emit(Piece(b"".join(some), len(some)))
             due += step * len(some)
         return Reason.LENGTH

@@ -35,6 +35,12 @@ class Run:
     def __init__(self, ticket: Ticket, work: Work) -> None:
         self.units = 0
         """Units of the pieces given out so far."""
+        self.made = 0
+        """Units that the engine made so far, and those that it was let begin."""
+        self.gate: Callable[[int], bool] | None = None
+        """Set by whoever reads the run: may so many more units be made? Asked in the loop; `look` after it changed."""
+        self._begun = 0
+        self._opened = asyncio.Event()
         self._ticket = ticket
         self._work = work
         self._loop = asyncio.get_running_loop()
@@ -64,10 +70,27 @@ class Run:
         """Called by the engine, from any thread."""
         if self.cancelled:
             return
+        self.made += piece.units - self._begun
+        self._begun = 0
         try:
             self._loop.call_soon_threadsafe(self._events.put_nowait, piece)
         except RuntimeError:  # the loop was closed under us
             self._stopped.set()
+
+    async def room(self, units: int = 1) -> None:
+        """For engines, before they make so many units: waits until the gate is open. Raises asyncio.CancelledError
+        after a cancel. An engine that cannot be held up between units does without.
+        """
+        with self.interruptible():
+            while self.gate is not None and not self.gate(units):
+                self._opened.clear()
+                await self._opened.wait()
+        self._begun = units
+        self.made += units
+
+    def look(self) -> None:
+        """The gate may be open by now."""
+        self._opened.set()
 
     @contextmanager
     def interruptible(self) -> Iterator[None]:

@@ -10,8 +10,8 @@ import io
 import math
 import struct
 import wave
-from collections.abc import Generator, Iterator
-from functools import cache
+from collections.abc import Callable, Generator, Iterator
+from functools import cache, partial
 
 from tallystick_shared.audio import SPEECH, TRANSCRIPTIONS, read_speech
 from tallystick_shared.errors import Code, PeerError
@@ -94,16 +94,16 @@ class Tones:
             return len(read_speech(task.input).text.encode())
         return max(1, -(-len(samples_of(task.input)) // _SECOND))
 
-    def pieces(self, task: Task) -> Generator[Piece, None, Reason]:
+    def pieces(self, task: Task) -> Generator[Callable[[], Piece], None, Reason]:
         if task.service == TRANSCRIPTIONS:
             said = bytes(hear(samples_of(task.input)))
-            yield from (Piece(bytes([byte]), 1) for byte in said[: task.max_units])
+            yield from (partial(Piece, bytes([byte]), 1) for byte in said[: task.max_units])
             return Reason.STOP if len(said) <= task.max_units else Reason.LENGTH
         whole = speak(read_speech(task.input).text.encode())
         samples = whole[: task.max_units * _SECOND]
         file = wav(samples)
         first = len(file) - len(samples) + _SECOND
-        yield Piece(file[:first], 1)
+        yield partial(Piece, file[:first], 1)
         for at in range(first, len(file), _SECOND):
-            yield Piece(file[at : at + _SECOND], 1)
+            yield partial(Piece, file[at : at + _SECOND], 1)
         return Reason.STOP if len(samples) == len(whole) else Reason.LENGTH

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import struct
 import zlib
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from functools import partial
 
 from tallystick_shared.images import MOST, SERVICE, read_input, read_params
 
@@ -30,6 +31,10 @@ def picture(prompt: str, number: int, width: int = _SIDE, height: int = _SIDE) -
     return png(width, height, hashlib.shake_256(seed).digest(3 * width * height))
 
 
+def _piece(prompt: str, number: int, width: int, height: int) -> Piece:
+    return Piece(picture(prompt, number, width, height), 1, number)
+
+
 class Pictures:
     """`images`: an input unit is a byte of the prompt, an output unit a whole image."""
 
@@ -42,8 +47,8 @@ class Pictures:
         read_params(task.params)
         return len(read_input(task.input).prompt.encode())
 
-    def pieces(self, task: Task) -> Generator[Piece, None, Reason]:
+    def pieces(self, task: Task) -> Generator[Callable[[], Piece], None, Reason]:
         prompt, params = read_input(task.input).prompt, read_params(task.params)
         for number in range(min(task.max_units, MOST)):
-            yield Piece(picture(prompt, number, params.width or _SIDE, params.height or _SIDE), 1, number)
+            yield partial(_piece, prompt, number, params.width or _SIDE, params.height or _SIDE)
         return Reason.STOP if task.max_units <= MOST else Reason.LENGTH

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from functools import partial
 
 from tallystick_shared.embeddings import SERVICE, pack_vector, read_input, read_params
 
@@ -24,6 +25,10 @@ def vector_of(text: str, dimensions: int = _DIMENSIONS) -> list[float]:
     return [value / length for value in values]
 
 
+def _piece(text: str, dimensions: int) -> Piece:
+    return Piece(pack_vector(vector_of(text, dimensions)), 1)
+
+
 class WordHashes:
     """`embeddings`: an input unit is a token of four bytes, an output unit a vector."""
 
@@ -36,9 +41,9 @@ class WordHashes:
         read_params(task.params)
         return sum(max(1, -(-len(text.encode()) // _TOKEN)) for text in read_input(task.input).texts)
 
-    def pieces(self, task: Task) -> Generator[Piece, None, Reason]:
+    def pieces(self, task: Task) -> Generator[Callable[[], Piece], None, Reason]:
         dimensions = read_params(task.params).dimensions or _DIMENSIONS
         texts = read_input(task.input).texts
         for text in texts[: task.max_units]:
-            yield Piece(pack_vector(vector_of(text, dimensions)), 1)
+            yield partial(_piece, text, dimensions)
         return Reason.STOP if len(texts) <= task.max_units else Reason.LENGTH

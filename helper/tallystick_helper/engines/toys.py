@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import weakref
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -38,8 +38,10 @@ class Toy(Protocol):
     def count(self, task: Task) -> int:
         """Units of the input. Raises PeerError BAD_MESSAGE."""
 
-    def pieces(self, task: Task) -> Generator[Piece, None, Reason]:
-        """The answer, in pieces that each cost what they say, at most `max_units` in all; and why it ended."""
+    def pieces(self, task: Task) -> Generator[Callable[[], Piece], None, Reason]:
+        """The answer: what makes its pieces, of one unit each, at most `max_units`; and why it ended. None is made
+        before there is room for it.
+        """
 
 
 TOYS: dict[str, type[Toy]] = {"vectors": WordHashes, "audio": Tones, "images": Pictures}
@@ -128,10 +130,12 @@ class ToyEngine:
             with run.interruptible():
                 await asyncio.sleep(self._options.pace)
             try:
-                run.emit(next(pieces))
+                make = next(pieces)
             except StopIteration as end:
                 reason: Reason = end.value
                 return reason
+            await run.room()
+            run.emit(make())
 
     async def close(self) -> None:
         self._closed = True

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tallystick_shared.channel import ChannelState
 from tallystick_shared.money import Account
+from tallystick_shared.session.detached import Shelf
 from tallystick_shared.session.events import AuthOffered
 from tallystick_shared.voucher import Signed
 
@@ -88,6 +89,17 @@ class LiveChannel:
         owed = self.account.owed
         await ledger.store_voucher(self.channel_id, voucher, owed)
         self.account.store(owed)
+
+    def made_with(self, request_id: bytes, units: int, shelf: Shelf) -> int:
+        """What would be owed if all that engines made were delivered, and for this request so many units were made."""
+        total = self.account.owed
+        for other, running in self.account.running.items():
+            job, held = self.jobs.get(other), shelf.find((self.channel_id, other))
+            made = units if other == request_id else job.made if job is not None else None
+            if made is None:
+                made = held.queued_units if held is not None else 0
+            total += running.with_output(max(made, running.output_units)) - running.amount
+        return total
 
     @property
     def open_connections(self) -> list[Connection]:

@@ -214,6 +214,8 @@ class Connection:
         self._act()
         while self._queued < FULL_RATE_QUEUE and self.session.more(self.node.ticker.now()):
             self._act()
+        for job in self._jobs.values():
+            job.look()
         if self._queued > SEND_QUEUE:
             self._cut()
         if self.session.closed:
@@ -329,6 +331,7 @@ class Connection:
         job = self._jobs.pop(stream, None)
         if job is not None:
             job.connection = None
+            job.look()
             self._tasks.discard(job.task)
         if not self._jobs:
             self.idle.set()

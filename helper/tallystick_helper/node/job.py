@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from .channel import LiveChannel
     from .connection import Connection
 
+MADE_AHEAD = 4 << 20
+"""Bytes of a stream at full rate that may wait for its socket before its engine waits too."""
 log = structlog.get_logger(__name__)
 
 
@@ -199,7 +201,7 @@ class Job:
 
     async def _serve(self, task: Task) -> None:
         async with self._node.engine.run(task) as run:
-            self._run = run
+            self._run, run.gate = run, self._may_make
             if self._stopped:
                 return
             async for event in run:
@@ -209,6 +211,32 @@ class Job:
                     self._finish(event)
                 if self.connection is not None and self.connection.session.shape.full_rate:
                     self.connection.pump()
+
+    def look(self) -> None:
+        """Money came, or output left: the engine may go on."""
+        if self._run is not None:
+            self._run.look()
+
+    @property
+    def made(self) -> int | None:
+        """Units that its engine made or is making; None before it began."""
+        return self._run.made if self._run is not None else None
+
+    def _may_make(self, units: int) -> bool:
+        """The engine runs no further ahead of the money than the window, over all streams of the channel, and of what
+        goes at full rate not far ahead of its socket. Detached, it ends there.
+        """
+        held, account = self._held, self._channel.account
+        assert self._run is not None
+        if not held.started or held.finish:
+            return True
+        made = self._channel.made_with(self._offered.open.request_id, self._run.made + units, self._node.detached.shelf)
+        held.blocked = units if made > min(account.cap, account.durable + account.window) else 0
+        if held.blocked and self.connection is None:
+            self._node.detached.shelf.used_up(self._key)
+            self._node.detached.pump()
+        crowded = not held.resumable and sum(len(piece) for piece, _, _ in held.pending) > MADE_AHEAD
+        return not held.blocked and not crowded
 
     def _give(self, piece: Piece) -> None:
         if self._held.started and not self._held.finish:

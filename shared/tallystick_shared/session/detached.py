@@ -157,6 +157,12 @@ class Shelf:
         if not (within and account.allows(key[1], held.queued_units) and self._fits(held)):
             self._interrupt(key, held)
 
+    def used_up(self, key: Key) -> None:
+        """Its engine would go beyond the window, and is not let: its slot is free for others."""
+        kept = self._kept.get(key)
+        if kept is not None and kept.held.started and not kept.held.finish:
+            self._interrupt(key, kept.held)
+
     def _ahead(self, key: Key, kept: Kept) -> int:
         """The price of what its engine made and nobody was sent."""
         if not kept.held.started or not kept.held.pending:

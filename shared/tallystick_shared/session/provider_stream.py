@@ -48,6 +48,8 @@ class ProviderStream:
     manifest: bytes = bytes(32)
     pending: deque[tuple[bytearray, int, int]] = field(default_factory=deque)
     queued_units: int = 0
+    blocked: int = 0
+    """Units that its engine would make next, and may not until more is paid."""
     units: int = 0
     seq: int = 0
     offset: int = 0
@@ -78,6 +80,13 @@ class ProviderStream:
     def started(self) -> bool:
         """True from ACCEPT to the end: it stands on the account."""
         return self.accepted and self.ending is None and self.state in STARTED
+
+    @property
+    def next_total(self) -> int | None:
+        """Units with the next piece, whether it waits or may not be made yet; None where there is none."""
+        if self.pending:
+            return self.pending[0][1]
+        return self.queued_units + self.blocked if self.blocked else None
 
     @property
     def size(self) -> int:
@@ -202,6 +211,7 @@ class ProviderStream:
 
     def drop_pending(self) -> None:
         """What was not sent is given up."""
+        self.blocked = 0
         while self.pending:
             wipe(self.pending.popleft()[0])
 

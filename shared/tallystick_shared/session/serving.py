@@ -269,11 +269,8 @@ class Serving(Peer):
                 self._check_unpaid(number, held)
             if not held.started or held.again:
                 continue
-            if not held.pending:
-                held.state, held.paused_since = StreamState.RUNNING, None
-                continue
-            total = held.pending[0][1]
-            if self.account.allows(held.open.request_id, total):
+            total = held.next_total
+            if total is None or self.account.allows(held.open.request_id, total):
                 held.state, held.paused_since = StreamState.RUNNING, None
                 continue
             needed = self.account.owed_with(held.open.request_id, total)
