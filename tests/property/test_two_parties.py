@@ -338,3 +338,17 @@ class TwoParties(RuleBasedStateMachine):
 full = bool(os.environ.get("TALLYSTICK_FULL"))
 TwoParties.TestCase.settings = settings(max_examples=20_000 if full else 200, stateful_step_count=20, deadline=None)
 TestTwoParties = pytest.mark.timeout(3600)(TwoParties.TestCase)
+
+
+def test_what_ended_with_a_fault_is_told_to_whoever_asks_for_it_again() -> None:
+    """Found by the machine: a record that came twice ended the connection, and `gone` said that nothing was owed."""
+    parties = TwoParties()
+    parties.begin(window=4_000_000, cap=240_000_000)
+    parties.ask(most=1, size=0)
+    parties.repeat(luck=0, pick=0)
+    parties.exchange(count=1, seconds=0.3, size=4)
+    parties.come_back()
+    parties.ask(most=1, size=0)
+    parties.repeat(luck=0, pick=0)
+    parties.teardown()
+    assert parties.client.session.account.owed == parties.provider.account.owed > 0

@@ -124,8 +124,14 @@ class Shelf:
         return kept.held if kept else None
 
     def past(self, key: Key) -> int:
-        """What a stream came to that was kept here and is gone; 0 where that is not known any more."""
+        """What a stream came to that is gone; 0 where that is not known any more."""
         return self._past.get(key, 0)
+
+    def remember(self, key: Key, cost: int) -> None:
+        """A stream is gone that came to so much: whoever asks for it is told."""
+        self._past[key] = cost
+        while len(self._past) > REMEMBERED:
+            self._past.popitem(last=False)
 
     def holds(self, channel_id: bytes) -> bool:
         """Is any stream of this channel kept?"""
@@ -217,9 +223,7 @@ class Shelf:
         if settled:
             held.cost = kept.account.finish(key[1])
             self._events.append(ShelfStopped(*key))
-        self._past[key] = held.cost
-        while len(self._past) > REMEMBERED:
-            self._past.popitem(last=False)
+        self.remember(key, held.cost)
         held.forget()
         held.state = StreamState.FAILED
         self._events.append(ShelfEnded(*key, held.finish or finish, held.units, held.cost, settled))

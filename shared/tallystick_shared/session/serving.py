@@ -380,7 +380,8 @@ class Serving(Peer):
             self._shelf.put(key, held, self.account, self.now)
             return
         if held.state in LIVE and held.ending is None:
-            self._settle(held)
+            if self._settle(held):
+                self._shelf.remember(key, held.cost)
             held.state = StreamState.FAILED
             self._events.append(Stopped(number, "lost"))
             self._done(number, held, "lost")
