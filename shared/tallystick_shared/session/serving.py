@@ -357,7 +357,9 @@ class Serving(Peer):
             self._tail.begin(self._cadence.count, self.shape.farewell, self.now)
 
     def _end_tail(self) -> None:
-        count, owing = self._cadence.count, self.account.credit > 0
+        # A voucher that is on its way to the disk is still to be acknowledged.
+        owing = self.account.credit > 0 or self.highest.amount > self.account.durable
+        count = self._cadence.count
         if self._tail.over(count, self.now, waiting=bool(self._queue), owing=owing):
             self._cadence.stop()
 
