@@ -51,7 +51,7 @@ class Life(Tapped):
             if sum(held.state in LIVE for held in self.client.streams.values()) < 9:  # one more than are served
                 self.ask(b"q" * how[0], how[1])
         elif what == "wait":
-            # A tail waits for a voucher's way to the disk, but not for ever: what comes later still is told when it comes.
+            # A tail waits for a voucher on its way to the disk, but not for ever: what is later is told when it comes.
             self.slow = 0.0 if self.durable else self.slow + how[0]
             if self.slow >= FAREWELL_LIMIT - 1:
                 self.disk(True)
