@@ -336,7 +336,7 @@ class TwoParties(RuleBasedStateMachine):
 
 
 full = bool(os.environ.get("TALLYSTICK_FULL"))
-TwoParties.TestCase.settings = settings(max_examples=20_000 if full else 200, stateful_step_count=20, deadline=None)
+TwoParties.TestCase.settings = settings(max_examples=20_000 if full else 100, stateful_step_count=20, deadline=None)
 TestTwoParties = pytest.mark.timeout(3600)(TwoParties.TestCase)
 
 
