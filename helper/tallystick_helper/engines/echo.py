@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import itertools
-import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -19,8 +18,8 @@ from tallystick_shared.errors import Code, LocalError
 
 from . import weights
 from .chat import ChatTask, read_chat
-from .seat import Capabilities, Load, Piece, Reason, Run, Task
-from .slots import Slots
+from .seat import Capabilities, Piece, Reason, Run, Task
+from .slotted import Slotted
 
 _TEMPLATE_UNITS = 4
 _FALLBACK = "tally"
@@ -45,16 +44,13 @@ class EchoOptions:
             raise LocalError(Code.BAD_SETTINGS, engine="echo", rate=self.rate, context=self.context)
 
 
-class EchoEngine:
+class EchoEngine(Slotted):
     """Fills the engine seat."""
 
     def __init__(self, options: EchoOptions | None = None) -> None:
         self._options = options = options or EchoOptions()
-        self._slots = Slots(options.slots, options.queue)
-        self._runs: weakref.WeakSet[Run] = weakref.WeakSet()
-        self._closed = False
         manifest = weights.manifest_json("echo", options.name, {})
-        self._capabilities = Capabilities(
+        capabilities = Capabilities(
             engine="echo",
             kind="text",
             services=(chat.SERVICE,),
@@ -67,31 +63,18 @@ class EchoEngine:
             manifest_json=manifest,
             label="loopback engine, for tests",
         )
-
-    def capabilities(self) -> Capabilities:
-        return self._capabilities
-
-    def load(self) -> Load:
-        return self._slots.load()
-
-    def busy(self) -> bool:
-        return self._closed or self._slots.full()
+        super().__init__(capabilities, options.slots, options.queue)
 
     async def count(self, task: Task) -> int:
         units = _input_units(read_chat(task))
-        if self._closed:
-            raise LocalError(Code.DRAINING)
+        self._check_open()
         if units >= self._options.context:
             raise LocalError(Code.PROMPT_TOO_LONG, units=units, limit=self._options.context - 1)
         return units
 
     def run(self, task: Task) -> Run:
         request = read_chat(task)
-        if self._closed:
-            raise LocalError(Code.DRAINING)
-        run = Run(self._slots.reserve(task.scope, charged=task.charged), lambda run, slot: self._work(run, request))
-        self._runs.add(run)
-        return run
+        return self._start(task, lambda run, slot: self._work(run, request))
 
     async def _work(self, run: Run, request: ChatTask) -> Reason:
         used = _input_units(request)
@@ -109,10 +92,6 @@ class EchoEngine:
             run.emit(Piece(b"".join(some), len(some)))
             due += step * len(some)
         return Reason.LENGTH
-
-    async def close(self) -> None:
-        self._closed = True
-        await asyncio.gather(*(run.aclose() for run in list(self._runs)))
 
 
 def _words(request: ChatTask) -> Iterator[bytes]:

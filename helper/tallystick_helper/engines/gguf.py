@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import hashlib
-import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,27 +18,24 @@ from . import weights
 from .chat import ChatTask, read_chat
 from .chunks import ChunkReader, prompt_is_read
 from .llama import Chunk, GgufOptions, LlamaServer
-from .seat import Capabilities, Load, Reason, Run, Task
-from .slots import Slots
+from .seat import Capabilities, Reason, Run, Task
+from .slotted import Slotted
 
 __all__ = ["GgufEngine", "GgufOptions"]
 
 _BYTES_PER_TOKEN = 16
 
 
-class GgufEngine:
+class GgufEngine(Slotted):
     """Fills the engine seat. Make it with `await GgufEngine.open(options, data_dir)`."""
 
     def __init__(self, server: LlamaServer, capabilities: Capabilities, options: GgufOptions) -> None:
+        super().__init__(capabilities, options.slots, options.queue)
         self._server = server
-        self._capabilities = capabilities
         self._options = options
-        self._slots = Slots(options.slots, options.queue)
         # A slot's thread blocks for as long as it runs; two more count tokens meanwhile.
         self._threads = ThreadPoolExecutor(options.slots + 2, thread_name_prefix="gguf")
         self._prefill = asyncio.Lock()
-        self._runs: weakref.WeakSet[Run] = weakref.WeakSet()
-        self._closed = False
 
     @classmethod
     async def open(cls, options: GgufOptions | None = None, data_dir: Path | None = None) -> GgufEngine:
@@ -48,19 +44,9 @@ class GgufEngine:
         server, capabilities = await asyncio.to_thread(_load, options, data_dir)
         return cls(server, capabilities, options)
 
-    def capabilities(self) -> Capabilities:
-        return self._capabilities
-
-    def load(self) -> Load:
-        return self._slots.load()
-
-    def busy(self) -> bool:
-        return self._closed or self._slots.full()
-
     async def count(self, task: Task) -> int:
         messages = messages_of(read_chat(task))
-        if self._closed:
-            raise LocalError(Code.DRAINING)
+        self._check_open()
         loop = asyncio.get_running_loop()
         units = await loop.run_in_executor(self._threads, self._server.count, messages)
         if units >= self._options.context:
@@ -69,13 +55,7 @@ class GgufEngine:
 
     def run(self, task: Task) -> Run:
         request = read_chat(task)
-        if self._closed:
-            raise LocalError(Code.DRAINING)
-        run = Run(
-            self._slots.reserve(task.scope, charged=task.charged), lambda run, slot: self._work(run, slot, request)
-        )
-        self._runs.add(run)
-        return run
+        return self._start(task, lambda run, slot: self._work(run, slot, request))
 
     async def _work(self, run: Run, slot: int, request: ChatTask) -> Reason:
         reader = ChunkReader(run.emit, hold=bool(request.stop))
@@ -97,8 +77,7 @@ class GgufEngine:
         return reader.end(cancelled=run.cancelled)
 
     async def close(self) -> None:
-        self._closed = True
-        await asyncio.gather(*(run.aclose() for run in list(self._runs)))
+        await super().close()
         await asyncio.to_thread(self._free)
 
     def _free(self) -> None:

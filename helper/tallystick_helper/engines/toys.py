@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import weakref
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Protocol
@@ -20,8 +19,8 @@ from typing import Protocol
 from tallystick_shared.errors import Code, LocalError, PeerError
 
 from . import weights
-from .seat import Capabilities, Load, Piece, Reason, Run, Task
-from .slots import Slots
+from .seat import Capabilities, Piece, Reason, Run, Task
+from .slotted import Slotted
 from .toy_audio import Tones
 from .toy_images import Pictures
 from .toy_vectors import WordHashes
@@ -63,18 +62,15 @@ class ToyOptions:
             raise LocalError(Code.BAD_SETTINGS, engine="toy", what=self.what, known=list(TOYS))
 
 
-class ToyEngine:
+class ToyEngine(Slotted):
     """Fills the engine seat."""
 
     def __init__(self, options: ToyOptions | None = None) -> None:
         self._options = options = options or ToyOptions()
         self._toy = toy = TOYS[options.what]()
-        self._slots = Slots(options.slots, options.queue)
-        self._runs: weakref.WeakSet[Run] = weakref.WeakSet()
-        self._closed = False
         name = f"toy-{options.what}"
         manifest = weights.manifest_json("toy", name, {})
-        self._capabilities = Capabilities(
+        capabilities = Capabilities(
             engine="toy",
             kind=toy.kind,
             services=toy.services,
@@ -87,29 +83,16 @@ class ToyEngine:
             manifest_json=manifest,
             label="toy engine, for tests",
         )
-
-    def capabilities(self) -> Capabilities:
-        return self._capabilities
-
-    def load(self) -> Load:
-        return self._slots.load()
-
-    def busy(self) -> bool:
-        return self._closed or self._slots.full()
+        super().__init__(capabilities, options.slots, options.queue)
 
     async def count(self, task: Task) -> int:
         units = self._count(task)
-        if self._closed:
-            raise LocalError(Code.DRAINING)
+        self._check_open()
         return units
 
     def run(self, task: Task) -> Run:
         self._count(task)
-        if self._closed:
-            raise LocalError(Code.DRAINING)
-        run = Run(self._slots.reserve(task.scope, charged=task.charged), lambda run, slot: self._work(run, task))
-        self._runs.add(run)
-        return run
+        return self._start(task, lambda run, slot: self._work(run, task))
 
     def _count(self, task: Task) -> int:
         if task.service not in self._toy.services:
@@ -136,7 +119,3 @@ class ToyEngine:
                 return reason
             await run.room()
             run.emit(make())
-
-    async def close(self) -> None:
-        self._closed = True
-        await asyncio.gather(*(run.aclose() for run in list(self._runs)))

@@ -1,0 +1,47 @@
+"""What our engines have in common: a number of slots, the runs in them, and the end of it all."""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+
+from tallystick_shared.errors import Code, LocalError
+
+from .run import Run, Work
+from .seat import Capabilities, Load, Task
+from .slots import Slots
+
+
+class Slotted:
+    """The part of the engine seat that is the same for every engine with slots. An engine adds `count` and `run`."""
+
+    def __init__(self, capabilities: Capabilities, slots: int, queue: int) -> None:
+        self._capabilities = capabilities
+        self._slots = Slots(slots, queue)
+        self._runs: weakref.WeakSet[Run] = weakref.WeakSet()
+        self._closed = False
+
+    def capabilities(self) -> Capabilities:
+        return self._capabilities
+
+    def load(self) -> Load:
+        return self._slots.load()
+
+    def busy(self) -> bool:
+        return self._closed or self._slots.full()
+
+    def _check_open(self) -> None:
+        """Raises LocalError DRAINING."""
+        if self._closed:
+            raise LocalError(Code.DRAINING)
+
+    def _start(self, task: Task, work: Work) -> Run:
+        """Does `work` once there is a slot. Raises LocalError DRAINING, BUSY."""
+        self._check_open()
+        run = Run(self._slots.reserve(task.scope, charged=task.charged), work)
+        self._runs.add(run)
+        return run
+
+    async def close(self) -> None:
+        self._closed = True
+        await asyncio.gather(*(run.aclose() for run in list(self._runs)))
