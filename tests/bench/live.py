@@ -12,6 +12,7 @@ import base64
 import json
 import os
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -53,7 +54,7 @@ class Arrivals:
         return [at - number * EVERY - start for at, number in [*self.seen, (end, self.seen[-1][1] + 1)]]
 
 
-class Line(asyncio.Protocol):
+class Line(asyncio.Protocol, ABC):
     """One connection; `live` is set once its stream runs."""
 
     def __init__(self) -> None:
@@ -70,8 +71,9 @@ class Line(asyncio.Protocol):
         self.transport = transport
         self.begin(transport)
 
+    @abstractmethod
     def begin(self, transport: asyncio.Transport) -> None:
-        raise NotImplementedError
+        """Sends what starts a stream."""
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.live.done():

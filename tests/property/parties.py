@@ -69,6 +69,12 @@ class Engine:
     most: int
     made: int = 0
     stopped: bool = False
+    begun: bool = False
+    """True once the price of its input is on disk: before that the node does no work."""
+
+    @property
+    def works(self) -> bool:
+        return self.begun and not self.stopped
 
 
 class Provider:
@@ -185,9 +191,12 @@ class Provider:
         if self.writes:
             self.disk.owed = max(self.disk.owed, self.account.owed)
             self.account.store(self.disk.owed)
+            for engine in self.engines.values():
+                engine.begun = True
 
     def write(self) -> None:
         """What waits for the disk is on it now, where it writes."""
+        self._store()
         while self.writes and self._waiting:
             session, voucher = self._waiting.pop(0)
             if voucher.amount > self.disk.highest.amount:
@@ -202,7 +211,7 @@ class Provider:
         return [
             (request_id, held)
             for request_id, held in found
-            if held is not None and held.started and not held.finish and not self.engines[request_id].stopped
+            if held is not None and held.started and not held.finish and self.engines[request_id].works
         ]
 
     def make(self, pick: int, count: int) -> None:
@@ -226,8 +235,12 @@ class Provider:
         return [working[pick % len(working)]] if working else []
 
     def crash(self) -> int:
-        """All but the disk is gone. Returns what was owed by then."""
-        owed = self.account.owed
+        """All but the disk is gone. Returns what was owed by then for work: an input whose engine waits for the disk
+        has made none.
+        """
+        running = self.account.running.items()
+        idle = sum(one.amount for request_id, one in running if not self.engines[request_id].begun)
+        owed = self.account.owed - idle
         self.crashes += 1
         self.born()
         return owed
