@@ -238,7 +238,7 @@ class Peer:
         return None
 
     def _flush(self) -> None:
-        """Sends what waits, ahead of its beat: only when the connection ends or the cadence stops."""
+        """Sends what waits, ahead of its beat: only when the connection ends."""
         while self._queue:
             self._send(self._queue.popleft())
 
