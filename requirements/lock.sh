@@ -11,7 +11,7 @@ compile() { # compile LOCK ARGUMENTS...: one universal lock, for every platform 
         --custom-compile-command './run lock' --output-file "requirements/$lock.lock" "$@"
 }
 
-compile dev pyproject.toml --group dev "$@"
+compile dev pyproject.toml --extra ref --group dev "$@"
 # pip itself installs uv where there is none; the others are described in pyproject.toml
 echo 'uv' | compile uv - "$@"
 compile node --group node "$@"
