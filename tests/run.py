@@ -5,23 +5,24 @@
     ./run test --only unit,contracts  some layers
     ./run test -- -k money -x         what follows -- goes to pytest
 
-Layers that are not pytest's (lint, types, arrows, generated files, the page's build) run first; one pytest run over the
-rest closes. Nothing stops at the first failure, so one run tells everything; the exit code is 0 only if every layer
-passed. ``tests/layers.py`` prints the table of layers and whatever could not run just above pytest's closing line.
+Layers that are not pytest's (lint, types, arrows, generated files, the page's build) run first, then pytest's, in
+processes that run side by side (``tests/parts.py``). Nothing stops at the first failure, so one run tells everything;
+the exit code is 0 only if every layer passed. ``tests/layers.py`` has the table of layers and whatever could not run,
+just above the closing line, which is pytest's own, with the totals of all processes.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
+import signal
 import subprocess
 import sys
 import time
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tests import browsers
+from tests import browsers, parts
+from tests.layers import FOLDERS, Outcome, closing, table
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
@@ -41,24 +42,7 @@ STATIC: dict[str, list[list[str]]] = {
 }
 """Layers that are commands, in the order in which they run."""
 
-FOLDERS: dict[str, tuple[str, ...]] = {
-    "contracts": ("tests/contracts",),
-    "pyodide": ("tests/pyodide",),
-    "e2e": ("tests/e2e",),
-}
-"""Layers that are folders of pytest's run; ``unit`` is every other folder of tests."""
-
 PYTEST = ("unit", *FOLDERS)
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a layer. ``state`` is passed, failed or "not run"; ``why`` says why it is not passed."""
-
-    layer: str
-    state: str
-    seconds: float = 0.0
-    why: str = ""
 
 
 def run_static(layer: str) -> Outcome:
@@ -89,15 +73,6 @@ def missing_for(layer: str) -> str:
     return ""
 
 
-def pytest_command(layers: list[str], extra: list[str]) -> list[str]:
-    """The one pytest run over the wanted layers."""
-    command = [sys.executable, "-m", "pytest", "-p", "tests.layers", "-q", *extra]
-    if "unit" in layers:
-        left_out = [layer for layer in FOLDERS if layer not in layers]
-        return [*command, *(f"--ignore={folder}" for layer in left_out for folder in FOLDERS[layer])]
-    return [*command, *(folder for layer in layers for folder in FOLDERS[layer])]
-
-
 def chosen(argv: list[str]) -> tuple[list[str], bool, list[str]]:
     """Read the command line: (layers, full, arguments for pytest). Exits with a sentence on an unknown layer."""
     own, extra = (argv[: argv.index("--")], argv[argv.index("--") + 1 :]) if "--" in argv else (argv, [])
@@ -114,20 +89,26 @@ def chosen(argv: list[str]) -> tuple[list[str], bool, list[str]]:
 def main(argv: list[str]) -> int:
     """Run the wanted layers; returns the exit code."""
     layers, full, extra = chosen(argv)
+    began = time.monotonic()
+    # Who ends this run ends what it started, and hears what is known by then.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     outcomes = [run_static(layer) for layer in STATIC if layer in layers]
     wanted = [layer for layer in PYTEST if layer in layers]
     for layer in [layer for layer in wanted if layer in FOLDERS]:
         if why := missing_for(layer):
             outcomes.append(Outcome(layer, "not run", why=why))
             wanted.remove(layer)
-    code = max((1 for outcome in outcomes if outcome.state == "failed"), default=0)
+    failed = max((1 for outcome in outcomes if outcome.state == "failed"), default=0)
     if not wanted:
-        return code
-    environment = os.environ | {"TALLYSTICK_LAYERS": json.dumps([asdict(outcome) for outcome in outcomes])}
+        return failed
     if full:
-        environment["TALLYSTICK_FULL"] = "1"
+        os.environ["TALLYSTICK_FULL"] = "1"
     sys.stdout.flush()
-    return subprocess.run(pytest_command(wanted, extra), cwd=ROOT, env=environment, check=False).returncode or code
+    code, notes = parts.run(parts.parts(wanted, extra))
+    print(f"{' layers ':=^80}")
+    for line in (*table(outcomes, notes), closing(notes, time.monotonic() - began)):
+        print(line)
+    return code or failed
 
 
 if __name__ == "__main__":
