@@ -15,14 +15,13 @@ import msgspec
 
 from tallystick_shared.chains import Deployment
 from tallystick_shared.channel import NATIVE, ChannelState
-from tallystick_shared.chat import SERVICE, ChatParams, chat_input
+from tallystick_shared.chat import SERVICE, ChatParams, chat_input, encode_params
 from tallystick_shared.crypto import Crypto
 from tallystick_shared.deposit import Deposit, Terms, opening_call
 from tallystick_shared.errors import Code, LocalError, PeerError
 from tallystick_shared.evm.channels import Channels
 from tallystick_shared.evm.rpc import Rpc, RpcError, to_bytes, to_int
 from tallystick_shared.market import Listing, Market
-from tallystick_shared.messages import encode
 from tallystick_shared.profile import Profile
 from tallystick_shared.session.events import (
     CloseAccepted,
@@ -230,7 +229,7 @@ class Conversation:
     ) -> AsyncIterator[str | Answer]:
         """Gives pieces of text as they come, then the answer. Raises PeerError where it is refused or cut off."""
         started = time.monotonic()
-        asked = self.exchange(SERVICE, encode(params) if params else b"", chat_input(messages), model, max_units)
+        asked = self.exchange(SERVICE, encode_params(params) if params else b"", chat_input(messages), model, max_units)
         answer, raw = Answer(), bytearray()
         shown = 0
         async for event in asked:

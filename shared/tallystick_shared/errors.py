@@ -65,6 +65,7 @@ class Code(IntEnum):
     REQUEST_GONE = 405
     TOO_MANY_STREAMS = 406
     OTHER_TRAFFIC = 407
+    UNSUPPORTED = 408
 
     ENGINE_FAILED = 500
     BUSY = 501
@@ -165,6 +166,10 @@ WORDS: dict[Code, tuple[str, str]] = {
     Code.OTHER_TRAFFIC: (
         "The connection still carries another kind of answer; mixed, they would tell too much.",
         "Wait a few seconds after it ended, and ask again.",
+    ),
+    Code.UNSUPPORTED: (
+        "This model cannot do what was asked of it.",
+        "Leave that out of the request, or choose another model.",
     ),
     Code.ENGINE_FAILED: ("The provider's model stopped working.", "Try again, or choose another provider."),
     Code.BUSY: ("The model is busy.", "Try again in a moment."),

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
-import pytest_asyncio
 
 from tallystick_helper.engines import DEFAULT, Engine, open_engine
+from tallystick_helper.engines.conformance import EngineConformance, ask, collect
 from tallystick_helper.engines.echo import EchoEngine, EchoOptions
 from tallystick_helper.engines.seat import Piece
 from tallystick_shared.errors import Code, TallystickError
-
-from .engine_conformance import EngineConformance, ask, check_close, collect
 
 
 class TestEcho(EngineConformance):
@@ -21,15 +18,8 @@ class TestEcho(EngineConformance):
     long = ask("word " * 3000)
     overflow = ask("word " * 5000)
 
-    @pytest_asyncio.fixture
-    async def engine(self) -> AsyncIterator[Engine]:
-        engine = EchoEngine(EchoOptions(rate=0, prefill_rate=2000, slots=4, queue=2))
-        yield engine
-        await engine.close()
-
-
-async def test_close_ends_what_runs() -> None:
-    await check_close(EchoEngine(EchoOptions(rate=1)), ask("one"))
+    async def open(self) -> Engine:
+        return EchoEngine(EchoOptions(rate=0, prefill_rate=2000, slots=4, queue=2))
 
 
 async def test_it_repeats_the_last_message() -> None:

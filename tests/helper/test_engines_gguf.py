@@ -17,12 +17,11 @@ import pytest_asyncio
 from tallystick_helper.engines import Engine, Reason, open_engine
 from tallystick_helper.engines.bare import bare_stream
 from tallystick_helper.engines.chat import read_chat
+from tallystick_helper.engines.conformance import EngineConformance, ask, check_close, collect
 from tallystick_helper.engines.gguf import GgufEngine, request_body
 from tallystick_helper.engines.llama import Chunk, GgufOptions, LlamaServer
 from tallystick_helper.engines.weights import DEMO, find_demo
 from tallystick_shared.errors import Code, TallystickError
-
-from .engine_conformance import EngineConformance, ask, check_close, collect
 
 pytestmark = [pytest.mark.model, pytest.mark.asyncio(loop_scope="module")]
 
@@ -48,6 +47,14 @@ class TestGguf(EngineConformance):
     short = ask(POEM)
     long = ask("The quick brown fox jumps over the lazy dog. " * 150)
     overflow = ask("The quick brown fox jumps over the lazy dog. " * 300)
+
+    async def open(self) -> Engine:
+        return await GgufEngine.open(OPTIONS)
+
+    @pytest.fixture
+    def engine(self, engine: Engine) -> Engine:
+        """One for all: loading costs most."""
+        return engine
 
 
 def finished(server: LlamaServer, body: Chunk) -> Chunk:

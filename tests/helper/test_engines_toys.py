@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 
 from tallystick_helper.engines import Piece, Reason, Task, open_engine
+from tallystick_helper.engines.conformance import collect, first_piece
 from tallystick_helper.engines.toy_audio import RATE, hear, samples_of, speak, wav
 from tallystick_helper.engines.toys import ToyEngine, ToyOptions
 from tallystick_shared import audio, embeddings, images
@@ -21,7 +22,6 @@ from tallystick_shared.messages import encode
 from tallystick_shared.services import SERVICES, service_of
 
 from ..shared.tools import refused
-from .engine_conformance import collect, first_piece
 
 TASKS = {
     "vectors": Task(embeddings.SERVICE, embeddings.embeddings_input(["one two", "three", "two one"]), max_units=8),

@@ -66,20 +66,16 @@ class EchoEngine(Slotted):
         super().__init__(capabilities, options.slots, options.queue)
 
     async def count(self, task: Task) -> int:
-        units = _input_units(read_chat(task))
+        units = _input_units(read_chat(task, self._capabilities))
         self._check_open()
-        if units >= self._options.context:
-            raise LocalError(Code.PROMPT_TOO_LONG, units=units, limit=self._options.context - 1)
-        return units
+        return self._check_length(units)
 
     def run(self, task: Task) -> Run:
-        request = read_chat(task)
+        request = read_chat(task, self._capabilities)
         return self._start(task, lambda run, slot: self._work(run, request))
 
     async def _work(self, run: Run, request: ChatTask) -> Reason:
-        used = _input_units(request)
-        if used >= self._options.context:
-            raise LocalError(Code.PROMPT_TOO_LONG, units=used, limit=self._options.context - 1)
+        used = self._check_length(_input_units(request))
         loop = asyncio.get_running_loop()
         due = loop.time() + (used / self._options.prefill_rate if self._options.prefill_rate else 0.0)
         step = 1 / self._options.rate if self._options.rate else 0.0

@@ -12,10 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tallystick_shared import chat
-from tallystick_shared.errors import Code, LocalError
 
 from . import weights
-from .chat import ChatTask, read_chat
+from .chat import ChatTask, openai_messages, read_chat
 from .chunks import ChunkReader, prompt_is_read
 from .llama import Chunk, GgufOptions, LlamaServer
 from .seat import Capabilities, Reason, Run, Task
@@ -45,16 +44,14 @@ class GgufEngine(Slotted):
         return cls(server, capabilities, options)
 
     async def count(self, task: Task) -> int:
-        messages = messages_of(read_chat(task))
+        messages = openai_messages(read_chat(task, self._capabilities))
         self._check_open()
         loop = asyncio.get_running_loop()
         units = await loop.run_in_executor(self._threads, self._server.count, messages)
-        if units >= self._options.context:
-            raise LocalError(Code.PROMPT_TOO_LONG, units=units, limit=self._options.context - 1)
-        return units
+        return self._check_length(units)
 
     def run(self, task: Task) -> Run:
-        request = read_chat(task)
+        request = read_chat(task, self._capabilities)
         return self._start(task, lambda run, slot: self._work(run, slot, request))
 
     async def _work(self, run: Run, slot: int, request: ChatTask) -> Reason:
@@ -137,15 +134,10 @@ def _load(options: GgufOptions, data_dir: Path | None) -> tuple[LlamaServer, Cap
     return server, capabilities
 
 
-def messages_of(request: ChatTask) -> list[dict[str, str]]:
-    """The conversation in OpenAI's shape."""
-    return [{"role": role, "content": content} for role, content in request.messages]
-
-
 def request_body(request: ChatTask, options: GgufOptions) -> Chunk:
     """The request as llama.cpp takes it."""
     body: Chunk = {
-        "messages": messages_of(request),
+        "messages": openai_messages(request),
         "max_tokens": request.max_tokens,
         "temperature": options.temperature if request.temperature is None else request.temperature,
         "top_p": options.top_p if request.top_p is None else request.top_p,

@@ -13,7 +13,7 @@ from .slots import Slots
 
 
 class Slotted:
-    """The part of the engine seat that is the same for every engine with slots. An engine adds `count` and `run`."""
+    """The part of the engine seat that is the same for every engine of one model. An engine adds `count` and `run`."""
 
     def __init__(self, capabilities: Capabilities, slots: int, queue: int) -> None:
         self._capabilities = capabilities
@@ -24,16 +24,27 @@ class Slotted:
     def capabilities(self) -> Capabilities:
         return self._capabilities
 
-    def load(self) -> Load:
+    def models(self) -> tuple[Capabilities, ...]:
+        return (self.capabilities(),)
+
+    def load(self, model: str = "") -> Load:
         return self._slots.load()
 
-    def busy(self) -> bool:
+    def busy(self, model: str = "") -> bool:
         return self._closed or self._slots.full()
 
     def _check_open(self) -> None:
         """Raises LocalError DRAINING."""
         if self._closed:
             raise LocalError(Code.DRAINING)
+
+    def _check_length(self, units: int) -> int:
+        """The units of an input, where it leaves room for an answer. Raises LocalError PROMPT_TOO_LONG."""
+        able = self.capabilities()
+        limit = min(able.max_input or able.context, able.context - 1)
+        if units > limit:
+            raise LocalError(Code.PROMPT_TOO_LONG, units=units, limit=limit)
+        return units
 
     def _start(self, task: Task, work: Work) -> Run:
         """Does `work` once there is a slot. Raises LocalError DRAINING, BUSY."""

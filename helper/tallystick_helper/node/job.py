@@ -13,7 +13,7 @@ from tallystick_shared.evm.rpc import RpcError
 from tallystick_shared.money import Price
 from tallystick_shared.session.events import RequestOffered
 
-from ..engines.seat import Finish, Piece, Reason, Run, Task
+from ..engines.seat import Capabilities, Finish, Piece, Reason, Run, Task
 from ..ledger import RequestRow
 from .inputs import RETRY_MS, Room
 
@@ -142,13 +142,14 @@ class Job:
             connection.session.welcome(self.stream)
             connection.pump()
         data = await self._input
-        task = Task(wanted.service, data, wanted.params, wanted.max_units, self._channel.channel_id)
+        scope = self._channel.channel_id
+        task = Task(wanted.service, data, wanted.params, wanted.max_units, scope, model=wanted.model)
         units = await node.engine.count(task)
         # Whatever can refuse the request does so before its input is charged.
         connection = self._attached()
         await connection.prove()
         self._check_room()
-        manifest, place = node.engine.capabilities().manifest, node.engine.load().waiting
+        manifest, place = self._able().manifest, node.engine.load(wanted.model).waiting
         connection.session.measure(self.stream, units, manifest, place=place)
         connection.pump()
         granted = await self._granted
@@ -183,20 +184,27 @@ class Job:
         input. Raises PeerError.
         """
         node, wanted = self._node, self._offered.open
-        able = node.engine.capabilities()
+        able = self._able()
         if wanted.service not in able.services:
             raise PeerError(Code.UNKNOWN_SERVICE)
         offer = node.profile.offer(wanted.model)
         asked = Price(int.from_bytes(wanted.price_in, "big"), int.from_bytes(wanted.price_out, "big"))
-        if (wanted.model, offer.manifest) != (able.model, able.manifest):
+        if offer.manifest != able.manifest:
             raise PeerError(Code.UNKNOWN_MODEL)
         if asked != offer.price:
             raise PeerError(Code.PRICE_CHANGED)
         if wanted.max_units < 1:
             raise PeerError(Code.BAD_REQUEST)
 
+    def _able(self) -> Capabilities:
+        """Of the model that is asked for. Raises PeerError UNKNOWN_MODEL."""
+        for able in self._node.engine.models():
+            if able.model == self._offered.open.model:
+                return able
+        raise PeerError(Code.UNKNOWN_MODEL)
+
     def _check_room(self) -> None:
-        if self._node.engine.busy():
+        if self._node.engine.busy(self._offered.open.model):
             raise PeerError(Code.BUSY, retry_after_ms=1000)
 
     async def _serve(self, task: Task) -> None:
