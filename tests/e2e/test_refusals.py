@@ -167,7 +167,7 @@ def test_a_malformed_profile_is_grey_and_says_why(wallet: TestWallet, page: Driv
     page.open().connect()
     expect(page.page.locator("#provider button")).to_be_visible(timeout=20_000)
     page.do("open-market")
-    bad = page.sheet.locator(".choice[disabled]").first
+    bad = page.sheet.locator(".offer[aria-disabled]").first
     expect(bad).to_contain_text("The provider's entry on chain is not valid.")
 
 

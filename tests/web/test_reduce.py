@@ -76,7 +76,8 @@ def after(*actions: object, start: State | None = None) -> State:
 
 def test_every_action_has_a_rule_and_is_tried_here() -> None:
     made = {kind for kind in vars(a).values() if dataclasses.is_dataclass(kind) and kind.__module__ == a.__name__}
-    assert made == set(RULES) == {type(action) for action in ACTIONS}
+    own = {kind for kind in RULES if kind.__module__ == a.__name__}
+    assert made == own == {type(action) for action in ACTIONS}
 
 
 @given(st.lists(st.sampled_from(ACTIONS), max_size=25))

@@ -2,6 +2,7 @@
 // Python attaches once, by `tallystick.attach(handler)`; until then clicks and questions wait here.
 
 import * as locks from "./locks.js";
+import * as seen from "./seen.js";
 import * as vault from "./vault.js";
 import * as wallets from "./wallets.js";
 
@@ -122,6 +123,7 @@ sheet.addEventListener("cancel", (event) => {
 sheet.addEventListener("click", (event) => {
   if (event.target === sheet) say("close-sheet");
 });
+seen.watch(sheet, say);
 sheet.addEventListener("submit", (event) => {
   event.preventDefault();
   say(event.target.dataset.submit ?? "close-sheet");

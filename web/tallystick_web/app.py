@@ -11,7 +11,7 @@ import asyncio
 import sys
 import traceback
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tallystick_shared.crypto import Crypto
@@ -20,13 +20,26 @@ from tallystick_shared.evm.rpc import RpcError
 
 from .actions import Noticed
 from .faults import notice_of
-from .ports import Locks, Vault, Wallets, World
+from .ports import Address, Locks, Vault, Wallets, World
 from .reduce import Action, reduce
 from .screen import Screen
 from .state import State
 from .words import ENGLISH, Words
 
 FRAME = 1 / 40
+
+
+class NoAddress:
+    """An address that nobody sees."""
+
+    def __init__(self) -> None:
+        self.fragment = ""
+
+    def read(self) -> str:
+        return self.fragment
+
+    def write(self, fragment: str) -> None:
+        self.fragment = fragment
 
 
 @dataclass(frozen=True)
@@ -39,6 +52,7 @@ class Seats:
     screen: Screen
     world: World
     crypto: Crypto
+    address: Address = field(default_factory=NoAddress)
 
 
 class App:

@@ -93,6 +93,18 @@ class BrowserLocks:
         self._bridge.release(name)
 
 
+class BrowserAddress:
+    """The `Address` seat: the fragment. Nothing is added to the browser's history."""
+
+    def read(self) -> str:
+        return str(_js().location.hash).lstrip("#")
+
+    def write(self, fragment: str) -> None:
+        window = _js()
+        bare = str(window.location.pathname) + str(window.location.search)
+        window.history.replaceState(None, "", f"#{fragment}" if fragment else bare)
+
+
 def seats() -> Seats:
     """Every seat, filled by this browser."""
     bridge = _js().tallystick
@@ -103,6 +115,7 @@ def seats() -> Seats:
         DomScreen(ENGLISH),
         BrowserWorld(),
         crypto(),
+        BrowserAddress(),
     )
 
 

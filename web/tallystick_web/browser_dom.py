@@ -16,7 +16,7 @@ from .views.top import banner, provider, status, wallet
 from .words import Words
 
 LIVE_SENTENCES = 12
-FIRST_FOCUS = ("input:enabled", ".choice:enabled", ".foot .primary:enabled", "button")
+FIRST_FOCUS = ("[data-focus]", "input:enabled", ".choice:enabled", ".foot .primary:enabled", "button")
 
 
 def _js() -> Any:
@@ -102,6 +102,7 @@ class DomScreen:
         if state.sheet is None:
             dialog.close()
             return
+        dialog.setAttribute("data-sheet", state.sheet.value)  # some are wide
         if not dialog.open:
             dialog.showModal()
         found = (dialog.querySelector(selector) for selector in FIRST_FOCUS)

@@ -16,6 +16,7 @@ from .flows.deposit import DepositFlow
 from .flows.market import MarketFlow
 from .flows.records import Records
 from .flows.recovery import RecoveryFlow
+from .flows.shop import ShopFlow
 from .flows.wallet import WalletFlow
 from .reader import Reader
 from .site import read_site
@@ -35,6 +36,7 @@ class Page:
     chat: ChatFlow
     close: CloseFlow
     recovery: RecoveryFlow
+    shop: ShopFlow
 
 
 def build(seats: Seats) -> Page:
@@ -47,7 +49,8 @@ def build(seats: Seats) -> Page:
     chat = ChatFlow(app, market, deposit, records)
     close = CloseFlow(app, wallet, deposit, chat, records)
     recovery = RecoveryFlow(app, wallet, market, deposit, records)
-    page = Page(app, wallet, market, deposit, chat, close, recovery)
+    shop = ShopFlow(app, wallet, market)
+    page = Page(app, wallet, market, deposit, chat, close, recovery, shop)
     app.watch(Reader(seats.screen, app.words))
     app.watch(lambda before, after: _on_connected(page, before, after))
     return page
@@ -60,6 +63,7 @@ async def start(page: Page, site_text: str) -> None:
     app.dispatch(Booted(read_site(site_text), world.wall(), world.offset_minutes()))
     if app.state.site is None:
         app.fault(LocalError(Code.NO_CONTRACTS))
+    page.shop.restore()
     app.draw()
     app.spawn(_restore(page))
 
@@ -69,6 +73,7 @@ async def _restore(page: Page) -> None:
     turns, _ = await records.conversation()
     if turns:
         page.app.dispatch(ChatLoaded(turns))
+    await page.shop.load()
     await page.deposit.load()
     await page.wallet.start()
 

@@ -57,6 +57,16 @@ class Locks(Protocol):
         """Lets another tab have it."""
 
 
+class Address(Protocol):
+    """The part of the page's address behind the #, which a reload and a bookmark keep."""
+
+    def read(self) -> str:
+        """Without the #; empty where there is none."""
+
+    def write(self, fragment: str) -> None:
+        """Takes the place of what stands there; makes no step in the browser's history."""
+
+
 class World(Host, Protocol):
     """Network and time: a user's, and where on earth it is."""
 

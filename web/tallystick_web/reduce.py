@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from . import actions as a
+from .shop.actions import RULES as SHOP_RULES
 from .state import Market, MarketPhase, Notice, State, Turn, TurnState, Wallet, WalletPhase
 
 Action = Any
@@ -156,4 +157,5 @@ RULES: dict[type, Callable[[State, Any], State]] = {
     a.Noticed: _noticed,
     a.NoticeCleared: lambda state, _: replace(state, notice=None),
     a.ChatCleared: lambda state, _: replace(state, turns=()) if not state.running else state,
+    **SHOP_RULES,
 }

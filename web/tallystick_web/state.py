@@ -13,6 +13,7 @@ from tallystick_shared.money import least_due
 
 from .figures import Coin
 from .ports import WalletInfo
+from .shop.state import Shop
 
 UNREAD = "unread"
 
@@ -82,6 +83,7 @@ class Sheet(Enum):
 
     WALLETS = "wallets"
     MARKET = "market"
+    PROVIDER = "provider"
     DEPOSIT = "deposit"
     MONEY = "money"
     CLOSE = "close"
@@ -143,6 +145,10 @@ class Choice:
     fault: str = ""
     first: int = 0
     """What the first payment comes to at least."""
+    delay: int = 0
+    """Seconds of notice before a deposit can be taken back without the provider."""
+    tokens: tuple[bytes, ...] = ()
+    """What it takes deposits in; zero is the coin."""
 
     @property
     def id(self) -> str:
@@ -271,6 +277,7 @@ class State:
     wallets: tuple[WalletInfo, ...] = ()
     wallet: Wallet = field(default_factory=Wallet)
     market: Market = field(default_factory=Market)
+    shop: Shop = field(default_factory=Shop)
     chosen: Choice | None = None
     deposit: Deposit = field(default_factory=Deposit)
     found: tuple[Found, ...] = ()

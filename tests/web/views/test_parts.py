@@ -6,11 +6,11 @@ from tallystick_web.figures import Coin, money
 from tallystick_web.state import Choice
 from tallystick_web.tree import h, text_of
 from tallystick_web.views.parts import (
+    age,
     amount,
     button,
     cross,
     icon,
-    price_per_thousand,
     provider_name,
     short_model,
     working,
@@ -37,10 +37,19 @@ def test_amounts_have_number_and_unit_apart() -> None:
     assert text_of(h("p", amount(money(10**18, Coin())))) == "1  ETH"
 
 
-def test_prices_are_said_per_thousand_and_never_too_low() -> None:
-    assert price_per_thousand(0, Coin(), T) == "free"
-    assert price_per_thousand(1, Coin(), T) == "1 wei"
-    assert price_per_thousand(6 * 10**18, Coin(), T) == "0.006 ETH"
+def test_ages_are_said_in_the_largest_unit_that_fits() -> None:
+    ages = [age(1000 - seconds, 1000, T) for seconds in (-5, 19, 20, 59, 60, 3599, 3600, 86_399, 86_400)]
+    assert ages == [
+        "just now",
+        "just now",
+        "20 s ago",
+        "59 s ago",
+        "1 min ago",
+        "59 min ago",
+        "1 h ago",
+        "23 h ago",
+        "1 d ago",
+    ]
 
 
 def test_names_are_short() -> None:

@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 
 from tallystick_web.ports import WalletInfo
-from tallystick_web.state import UNREAD, Choice, DepositPhase, Market, MarketPhase, Sheet, State
+from tallystick_web.state import DepositPhase, Sheet, State
 from tallystick_web.tree import Element, find, h, text_of
 from tallystick_web.views.sheets import round_down, sheet
 from tallystick_web.words import ENGLISH as T
 
-from .states import CHOSEN, CONNECTED, GWEI, NOW, OPEN, START, with_deposit
+from .states import CHOSEN, CONNECTED, NOW, OPEN, START, with_deposit
 
 
 def shown(state: State, which: Sheet) -> Element:
@@ -34,50 +34,6 @@ def test_the_wallet_picker_names_each() -> None:
     wallets = (WalletInfo("a", "One", "data:image/svg+xml,x"), WalletInfo("b", "Two"))
     choices = find(shown(replace(START, wallets=wallets), Sheet.WALLETS), data_do="connect")
     assert [(choice.attr("data-arg"), text_of(choice)) for choice in choices] == [("a", "One"), ("b", "Two")]
-
-
-def test_the_market_says_the_price_per_thousand_tokens() -> None:
-    (choice,) = find(shown(CONNECTED, Sheet.MARKET), data_do="choose")
-    said = text_of(choice)
-    assert "Model-1B" in said and "by 10.0.0.7:8766, 0x56af…3705" in said
-    assert "read: 0.000002 ETH" in said and "written: 0.000006 ETH" in said and "per 1,000 tokens" in said
-
-
-def test_a_price_of_nothing_is_free() -> None:
-    free = replace(CONNECTED.market.choices[0], price_in=0, price_out=400 * GWEI)
-    state = replace(CONNECTED, market=Market(MarketPhase.READ, (free,)))
-    said = text_of(shown(state, Sheet.MARKET))
-    assert "read: free" in said and "written: 0.4 gwei" in said
-
-
-def test_a_bad_entry_is_grey_and_says_why() -> None:
-    tree = shown(CONNECTED, Sheet.MARKET)
-    (grey,) = [node for node in find(tree, class_="choice") if node.attr("disabled") is not None]
-    assert "0x3333…3333" in text_of(grey) and "The provider's entry on chain is not valid." in text_of(grey)
-
-
-def test_reading_and_nobody_there() -> None:
-    assert "Reading" in text_of(shown(replace(CONNECTED, market=Market(MarketPhase.READING)), Sheet.MARKET))
-    assert "Nobody offers" in text_of(shown(replace(CONNECTED, market=Market(MarketPhase.READ)), Sheet.MARKET))
-
-
-def test_what_is_missing_or_wrong_is_said_in_one_sentence() -> None:
-    whole = CONNECTED.market
-    said = {
-        text_of(shown(replace(CONNECTED, market=replace(whole, **changes)), Sheet.MARKET))  # type: ignore[arg-type]
-        for changes in ({"count": 2000, "missing": 1500}, {"wrong": True}, {"count": 2})
-    }
-    assert sum("1,500 of 2,000 entries could not be read" in text for text in said) == 1
-    assert sum("a wrong list" in text for text in said) == 1
-    unread = replace(whole, choices=(Choice(b"\x44" * 20, fault=UNREAD),))
-    (grey,) = find(shown(replace(CONNECTED, market=unread), Sheet.MARKET), class_="choice")
-    assert grey.attr("disabled") is not None and "Not read" in text_of(grey)
-
-
-def test_the_demo_is_marked() -> None:
-    assert CONNECTED.site is not None
-    state = replace(CONNECTED, site=replace(CONNECTED.site, demo=True))
-    assert find(shown(state, Sheet.MARKET), class_="tag")
 
 
 def test_one_sentence_says_what_the_deposit_means() -> None:

@@ -126,6 +126,8 @@ def choices_of(listing: Listing) -> list[Choice]:
             profile.least,
             amount_int(profile.window),
             first=amount_int(profile.first_voucher),
+            delay=profile.minimum_delay,
+            tokens=profile.tokens,
         )
         for offer in profile.offers
         if offer.kind == SERVED

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from ..figures import Coin, Figure, money
+from ..figures import Figure
 from ..state import Choice, Transit
 from ..tree import Children, Element, h, svg
 from ..words import Words
 
+AGES = (("days", 86_400), ("hours", 3600), ("minutes", 60))
 ICONS = {
     "down": ["M6 9l6 6 6-6"],
     "close": ["M6 6l12 12M18 6 6 18"],
@@ -55,11 +56,15 @@ def amount(figure: Figure) -> Children:
     return [h("span", figure.number, class_="figure"), h("span", f" {figure.unit}", class_="unit")]
 
 
-def price_per_thousand(price: int, coin: Coin, t: Words) -> str:
-    """A price per 1,000,000 units, said per 1,000."""
-    if price == 0:
-        return t("market.free")
-    return str(money(-(-price // 1000), coin, 3))
+def age(at: float, now: float, t: Words) -> str:
+    """How long ago, in the largest unit that fits."""
+    seconds = max(0, int(now - at))
+    if seconds < 20:
+        return t("age.now")
+    for unit, length in AGES:
+        if seconds >= length:
+            return t(f"age.{unit}", count=seconds // length)
+    return t("age.seconds", count=seconds)
 
 
 def short_model(choice: Choice) -> str:

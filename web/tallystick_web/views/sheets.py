@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..figures import clock_time, money, parse_amount, plain, short_address, span
-from ..state import UNREAD, Choice, DepositPhase, MarketPhase, Sheet, State, Transit
-from ..tree import Children, Element, Node, h
+from ..figures import clock_time, money, parse_amount, plain, span
+from ..state import DepositPhase, Sheet, State, Transit
+from ..tree import Element, Node, h
 from ..words import Words
+from .market import market
 from .money import money_sheet, transaction
-from .parts import button, cross, icon, price_per_thousand, provider_name, short_model, under_way, working
+from .parts import button, cross, icon, provider_name, under_way, working
+from .provider import provider
 
 Parts = tuple[str, Sequence[Node], Sequence[Node]]
 WORDS_PER_TOKEN = 0.75
@@ -50,68 +52,6 @@ def wallets(state: State, t: Words) -> Parts:
         for wallet in state.wallets
     ]
     return t("wallet.pick"), [h("ul", rows, class_="choices")], []
-
-
-def market(state: State, t: Words) -> Parts:
-    """Every provider on chain; those that cannot be used are grey, never hidden."""
-    if state.market.phase is not MarketPhase.READ:
-        return t("market.title"), [working(t("market.reading"))], []
-    refresh = [button(t("do.refresh"), "read-market", kind="quiet")]
-    if not state.market.choices:
-        return t("market.title"), [h("p", t("market.none"))], refresh
-    lead = h("p", f"{t('market.lead')} {incomplete(state, t)}".strip())
-    rows = [h("li", _choice(choice, state, t), key=choice.id) for choice in state.market.choices]
-    return t("market.title"), [lead, h("ul", rows, class_="choices")], refresh
-
-
-def incomplete(state: State, t: Words) -> str:
-    """One sentence where something is missing or did not agree; empty where all is as it should be."""
-    market = state.market
-    if market.missing:
-        return t("market.missing", missing=f"{market.missing:,}", count=f"{market.count:,}")
-    return t("market.wrong") if market.wrong else ""
-
-
-def _choice(choice: Choice, state: State, t: Words) -> Element:
-    if choice.fault:
-        says = t("market.unread") if choice.fault == UNREAD else t.error(choice.fault)[0]
-        what = h("span", h("span", short_address(choice.provider), class_="title"), h("span", says, class_="sub"))
-        return h(
-            "button", h("span", class_="dot", data_state="gone"), what, class_="choice", type="button", disabled=True
-        )
-    tag: Children = [" ", h("span", t("market.demo"), class_="tag")] if state.site and state.site.demo else None
-    who = t("market.who", provider=f"{provider_name(choice)}, {short_address(choice.provider)}")
-    context = t("market.context", tokens=f"{choice.context:,}") if choice.context else ""
-    return h(
-        "button",
-        h("span", class_="dot", data_state="ready", aria_hidden="true"),
-        h(
-            "span",
-            h("span", short_model(choice), tag, class_="title"),
-            h("span", who, class_="sub"),
-            h("span", context, class_="sub") if context else None,
-        ),
-        _prices(choice, state, t),
-        class_="choice",
-        type="button",
-        data_do="choose",
-        data_arg=choice.id,
-        aria_pressed="true" if state.chosen and state.chosen.id == choice.id else "false",
-    )
-
-
-def _prices(choice: Choice, state: State, t: Words) -> Element:
-    read = t("market.price_in", price=price_per_thousand(choice.price_in, state.coin, t))
-    written = t("market.price_out", price=price_per_thousand(choice.price_out, state.coin, t))
-    return h(
-        "span",
-        h("span", read),
-        h("br"),
-        h("span", written),
-        h("br"),
-        h("span", t("market.per")),
-        class_="prices figure",
-    )
 
 
 def deposit(state: State, t: Words) -> Parts:
@@ -248,6 +188,7 @@ def _requested(state: State, t: Words, facts: Element) -> Parts:
 SHEETS = {
     Sheet.WALLETS: wallets,
     Sheet.MARKET: market,
+    Sheet.PROVIDER: provider,
     Sheet.DEPOSIT: deposit,
     Sheet.MONEY: money_sheet,
     Sheet.CLOSE: close,
