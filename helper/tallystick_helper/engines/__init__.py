@@ -1,6 +1,7 @@
 """What runs the models.
 
-`seat` says what an engine is. `gguf` is the embedded default; `echo` repeats the prompt, and `toy` makes vectors, sound
+`seat` says what an engine is. `gguf` is the embedded default; `upstream` stands before a server that
+speaks OpenAI's API, on this machine or a cluster; `echo` repeats the prompt, and `toy` makes vectors, sound
 or images by arithmetic: both for tests and benches only.
 An engine by somebody else is an entry point of the group `tallystick.engines`, whose object is `async def
 open(options: Mapping[str, object], data_dir: Path | None) -> Engine`.
@@ -58,7 +59,14 @@ async def _open_toy(options: Mapping[str, Any], data_dir: Path | None) -> Engine
     return ToyEngine(ToyOptions(**options))
 
 
-_OWN: dict[str, Opener] = {"gguf": _open_gguf, "echo": _open_echo, "toy": _open_toy}
+async def _open_upstream(options: Mapping[str, Any], data_dir: Path | None) -> Engine:
+    from .upstream import UpstreamEngine, UpstreamOptions
+
+    files = {name: Path(options[name]) for name in ("key_file", "tokenizer", "manifest") if options.get(name)}
+    return await UpstreamEngine.open(UpstreamOptions(**{**options, **files}), data_dir)
+
+
+_OWN: dict[str, Opener] = {"gguf": _open_gguf, "upstream": _open_upstream, "echo": _open_echo, "toy": _open_toy}
 
 
 def names() -> list[str]:

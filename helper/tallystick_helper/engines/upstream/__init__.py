@@ -1,0 +1,6 @@
+"""The engine that stands before a server of somebody else's make: any that speaks OpenAI's API."""
+
+from .engine import UpstreamEngine
+from .options import UpstreamOptions
+
+__all__ = ["UpstreamEngine", "UpstreamOptions"]
