@@ -1,8 +1,8 @@
 """What runs the models.
 
-`seat` says what an engine is. `gguf` is the embedded default; `upstream` stands before a server that
-speaks OpenAI's API, on this machine or a cluster; `echo` repeats the prompt, and `toy` makes vectors, sound
-or images by arithmetic: both for tests and benches only.
+`seat` says what an engine is. `gguf` is the embedded default; `exl2` and `exl3` run models on NVIDIA GPUs, `exl2_ref`
+the former's without one; `upstream` stands before a server that speaks OpenAI's API, on this machine or a cluster;
+`echo` repeats the prompt, and `toy` makes vectors, sound or images by arithmetic: both for tests and benches only.
 An engine by somebody else is an entry point of the group `tallystick.engines`, whose object is `async def
 open(options: Mapping[str, object], data_dir: Path | None) -> Engine`.
 """
@@ -66,7 +66,33 @@ async def _open_upstream(options: Mapping[str, Any], data_dir: Path | None) -> E
     return await UpstreamEngine.open(UpstreamOptions(**{**options, **files}), data_dir)
 
 
-_OWN: dict[str, Opener] = {"gguf": _open_gguf, "upstream": _open_upstream, "echo": _open_echo, "toy": _open_toy}
+async def _open_exl2(options: Mapping[str, Any], data_dir: Path | None) -> Engine:
+    from .exl2 import open_exl2
+
+    return await open_exl2(options, data_dir)
+
+
+async def _open_exl3(options: Mapping[str, Any], data_dir: Path | None) -> Engine:
+    from .exl2 import open_exl3
+
+    return await open_exl3(options, data_dir)
+
+
+async def _open_exl2_ref(options: Mapping[str, Any], data_dir: Path | None) -> Engine:
+    from .exl2 import open_exl2_ref
+
+    return await open_exl2_ref(options, data_dir)
+
+
+_OWN: dict[str, Opener] = {
+    "gguf": _open_gguf,
+    "exl2": _open_exl2,
+    "exl3": _open_exl3,
+    "exl2_ref": _open_exl2_ref,
+    "upstream": _open_upstream,
+    "echo": _open_echo,
+    "toy": _open_toy,
+}
 
 
 def names() -> list[str]:
