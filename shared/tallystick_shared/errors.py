@@ -102,6 +102,7 @@ class Code(IntEnum):
     ADVERT_OUTDATED = 629
     PROFILE_CHANGED = 630
     PAGE_FAILED = 631
+    MODEL_TOO_LARGE = 632
 
 
 WORDS: dict[Code, tuple[str, str]] = {
@@ -228,6 +229,10 @@ WORDS: dict[Code, tuple[str, str]] = {
     ),
     Code.ADVERT_OUTDATED: ("The provider said something newer of its load before.", "Ask it again."),
     Code.PROFILE_CHANGED: ("The provider has changed its entry on chain.", "Read the list of providers again."),
+    Code.MODEL_TOO_LARGE: (
+        "The model does not fit into this machine's memory.",
+        "Take a smaller model, less context or fewer slots.",
+    ),
     Code.PAGE_FAILED: (
         "Something in this page broke.",
         "Reload it: the deposit and the conversation are kept.",

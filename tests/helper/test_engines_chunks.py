@@ -10,6 +10,7 @@ import pytest
 
 from tallystick_helper.engines import Piece, Reason
 from tallystick_helper.engines.chunks import ChunkReader
+from tallystick_shared import chat
 from tallystick_shared.errors import Code, TallystickError
 
 
@@ -76,6 +77,42 @@ def test_reasoning_is_of_another_kind() -> None:
     reader.take(text(None, 2, reasoning_content="hmm"))
     reader.take(text("yes", 3))
     assert [(piece.kind, piece.units) for piece in pieces] == [(1, 2), (0, 1)]
+
+
+def test_scored_text_carries_its_tokens() -> None:
+    def entry(token: int, data: str, logprob: float) -> dict[str, Any]:
+        return {"id": token, "token": data, "bytes": list(data.encode()), "logprob": logprob}
+
+    chunk = text("Hello", 1)
+    tops = [entry(19556, "Hello", -2.0), entry(57, "I", -2.5)]
+    chunk["choices"][0]["logprobs"] = {"content": [entry(19556, "Hello", -2.0) | {"top_logprobs": tops}]}
+    pieces: list[Piece] = []
+    reader = ChunkReader(pieces.append, scored=1)
+    reader.take(chunk)
+    reader.take(text("!", 2))
+    (first, second) = chat.FrameReader(chat.Scored).feed(b"".join(piece.data for piece in pieces))
+    chosen = chat.Score(19556, b"Hello", -2.0)
+    assert first == chat.Scored("Hello", (chat.ScoredToken(chosen, (chosen,)),))
+    assert second == chat.Scored("!", ())
+    assert [(piece.kind, piece.units) for piece in pieces] == [(chat.Kind.SCORED, 1)] * 2
+
+
+def test_calls_of_tools_come_in_parts_and_count_like_text() -> None:
+    parts = [
+        [{"index": 0, "id": "a1", "type": "function", "function": {"name": "weather", "arguments": ""}}],
+        [{"index": 0, "function": {"arguments": '{"place":'}}],
+        [{"index": 0, "function": {"arguments": '"Paris"}'}}],
+    ]
+    pieces: list[Piece] = []
+    reader = ChunkReader(pieces.append)
+    for at, part in enumerate(parts):
+        reader.take(text(None, 5 + 3 * at, tool_calls=part))
+    reader.take(finish("tool_calls", 12))
+    calls = chat.FrameReader(chat.Call).feed(b"".join(piece.data for piece in pieces))
+    assert (calls[0].name, calls[0].id) == ("weather", "a1")
+    assert "".join(call.arguments for call in calls) == '{"place":"Paris"}'
+    assert [(piece.kind, piece.units) for piece in pieces] == [(chat.Kind.CALLS, units) for units in (5, 3, 3)]
+    assert reader.end() is Reason.STOP
 
 
 @pytest.mark.parametrize(

@@ -5,22 +5,28 @@ what the model says.
 from __future__ import annotations
 
 import asyncio
+import json
+import math
 import os
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from tallystick_helper.engines import Engine, Reason, open_engine
+from tallystick_helper.engines import Engine, Reason, Task, open_engine
 from tallystick_helper.engines.bare import bare_stream
 from tallystick_helper.engines.chat import read_chat
-from tallystick_helper.engines.conformance import EngineConformance, ask, check_close, collect
-from tallystick_helper.engines.gguf import GgufEngine, request_body
+from tallystick_helper.engines.conformance import EngineConformance, ask, check_close, collect, text_of
+from tallystick_helper.engines.gguf import GgufEngine
+from tallystick_helper.engines.gguf_request import request_body
 from tallystick_helper.engines.llama import Chunk, GgufOptions, LlamaServer
 from tallystick_helper.engines.weights import DEMO, find_demo
+from tallystick_shared.chat import ChatInput, ChatParams, FrameReader, Message, Scored, encode_input, encode_params
 from tallystick_shared.errors import Code, TallystickError
 
 pytestmark = [pytest.mark.model, pytest.mark.asyncio(loop_scope="module")]
@@ -104,6 +110,94 @@ async def test_a_stop_string_is_neither_sent_nor_counted(engine: Engine) -> None
     assert finish.reason is Reason.STOP
     assert cut not in text
     assert finish.units <= 10
+
+
+async def test_scored_answers_have_the_same_text_and_tokens_with_ids(engine: Engine) -> None:
+    plain, end = await collect(engine.run(ask(POEM, max_units=12, temperature=0.0)))
+    scored, scored_end = await collect(engine.run(ask(POEM, max_units=12, temperature=0.0, logprobs=0)))
+    assert text_of(scored) == text_of(plain) and scored_end == end
+    found = FrameReader(Scored).feed(b"".join(piece.data for piece in scored))
+    tokens = [token for one in found for token in one.tokens]
+    assert b"".join(token.chosen.data for token in tokens).decode() == text_of(plain)
+    assert len({token.chosen.token for token in tokens}) > 3 and not any(token.top for token in tokens)
+
+
+async def test_a_schema_that_cannot_be_kept_is_refused_before_anything_runs(engine: Engine) -> None:
+    for schema in ('{"type": "nonsense"}', "[]", "{", '{"$ref": "#/nowhere"}'):
+        with pytest.raises(TallystickError) as caught:
+            await engine.count(ask(POEM, json_schema=schema))
+        assert caught.value.code is Code.BAD_REQUEST, schema
+
+
+async def test_an_answer_goes_on_from_its_beginning(engine: Engine) -> None:
+    begun = ChatInput((Message("user", "Count to nine."), Message("assistant", "one, two, three, four,")))
+    task = Task("chat", encode_input(begun), encode_params(ChatParams(0.0, continues=True)), 8)
+    whole = await engine.count(ask("Count to nine."))
+    assert await engine.count(task) > whole
+    pieces, _ = await collect(engine.run(task))
+    assert text_of(pieces)
+
+
+async def test_bad_requests_touch_no_other(engine: Engine) -> None:
+    """Malformed, too long or cancelled ones, while two good ones stream."""
+    task = ask(POEM, max_units=24, temperature=0.0, seed=1)
+    expected = text_of((await collect(engine.run(task)))[0])
+    good = [asyncio.create_task(collect(engine.run(task))) for _ in range(2)]
+    for index in range(12):
+        bad = (replace(task, input=b"\xc1"), TestGguf.overflow, ask(POEM, json_schema='{"type": 7}'), TestGguf.long)
+        with suppress(TallystickError):
+            run = engine.run(bad[index % 4])
+            await asyncio.sleep(0)
+            await run.aclose()
+    answers = [text_of(pieces) for pieces, _ in await asyncio.gather(*good)]
+    assert [len(answer) for answer in answers] == [len(expected)] * 2
+    assert engine.load().running == engine.load().waiting == 0
+
+
+@pytest.fixture(scope="module")
+def vectors() -> Iterator[LlamaServer]:
+    options = GgufOptions(context=256, slots=1, threads=1, embeddings=True)
+    server = LlamaServer(find_demo(), DEMO.name, options)
+    yield server
+    server.close()
+
+
+async def test_vectors_have_length_one_and_the_order_of_their_texts(vectors: LlamaServer) -> None:
+    texts = ["a cat", "a kitten", "the price of copper"]
+    found = vectors.embed(texts)
+    assert [len(vector) for vector in found] == [576] * 3
+    assert all(abs(math.hypot(*vector) - 1) < 1e-3 for vector in found)
+    (alone,) = vectors.embed(texts[2:])
+    assert max(abs(one - other) for one, other in zip(alone, found[2], strict=True)) < 1e-3
+    assert vectors.count_text("a cat") == 2
+
+
+async def test_a_text_beyond_the_batch_makes_no_vector(vectors: LlamaServer) -> None:
+    with pytest.raises(TallystickError):
+        vectors.embed(["hello " * 400])
+    assert vectors.embed(["hello"])
+
+
+async def test_a_template_that_knows_tools_makes_the_model_able() -> None:
+    template = Path(__file__).with_name("tools.jinja").read_text()
+    able = GgufOptions(context=1024, slots=2, threads=1, chat_template=template)
+    engine = await GgufEngine.open(able)
+    tools = json.dumps([{"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}])
+    asked = ChatInput((Message("user", "Will it rain in Paris?"),), tools)
+    assert engine.capabilities().tools
+    with_tools, without = (
+        Task("chat", encode_input(asked), encode_params(ChatParams(0.0, tool_choice=choice)), 8)
+        for choice in ("weather", "none")
+    )
+    assert await engine.count(with_tools) > await engine.count(without)
+    assert await engine.count(with_tools) <= len(with_tools.input) + engine.capabilities().template_units
+    _, finish = await collect(engine.run(with_tools))
+    assert finish.error is None
+    scored = replace(with_tools, params=encode_params(ChatParams(logprobs=1)))
+    with pytest.raises(TallystickError) as caught:
+        engine.run(scored)
+    assert caught.value.code is Code.UNSUPPORTED
+    await engine.close()
 
 
 async def test_context_ends_the_answer_with_length() -> None:

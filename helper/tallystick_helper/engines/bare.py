@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from .chat import ChatTask
-from .gguf import request_body
+from .gguf_request import request_body
 from .llama import Chunk, GgufOptions, LlamaServer
 from .weights import DEMO, find_demo
 
@@ -45,7 +45,7 @@ def bare_stream(
     """Run one prompt to its end or `max_tokens`, never stopping early on the model's own wish. `on_token` gets each
     piece's time. What the last prompt began with is reused, as the node does within a channel.
     """
-    request = ChatTask((("user", prompt),), max_tokens, None, None, None, (), b"")
+    request = ChatTask((("user", prompt),), max_tokens)
     body = request_body(request, options or GgufOptions()) | {"ignore_eos": True, "cache_prompt": True}
     started = time.perf_counter()
     times: list[float] = []

@@ -1,6 +1,7 @@
 """The embedded engine: GGUF models on llama.cpp, inside this process.
 
-This file is the shell: threads, slots, loading. `llama` is the library's door, `chunks` counts the tokens.
+This file is the shell: threads, slots, loading. `llama` is the library's door, `gguf_request` writes what goes in,
+`chunks` counts what comes out.
 """
 
 from __future__ import annotations
@@ -8,21 +9,28 @@ from __future__ import annotations
 import asyncio
 import gc
 import hashlib
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tallystick_shared import chat
+from tallystick_shared.errors import Code, LocalError
 
-from . import weights
-from .chat import ChatTask, openai_messages, read_chat
+from . import fit, weights
+from .capabilities import SAMPLING, Capabilities
+from .chat import ChatTask, read_chat
 from .chunks import ChunkReader, prompt_is_read
-from .llama import Chunk, GgufOptions, LlamaServer
-from .seat import Capabilities, Reason, Run, Task
+from .gguf_file import GgufModel, read_model
+from .gguf_request import prompt_of, request_body
+from .llama import Chunk, GgufOptions, LlamaServer, has_gpu
+from .seat import Reason, Run, Task
 from .slotted import Slotted
 
 __all__ = ["GgufEngine", "GgufOptions"]
 
 _BYTES_PER_TOKEN = 16
+_USES_TOOLS = re.compile(r"\btools\b")
+_THINKS = re.compile(r"<think>|reasoning_content|enable_thinking")
 
 
 class GgufEngine(Slotted):
@@ -38,25 +46,26 @@ class GgufEngine(Slotted):
 
     @classmethod
     async def open(cls, options: GgufOptions | None = None, data_dir: Path | None = None) -> GgufEngine:
-        """Find, check and load the model. Raises LocalError MODEL_MISSING or BAD_SETTINGS."""
+        """Find, check and load the model. Raises LocalError MODEL_MISSING, MODEL_TOO_LARGE or BAD_SETTINGS."""
         options = options or GgufOptions()
         server, capabilities = await asyncio.to_thread(_load, options, data_dir)
         return cls(server, capabilities, options)
 
     async def count(self, task: Task) -> int:
-        messages = openai_messages(read_chat(task, self._capabilities))
+        request = read_chat(task, self._capabilities)
+        request_body(request, self._options)
         self._check_open()
         loop = asyncio.get_running_loop()
-        units = await loop.run_in_executor(self._threads, self._server.count, messages)
-        return self._check_length(units)
+        return self._check_length(await loop.run_in_executor(self._threads, self._server.count, prompt_of(request)))
 
     def run(self, task: Task) -> Run:
         request = read_chat(task, self._capabilities)
-        return self._start(task, lambda run, slot: self._work(run, slot, request))
+        body = request_body(request, self._options)
+        return self._start(task, lambda run, slot: self._work(run, slot, request, body))
 
-    async def _work(self, run: Run, slot: int, request: ChatTask) -> Reason:
-        reader = ChunkReader(run.emit, hold=bool(request.stop))
-        body = request_body(request, self._options) | {"id_slot": slot, "cache_prompt": run.warm}
+    async def _work(self, run: Run, slot: int, request: ChatTask, body: Chunk) -> Reason:
+        reader = ChunkReader(run.emit, hold=bool(request.stop), scored=request.logprobs)
+        body = body | {"id_slot": slot, "cache_prompt": run.warm}
         turn = _Turn(self._prefill)
         with run.interruptible():
             await turn.take()
@@ -109,14 +118,27 @@ class _Turn:
             self._loop.call_soon_threadsafe(self.give_back)
 
 
+def find_model(options: GgufOptions, data_dir: Path | None = None) -> GgufModel:
+    """The files that the options name; the demo model's, checked, where they name none. Raises LocalError
+    MODEL_MISSING.
+    """
+    if options.path is not None:
+        return read_model(options.path.expanduser())
+    path = weights.find_demo(data_dir=data_dir)
+    weights.check(path, weights.DEMO.sha256, data_dir)
+    return read_model(path)
+
+
 def _load(options: GgufOptions, data_dir: Path | None) -> tuple[LlamaServer, Capabilities]:
+    model = find_model(options, data_dir)
+    check_fit(model, options)
     demo = options.path is None
-    path = options.path or weights.find_demo()
-    if demo:
-        weights.check(path, weights.DEMO.sha256, data_dir)
-    name = options.name or (weights.DEMO.name if demo else path.stem)
-    manifest = weights.manifest_json("llama.cpp", name, {path.name: weights.file_sum(path, data_dir)})
-    server = LlamaServer(path, name, options)
+    name = options.name or (weights.DEMO.name if demo else model.name[:64])
+    manifest = weights.manifest_json(
+        "llama.cpp", name, {path.name: weights.file_sum(path, data_dir) for path in model.files}
+    )
+    server = LlamaServer(model.path, name, options)
+    tools = bool(_USES_TOOLS.search(options.chat_template or model.template))
     capabilities = Capabilities(
         engine="gguf",
         kind="text",
@@ -125,31 +147,37 @@ def _load(options: GgufOptions, data_dir: Path | None) -> tuple[LlamaServer, Cap
         unit="token",
         context=options.context,
         bytes_per_unit=_BYTES_PER_TOKEN,
-        template_units=server.count([{"role": "user", "content": ""}]),
+        template_units=_template_units(server, tools),
         manifest=hashlib.sha256(manifest.encode()).digest(),
         manifest_json=manifest,
         demo=demo,
         label="demo model" if demo else "",
+        sampling=SAMPLING,
+        tools=tools,
+        json_schema=True,
+        logprobs=chat.MOST_SCORES,
+        reasoning=bool(_THINKS.search(model.template)),
+        continues=True,
+        quantisation=model.quantisation,
+        architecture=model.architecture,
+        parameters=int(model.header.get("general.parameter_count", 0)),
+        size=model.size,
+        licence=model.licence,
     )
     return server, capabilities
 
 
-def request_body(request: ChatTask, options: GgufOptions) -> Chunk:
-    """The request as llama.cpp takes it."""
-    body: Chunk = {
-        "messages": openai_messages(request),
-        "max_tokens": request.max_tokens,
-        "temperature": options.temperature if request.temperature is None else request.temperature,
-        "top_p": options.top_p if request.top_p is None else request.top_p,
-        "repeat_penalty": options.repeat_penalty,
-        "stream": True,
-        "return_progress": True,
-        "timings_per_token": True,
-    }
-    if request.seed is not None:
-        body["seed"] = request.seed
-    if options.ignore_eos:
-        body["ignore_eos"] = True
-    if request.stop:
-        body["stop"] = list(request.stop)
-    return body
+def check_fit(model: GgufModel, options: GgufOptions, memory: fit.Memory = fit.system_memory) -> None:
+    """Raises LocalError MODEL_TOO_LARGE where the model would not fit beside what runs here now."""
+    found = fit.estimate(model, options, memory)
+    if options.guard and found.fits is fit.Fits.RED and (options.gpu_layers == 0 or not has_gpu()):
+        raise LocalError(Code.MODEL_TOO_LARGE, model=model.name, needs=found.needs, free=found.free)
+
+
+_TINY_TOOL = {"type": "function", "function": {"name": "x", "parameters": {"type": "object", "properties": {}}}}
+
+
+def _template_units(server: LlamaServer, tools: bool) -> int:
+    """What the template adds to an empty message, tools included."""
+    prompt: Chunk = {"messages": [{"role": "user", "content": ""}]}
+    return max(server.count(prompt), server.count(prompt | {"tools": [_TINY_TOOL]}) if tools else 0)

@@ -54,6 +54,13 @@ class GgufOptions:
     repeat_penalty: float = 1.1
     ignore_eos: bool = False
     """For benches: answers never end before `max_units`."""
+    chat_template: str = ""
+    """A Jinja template in place of the model's own."""
+    embeddings: bool = False
+    """Loaded for vectors (the mean over a text's tokens), not for chat: a text must fit one batch, and a cancel is
+    heard only between texts."""
+    guard: bool = True
+    """Refuse to load what would not fit into memory."""
 
     def __post_init__(self) -> None:
         sizes = self.slots >= 1 and self.context >= _CONTEXT_STEP and (not self.batch or self.batch >= self.slots)
@@ -62,11 +69,17 @@ class GgufOptions:
 
 
 def batch_size(options: GgufOptions) -> int:
-    return options.batch or max(8, options.slots)
+    return options.context if options.embeddings else options.batch or max(8, options.slots)
 
 
 def thread_count(options: GgufOptions) -> int:
     return options.threads or max(1, (os.cpu_count() or 2) - 1)
+
+
+def has_gpu() -> bool:
+    """Is there a GPU that this build of the library can use?"""
+    kinds = xllamacpp.ggml_backend_dev_type
+    return any(device["type"] != kinds.GGML_BACKEND_DEVICE_TYPE_CPU for device in xllamacpp.get_device_info())
 
 
 class LlamaServer:
@@ -101,22 +114,53 @@ class LlamaServer:
         params.ui = False
         params.endpoint_slots = params.endpoint_props = params.endpoint_metrics = False
         params.verbosity = -1
+        if options.chat_template:
+            params.chat_template = options.chat_template
+        if options.embeddings:
+            params.embedding = True
+            params.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
         return params
 
-    def count(self, messages: list[dict[str, str]]) -> int:
-        """Tokens of a conversation after the model's own template. Raises LocalError BAD_REQUEST or ENGINE_FAILED."""
+    def count(self, prompt: Chunk) -> int:
+        """Tokens of a conversation after the model's own template; `prompt` is what of a request makes the prompt.
+        Raises LocalError BAD_REQUEST or ENGINE_FAILED.
+        """
+        answer = self._post("/chat/completions/input_tokens", prompt)
+        if "input_tokens" not in answer:
+            raise error_of(answer.get("error"))
+        return int(answer["input_tokens"])
+
+    def count_text(self, text: str) -> int:
+        """Tokens of a text by itself, as `embed` reads it. Raises LocalError BAD_REQUEST or ENGINE_FAILED."""
+        answer = self._post("/tokenize", {"content": text, "add_special": True})
+        if "tokens" not in answer:
+            raise error_of(answer.get("error"))
+        return len(answer["tokens"])
+
+    def embed(self, texts: list[str]) -> list[list[float]]:
+        """A vector of length one for each text, in order; the server must be loaded with `embeddings`. Raises
+        LocalError PROMPT_TOO_LONG, BAD_REQUEST or ENGINE_FAILED.
+        """
+        try:
+            answer = self._server.handle_embeddings({"input": texts})
+        except ValueError as error:
+            raise LocalError(Code.BAD_REQUEST, reason=type(error).__name__) from None
+        if "data" not in answer:
+            raise error_of(answer.get("error"))
+        return [one["embedding"] for one in sorted(answer["data"], key=lambda one: int(one["index"]))]
+
+    def _post(self, path: str, body: Chunk) -> Chunk:
+        """Ask the server's own port: what the library has no function for. Raises LocalError ENGINE_FAILED."""
         connection = http.client.HTTPConnection(urlsplit(self.address).netloc, timeout=_HTTP_TIMEOUT_S)
         headers = {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"}
         try:
-            connection.request("POST", "/chat/completions/input_tokens", json.dumps({"messages": messages}), headers)
-            answer = json.loads(connection.getresponse().read())
+            connection.request("POST", path, json.dumps(body), headers)
+            answer: Chunk = json.loads(connection.getresponse().read())
         except (OSError, ValueError, http.client.HTTPException) as error:
             raise LocalError(Code.ENGINE_FAILED, kind=type(error).__name__) from error
         finally:
             connection.close()
-        if "input_tokens" not in answer:
-            raise error_of(answer.get("error"))
-        return int(answer["input_tokens"])
+        return answer
 
     def chat(self, request: Chunk, on_chunk: Callable[[Chunk], bool]) -> None:
         """Run a request in OpenAI's shape until its end; `on_chunk` returns True to stop it. Raises LocalError

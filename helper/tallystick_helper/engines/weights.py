@@ -40,17 +40,25 @@ DEMO = DemoModel(
 )
 
 
-def find_demo(model: DemoModel = DEMO) -> Path:
-    """The demo model's file. The package is found, never imported: importing it would pull in what we do not install.
+def models_dir(data_dir: Path) -> Path:
+    """Where `tallystick models get` puts models."""
+    return data_dir / "models"
+
+
+def find_demo(model: DemoModel = DEMO, data_dir: Path | None = None) -> Path:
+    """The demo model's file: in the data folder, or in its package where that is installed. The package is found, never
+    imported: importing it would pull in what we do not install.
 
     Raises LocalError MODEL_MISSING.
     """
+    if data_dir is not None and (kept := models_dir(data_dir) / model.file).is_file():
+        return kept
     spec = find_spec(model.package)
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         path = Path(folder) / model.file
         if path.is_file():
             return path
-    raise LocalError(Code.MODEL_MISSING, model=model.name, package=model.package.replace("_", "-"))
+    raise LocalError(Code.MODEL_MISSING, model=model.name, get="tallystick models get demo")
 
 
 def file_sum(path: Path, data_dir: Path | None = None) -> str:
