@@ -80,6 +80,10 @@ class Account:
         self._guest = NativeGuest(crypto, where)
         self.address = self._sender.address
 
+    async def balance(self) -> int:
+        """Of the coin, in wei."""
+        return await self._sender.balance()
+
     async def choose(self, provider: bytes | None) -> Listing:
         """The provider named, else the cheapest by output price. Raises PeerError NOT_REGISTERED or BAD_PROFILE,
         LocalError NO_PROVIDERS.

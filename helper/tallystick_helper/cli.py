@@ -13,6 +13,7 @@ from tallystick_shared.channel import NATIVE
 
 from .cli_channel import address_of
 from .cli_channel import app as channel_app
+from .cli_gateway import app as gateway_app
 from .cli_registry import app as registry_app
 from .terminal import (
     AsJson,
@@ -42,6 +43,7 @@ app = typer.Typer(
 )
 app.add_typer(channel_app)
 app.add_typer(registry_app)
+app.add_typer(gateway_app)
 
 
 def signalled() -> asyncio.Event:
@@ -62,6 +64,8 @@ def tell_up(urls: dict[str, Any], engine: str, as_json: bool) -> None:
         lines += [f"Listening {urls['endpoint']}", f"Model     {urls['model']}"]
         lines.append(f"Provider  {urls['provider'] or 'not announced yet: run `tallystick provide`'}")
         lines += [f"On {name}  {provider or 'not serving yet'}" for name, provider in urls["chains"].items()]
+    if urls["gateway"]:
+        lines.append(f"Local API {urls['gateway']} (its key: `tallystick gateway key`)")
     say(as_json, urls, "\n".join(lines))
 
 
@@ -75,6 +79,7 @@ def up(
     page: Annotated[int | None, typer.Option("--page", help="Port of the page, on this machine.")] = None,
     listen: Annotated[int | None, typer.Option("--listen", help="Port of the public WebSocket.")] = None,
     endpoint: Annotated[str | None, typer.Option("--endpoint", help="Address under which others reach it.")] = None,
+    admin: Annotated[int | None, typer.Option("--admin", help="Port of the local API, on this machine.")] = None,
     engine: Annotated[str | None, typer.Option("--engine", help="gguf, echo or none.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -84,6 +89,7 @@ def up(
         "chain": chain_flags(rpc, registry, channels),
         "page": {"port": page},
         "listen": {"port": listen, "endpoint": endpoint},
+        "admin": {"port": admin},
         "engine": {"kind": engine},
     }
     settings = load_settings(config, flags, as_json)

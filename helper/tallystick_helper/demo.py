@@ -1,6 +1,7 @@
 """The demo: a chain, the contracts, a provider and the page on this machine, all real, gone when it ends.
 
-    python -m tallystick_helper.demo [--json] [--no-open] [--page PORT] [--listen PORT] [--endpoint URL] [--engine NAME]
+    python -m tallystick_helper.demo [--json] [--no-open] [--page PORT] [--listen PORT] [--admin PORT] [--endpoint URL]
+        [--engine NAME]
 
 The chain is anvil's. Everything on it is worthless, and the page says so. `--json` prints one line when all is up.
 """
@@ -25,15 +26,18 @@ from typing import Any
 from rich.console import Console
 
 from tallystick_shared.chains import Deployment
+from tallystick_shared.deposit import Terms
 from tallystick_shared.errors import Code, LocalError, TallystickError
 
 from .chain.deploy import deploy
 from .chain.rpc import HttpRpc
 from .chain.sender import Sender
+from .chat import Account
 from .crypto import NativeCrypto
 from .logs import configure
 from .provide import Provider
 from .settings import Settings, load
+from .store import UserStore
 from .up import Up
 
 CHAIN_ID = 31337
@@ -104,6 +108,7 @@ def settings_for(options: argparse.Namespace, folder: Path, rpc: str, where: Dep
                 "interval": 0.25,
             },
             "page": {"port": options.page},
+            "admin": {"port": options.admin},
             "listen": {"host": "127.0.0.1", "port": options.listen, "endpoint": options.endpoint},
             "money": {"confirmations": 1},
             "offer": {
@@ -126,24 +131,27 @@ async def fund(rpc: HttpRpc, address: bytes, amount: int) -> None:
 async def stack(options: argparse.Namespace) -> AsyncIterator[dict[str, Any]]:
     """Everything, up; yields what a script needs to know."""
     crypto = NativeCrypto()
-    owner_key, user_key, terminal_key = (secrets.token_bytes(32) for _ in range(3))
+    owner_key, user_key, terminal_key, own_key = (secrets.token_bytes(32) for _ in range(4))
     async with contextlib.AsyncExitStack() as held:
         folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="tallystick-demo-")))
         url = await held.enter_async_context(anvil())
         rpc = HttpRpc([url])
         held.push_async_callback(rpc.aclose)
-        for key in (owner_key, user_key, terminal_key):
+        for key in (owner_key, user_key, terminal_key, own_key):
             await fund(rpc, crypto.secp256k1_address(key), 10 * ETHER)
         where = await deploy(Sender(rpc, owner_key, CHAIN_ID, poll=0.02), CHAIN_ID)
         settings = settings_for(options, folder, url, where, user_key)
         up = Up(settings)
         held.push_async_callback(up.stop)
         await up.start()
-        assert up.engine is not None and up.public is not None and up.page is not None
+        assert up.engine and up.public and up.page and up.admin
         endpoint = options.endpoint or f"ws://127.0.0.1:{up.public.port}"
         owner = Provider(settings, crypto, rpc, where, owner_key)
         await owner.provide(up.engine.capabilities(), endpoint, lambda name, transaction: None)
         await up.serving.wait()
+        # What the local API spends from: a deposit of the node's own, as `tallystick channel open` makes one.
+        payer = Account(crypto, rpc, where, own_key, UserStore(folder, crypto), poll=0.02)
+        await payer.open(await payer.choose(owner.address), Terms(ETHER))
         yield {
             "page": f"http://127.0.0.1:{up.page.port}/",
             "rpc": url,
@@ -152,6 +160,8 @@ async def stack(options: argparse.Namespace) -> AsyncIterator[dict[str, Any]]:
             "channels": "0x" + where.channels.hex(),
             "provider_endpoint": endpoint,
             "provider_address": "0x" + owner.address.hex(),
+            "gateway": up.urls()["gateway"],
+            "api_key": up.admin.key.text(),
             "key_file": str(_keep(folder / "terminal" / "user.key", terminal_key)),
             "pid": os.getpid(),
         }
@@ -177,6 +187,8 @@ def tell(up: dict[str, Any], options: argparse.Namespace) -> None:
     console.print("In a terminal, with ten worthless coins of its own:")
     command = Path(sys.executable).parent / "tallystick"
     console.print(f"  {command} chat {flags} 'What is a tally stick?'", highlight=False)
+    console.print(f"The same for your own software, by any OpenAI client: base URL {up['gateway']}")
+    console.print(f"with the key {up['api_key']}", highlight=False)
     console.print("Press Ctrl+C to end; nothing stays behind.\n")
     screen = sys.platform in ("darwin", "win32") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     if screen and not options.no_open:
@@ -205,6 +217,9 @@ def main() -> int:
     parser.add_argument("--page", type=int, default=0, metavar="PORT", help="the page's port; a free one by default")
     parser.add_argument(
         "--listen", type=int, default=0, metavar="PORT", help="the provider's port; a free one by default"
+    )
+    parser.add_argument(
+        "--admin", type=int, default=0, metavar="PORT", help="the local API's port; a free one if not set"
     )
     parser.add_argument("--endpoint", metavar="URL", help="the address announced on chain, if it is another one")
     parser.add_argument("--engine", choices=["gguf", "echo"], default="gguf", help="gguf: the small model; echo: none")

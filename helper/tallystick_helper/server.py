@@ -36,7 +36,6 @@ def _config(app: ASGIApp, header_deadline: float, gate: Gate | None, **options: 
         server_header=False,
         date_header=False,
         proxy_headers=False,
-        timeout_keep_alive=5,
         h11_max_incomplete_event_size=8192,
         timeout_graceful_shutdown=3,
         **options,
@@ -57,8 +56,11 @@ class Listener:
         websocket: bool,
         header_deadline: float = HEADER_DEADLINE,
         gate: Gate | None = None,
+        keep_alive: int = 5,
     ) -> None:
-        """`gate` counts every socket from its first moment. Raises LocalError BAD_SETTINGS where the port is taken."""
+        """`gate` counts every socket from its first moment; an idle one is kept for `keep_alive` seconds. Raises
+        LocalError BAD_SETTINGS where the port is taken.
+        """
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
             self._socket = socket.create_server((host, port), family=family, backlog=256)
@@ -66,9 +68,9 @@ class Listener:
             raise LocalError(Code.BAD_SETTINGS, port=port, host=host, reason=error.strerror) from None
         self._socket.setblocking(False)
         self.port: int = self._socket.getsockname()[1]
-        options: dict[str, Any] = {"ws": "none"}
+        options: dict[str, Any] = {"ws": "none", "timeout_keep_alive": keep_alive}
         if websocket:
-            options = {
+            options |= {
                 "ws": GuardedWebSocket,
                 "ws_max_size": MAX_MESSAGE,
                 "ws_per_message_deflate": False,

@@ -89,6 +89,28 @@ class PageSettings(Section):
     files: Path | None = None
 
 
+class AdminSettings(Section):
+    """The admin listener, for the person at this machine alone: the local API with its key, and the figures."""
+
+    on: bool = True
+    host: Literal["127.0.0.1", "::1", "localhost"] = "127.0.0.1"
+    port: Port = 8767
+
+
+class GatewaySettings(Section):
+    """This node as a user of others: the local `/v1`, paid from the open deposits kept here."""
+
+    idle: float = Field(
+        120.0, gt=0, description="seconds after which a connection to a provider that nobody uses is given up"
+    )
+    max_tokens: int = Field(4096, ge=1, description="the longest answer where a request names no limit")
+    traffic: Literal["text", "rich", "low_latency"] = Field(
+        "text",
+        description="the shape on the wire while text streams: `text` is the steadiest, `low_latency` hides less and"
+        " suits several answers at once, `rich` carries long ones fast, at 40 kB/s each way",
+    )
+
+
 class ListenSettings(Section):
     """The public WebSocket, and the endpoint under which others reach it."""
 
@@ -208,6 +230,8 @@ class Settings(BaseSettings):
     )
     page: PageSettings = PageSettings()
     listen: ListenSettings = ListenSettings()
+    admin: AdminSettings = AdminSettings()
+    gateway: GatewaySettings = GatewaySettings()
     offer: OfferSettings = OfferSettings()
     money: MoneySettings = MoneySettings()
     engine: EngineSettings = EngineSettings()

@@ -112,6 +112,10 @@ class UserStore:
         """All that can be read, newest first."""
         return self._all("deposit", Deposit)
 
+    def mark(self) -> tuple[tuple[str, int], ...]:
+        """Another one once a deposit came, changed or went: file names with their times of change."""
+        return tuple(sorted((path.name, path.stat().st_mtime_ns) for path in self._folder.glob("*.deposit")))
+
     def save_found(self, found: Found) -> None:
         write_durably(self._folder / f"{found.channel_id(self._crypto).hex()}.found", encode(found))
 

@@ -10,6 +10,7 @@ import structlog
 
 from tallystick_shared.errors import Code, LocalError
 
+from .admin import Admin
 from .app import page_app, public_app
 from .crypto import NativeCrypto
 from .engines import Engine, open_engine
@@ -38,6 +39,7 @@ class Up:
         self._gate = Gate(gate_rules(settings.listen))
         self.places = [Place(one, self.crypto, self._gate, self._free) for one in settings.places()]
         self._switchboard = Switchboard(lambda: self.nodes, self._absent, self._gate)
+        self.admin = Admin(settings, self.places) if settings.admin.on else None
         self._supervisors: list[asyncio.Task[None]] = []
 
     @property
@@ -82,6 +84,8 @@ class Up:
             app = page_app(page, self.configuration, settings.page.host)
             self.page = Listener(app, settings.page.host, settings.page.port, websocket=False)
             self.page.start()
+        if self.admin is not None:
+            await self.admin.start()
         if not self.places or settings.engine.kind == "none":
             return
         listen = settings.listen
@@ -98,6 +102,8 @@ class Up:
         endpoint = settings.listen.endpoint or (f"ws://127.0.0.1:{self.public.port}" if self.public else None)
         return {
             "page": f"http://{settings.page.host}:{self.page.port}/" if self.page else None,
+            "gateway": None,
+            **(self.admin.urls() if self.admin else {}),
             "endpoint": endpoint,
             "provider": self.places[0].provider() if self.places else None,
             "model": self.engine.capabilities().model if self.engine else None,
@@ -130,7 +136,9 @@ class Up:
         return found
 
     async def stop(self) -> None:
-        """Drains the nodes, then closes listeners, engine and chains."""
+        """Ends what this person asked others, drains the nodes, then closes listeners, engine and chains."""
+        if self.admin is not None:
+            await self.admin.stop()
         for supervisor in self._supervisors:
             supervisor.cancel()
         await asyncio.gather(*self._supervisors, return_exceptions=True)

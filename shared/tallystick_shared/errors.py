@@ -103,6 +103,7 @@ class Code(IntEnum):
     PROFILE_CHANGED = 630
     PAGE_FAILED = 631
     MODEL_TOO_LARGE = 632
+    NO_DEPOSIT = 640
 
 
 WORDS: dict[Code, tuple[str, str]] = {
@@ -232,6 +233,10 @@ WORDS: dict[Code, tuple[str, str]] = {
     Code.MODEL_TOO_LARGE: (
         "The model does not fit into this machine's memory.",
         "Take a smaller model, less context or fewer slots.",
+    ),
+    Code.NO_DEPOSIT: (
+        "No open deposit here can pay a provider of this model.",
+        "Open one with a provider that offers it.",
     ),
     Code.PAGE_FAILED: (
         "Something in this page broke.",

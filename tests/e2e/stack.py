@@ -38,6 +38,8 @@ class Demo:
     provider_endpoint: str
     provider_address: str
     pid: int
+    gateway: str = ""
+    api_key: str = ""
     key_file: str = ""
 
     def call(self, method: str, *params: Any) -> Any:

@@ -50,10 +50,13 @@ def keys(world: World) -> tuple[str, str]:
     return str(owner), str(user)
 
 
+PORTS = ("--page", "0", "--admin", "0", "--listen", "0")
+
+
 async def test_a_forgotten_chain_is_named(tmp_path: Path) -> None:
     (error,) = await run("registry", "show", "--data-dir", str(tmp_path), code=1)
     assert (error["error"], error["reason"]) == ("BAD_SETTINGS", "no chain is given: name one by --rpc URL")
-    node = await start(None, "up", "--engine", "echo", "--page", "0", "--data-dir", str(tmp_path))
+    node = await start(None, "up", "--engine", "echo", "--page", "0", "--admin", "0", "--data-dir", str(tmp_path))
     assert node.stdout is not None
     said = [await node.stdout.readline() for _ in range(2)]
     node.send_signal(signal.SIGTERM)
@@ -67,7 +70,7 @@ async def test_the_whole_story(world: World, keys: tuple[str, str]) -> None:
     (deployed,) = await run("deploy", *rpc, "--key-file", owner, "--data-dir", str(world.folder / "deployer"))
     at = ("--registry", deployed["registry"], "--channels", deployed["channels"])
     node = ("--data-dir", str(world.folder / "node"), "--engine", "echo")
-    up = await start(world, "up", *rpc, *at, *node, "--page", "0", "--listen", "0", "--json")
+    up = await start(world, "up", *rpc, *at, *node, *PORTS, "--json")
     assert up.stdout is not None
     urls = json.loads(await up.stdout.readline())
     assert urls["model"] == "loopback" and urls["pid"] == up.pid
@@ -140,7 +143,9 @@ async def test_a_further_chain_goes_by_its_name(world: World, keys: tuple[str, s
         config = world.folder / "two.toml"
         config.write_text(f'[chains.other]\nrpc = ["{other.url}"]\ninterval = 0.05\n')
         common = ("--config", str(config), "--data-dir", str(world.folder / "node"), "--engine", "echo")
-        up = await start(world, "up", "--rpc", world.url, *common, "--page", "0", "--listen", "0", "--json")
+        up = await start(
+            world, "up", "--rpc", world.url, *common, "--page", "0", "--admin", "0", "--listen", "0", "--json"
+        )
         assert up.stdout is not None
         urls = json.loads(await up.stdout.readline())
         assert urls["chains"] == {"other": None}

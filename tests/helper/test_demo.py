@@ -9,10 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from openai import AsyncOpenAI
 
 from tallystick_helper import demo
 
-OPTIONS = argparse.Namespace(listen=0, page=0, endpoint=None, engine="echo", json=False, no_open=True)
+OPTIONS = argparse.Namespace(listen=0, page=0, admin=0, endpoint=None, engine="echo", json=False, no_open=True)
 
 
 def mode(path: Path) -> int:
@@ -44,3 +45,16 @@ async def test_its_key_file_pays_for_an_answer_and_nothing_stays(
         assert json.loads(said.splitlines()[-1])["answer"]["output_units"] == 4
         assert len(names(folder)) > 1, "its deposit is kept beside the key"
     assert names(folder) == []
+
+
+async def test_its_local_api_answers_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "index.html").write_text("<p>a page</p>")
+    monkeypatch.setenv("TALLYSTICK_PAGE__FILES", str(tmp_path))
+    async with (
+        demo.stack(OPTIONS) as up,
+        AsyncOpenAI(base_url=up["gateway"], api_key=up["api_key"]) as client,
+    ):
+        (model,) = [model.id async for model in client.models.list()]
+        said = [{"role": "user", "content": "one two"}]
+        stream = await client.chat.completions.create(model=model, messages=said, max_tokens=3, stream=True)
+        assert "".join([chunk.choices[0].delta.content or "" async for chunk in stream]) == "one two one"

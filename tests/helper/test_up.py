@@ -31,7 +31,11 @@ async def get(url: str) -> httpx2.Response:
 
 
 async def test_without_a_chain_there_is_the_page(page: Path, tmp_path: Path) -> None:
-    up = Up(Settings.model_validate({"data_dir": tmp_path / "node", "page": {"port": 0, "files": page}}))
+    up = Up(
+        Settings.model_validate(
+            {"data_dir": tmp_path / "node", "page": {"port": 0, "files": page}, "admin": {"port": 0}}
+        )
+    )
     await up.start()
     urls = up.urls()
     assert (urls["endpoint"], urls["provider"], urls["model"]) == (None, None, None)

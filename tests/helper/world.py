@@ -67,6 +67,7 @@ class World:
                 "interval": 0.05,
             },
             "page": {"port": 0},
+            "admin": {"port": 0},
             "listen": {"host": "127.0.0.1", "port": 0, "handshake_burst": 1000},  # all come from one address here
             "offer": {"price_in": PRICE_IN, "price_out": PRICE_OUT, "first_voucher": 0, "minimum_delay": 900},
             "money": {"interval": 0.1, "dust": True, "confirmations": 1},

@@ -92,7 +92,7 @@ class Story:
 async def story(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Story]:
     """A demo in this process, and a page that was not opened yet."""
     monkeypatch.setenv("TALLYSTICK_ENGINE__OPTIONS", '{"rate": 200}')
-    options = argparse.Namespace(listen=0, page=0, endpoint=None, engine="echo", json=True)
+    options = argparse.Namespace(listen=0, page=0, admin=0, endpoint=None, engine="echo", json=True)
     async with demo.stack(options) as up:
         running = Demo(**up)
         wallet = await asyncio.to_thread(TestWallet, running, running.chain_id)

@@ -1,0 +1,76 @@
+"""The admin listener as the process runs it: the gateway, its keys, and the routes of this person alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tallystick_shared.errors import Code, LocalError, TallystickError
+
+from .admin_guard import names_of
+from .app import admin_app
+from .crypto import NativeCrypto
+from .gateway.holdings import Holdings
+from .gateway.key import ApiKey
+from .gateway.service import Gateway
+from .place import Place
+from .routes.openai import Answers
+from .server import Listener
+from .settings import Settings
+from .store import UserStore
+
+KEEP_ALIVE = 75
+"""Seconds: longer than clients keep an idle connection, so that it is they who close it."""
+
+
+class Admin:
+    """`start`, then `stop`. Deposits are those of the data directory; `places` are the chains they are on."""
+
+    def __init__(self, settings: Settings, places: Sequence[Place]) -> None:
+        self._settings, self._places = settings, places
+        self._crypto = NativeCrypto()
+        self._store = UserStore(settings.data_dir, self._crypto)
+        self._holdings: dict[str, Holdings] = {}
+        wishes = settings.gateway
+        self.gateway = Gateway(self._money, idle=wishes.idle, traffic=wishes.traffic)
+        self.key = ApiKey(settings.data_dir)
+        self.listener: Listener | None = None
+
+    async def start(self) -> None:
+        """Raises LocalError BAD_SETTINGS where the port is taken, BAD_KEY_FILE."""
+        self.key.text()
+        answers = Answers(self.gateway, self.key, self._settings.gateway.max_tokens)
+        admin = self._settings.admin
+        app = admin_app(answers.routes(), lambda: names_of(admin.host, self.listener.port if self.listener else 0))
+        self.listener = Listener(app, admin.host, admin.port, websocket=False, keep_alive=KEEP_ALIVE)
+        self.listener.start()
+
+    async def _money(self) -> list[Holdings]:
+        """Of each chain whose contracts are known. Raises LocalError of the first chain where there is none."""
+        found, fault = [], None
+        for place in self._places:
+            if place.name not in self._holdings:
+                try:
+                    where = await place.where()
+                except TallystickError as error:
+                    fault = fault or error
+                    continue
+                symbol = place.settings.chain.symbol
+                self._holdings[place.name] = Holdings(self._crypto, place.rpc, where, self._store, symbol, place.name)
+            found.append(self._holdings[place.name])
+        if not found:
+            raise fault or LocalError(Code.NO_CONTRACTS, reason="no chain is set: give --rpc URL")
+        return found
+
+    def urls(self) -> dict[str, Any]:
+        """Where the local API is."""
+        if self.listener is None:
+            return {"gateway": None}
+        host = "[::1]" if self._settings.admin.host == "::1" else "127.0.0.1"
+        return {"gateway": f"http://{host}:{self.listener.port}/v1"}
+
+    async def stop(self) -> None:
+        """Ends requests, then the connections to providers: what was received is paid."""
+        if self.listener is not None:
+            await self.listener.stop()
+        await self.gateway.close()

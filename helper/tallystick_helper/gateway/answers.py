@@ -1,0 +1,155 @@
+"""Answers in OpenAI's shape. Beside what its clients know, each carries `tallystick`: who answered and what it cost."""
+
+from __future__ import annotations
+
+import base64
+import codecs
+import secrets
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from tallystick_shared.embeddings import read_vectors
+from tallystick_shared.errors import Code, PeerError
+from tallystick_shared.evm.rpc import to_hex
+from tallystick_shared.session.events import Finished, Output
+
+from .holdings import Candidate
+
+FINISHES = {"stop": "stop", "length": "length", "cancelled": "stop", "deposit": "length"}
+"""Of a stream, as OpenAI calls them: a deposit that is used up ends an answer at its length."""
+REASONING = 1
+"""The kind of DATA that is the model's reasoning."""
+
+
+def finish_of(end: Finished) -> str:
+    """Raises PeerError TRUNCATED where the provider broke off."""
+    if end.finish not in FINISHES:
+        raise PeerError(Code.TRUNCATED, finish=end.finish)
+    return FINISHES[end.finish]
+
+
+def usage_of(end: Finished, *, output: bool = True) -> dict[str, int]:
+    """Units as tokens. Without `output` (vectors are no tokens) the input's alone."""
+    prompt, answer = end.input_units, end.units if output else 0
+    counted = {"prompt_tokens": prompt, "completion_tokens": answer, "total_tokens": prompt + answer}
+    if not output:
+        del counted["completion_tokens"]
+    return counted
+
+
+def account_of(one: Candidate, end: Finished) -> dict[str, Any]:
+    """What only we tell: the provider, the amount in smallest units and for people, and how the stream ended."""
+    return {
+        "provider": to_hex(one.provider),
+        "deposit": to_hex(one.deposit.channel_id(one.holdings.crypto)),
+        "amount": str(end.amount),
+        "cost": one.money.show(end.amount),
+        "input_units": end.input_units,
+        "output_units": end.units,
+        "finish": end.finish,
+    }
+
+
+@dataclass
+class ChatAnswer:
+    """One chat completion as it grows: `chunks` for a stream, `whole` at once."""
+
+    one: Candidate
+    id: str = field(default_factory=lambda: "chatcmpl-" + secrets.token_hex(12))
+    created: int = field(default_factory=lambda: int(time.time()))
+    _texts: dict[bool, str] = field(default_factory=lambda: {False: "", True: ""})
+    _decoders: dict[bool, codecs.IncrementalDecoder] = field(
+        default_factory=lambda: {one: codecs.getincrementaldecoder("utf-8")("replace") for one in (False, True)}
+    )
+    _begun: bool = False
+
+    def add(self, output: Output) -> dict[str, str]:
+        """A piece; what is new of it, by the field that it goes to. A character that is cut waits for its rest."""
+        reasoning = output.kind == REASONING
+        text = self._decoders[reasoning].decode(output.data)
+        self._texts[reasoning] += text
+        return {"reasoning_content" if reasoning else "content": text} if text else {}
+
+    def opening(self) -> dict[str, Any]:
+        """The first chunk of a stream: who speaks."""
+        return self._chunk({"role": "assistant", "content": ""}, None)
+
+    def chunk(self, output: Output) -> dict[str, Any] | None:
+        """Nothing where no character became whole."""
+        new = self.add(output)
+        return self._chunk(new, None) if new else None
+
+    def closing(self, end: Finished, *, usage: bool) -> Iterator[dict[str, Any]]:
+        """Why it ended, and with `usage` what it came to. Raises PeerError TRUNCATED."""
+        last = self._chunk({}, finish_of(end))
+        counted = {"usage": usage_of(end), "tallystick": account_of(self.one, end)}
+        if not usage:
+            yield last | {"tallystick": counted["tallystick"]}
+            return
+        yield last
+        yield self._head("chat.completion.chunk") | {"choices": []} | counted
+
+    def whole(self, end: Finished) -> dict[str, Any]:
+        """Raises PeerError TRUNCATED."""
+        message = {"role": "assistant", "content": self._texts[False]}
+        if self._texts[True]:
+            message["reasoning_content"] = self._texts[True]
+        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": finish_of(end)}
+        counted = {"usage": usage_of(end), "tallystick": account_of(self.one, end)}
+        return self._head("chat.completion") | {"choices": [choice]} | counted
+
+    def _head(self, kind: str) -> dict[str, Any]:
+        return {"id": self.id, "object": kind, "created": self.created, "model": self.one.offer.model}
+
+    def _chunk(self, delta: dict[str, str], finish: str | None) -> dict[str, Any]:
+        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
+        return self._head("chat.completion.chunk") | {"choices": [choice]}
+
+
+def vectors_answer(one: Candidate, data: bytes, count: int, end: Finished, *, packed: bool) -> dict[str, Any]:
+    """An embeddings answer. Raises PeerError DEPOSIT_EXHAUSTED where not all vectors came, BAD_MESSAGE where they are
+    none.
+    """
+    if end.units < count:
+        raise PeerError(Code.DEPOSIT_EXHAUSTED if end.finish == "deposit" else Code.TRUNCATED, vectors=end.units)
+    vectors = read_vectors(data, count)
+    size = len(data) // count
+    rows = [
+        {
+            "object": "embedding",
+            "index": place,
+            "embedding": base64.b64encode(data[place * size : (place + 1) * size]).decode() if packed else list(vector),
+        }
+        for place, vector in enumerate(vectors)
+    ]
+    counted = {"usage": usage_of(end, output=False), "tallystick": account_of(one, end)}
+    return {"object": "list", "data": rows, "model": one.offer.model} | counted
+
+
+def model_row(offers: list[Candidate]) -> dict[str, Any]:
+    """One model of `GET /v1/models`, by all that can be paid for it now. Prices in whole coins for one unit, as
+    OpenRouter has them.
+    """
+    first = offers[0]
+    return {
+        "id": first.offer.model,
+        "object": "model",
+        "created": first.profile.epoch,
+        "owned_by": to_hex(first.provider),
+        "context_length": max(one.offer.context for one in offers),
+        "tallystick": [
+            {
+                "provider": to_hex(one.provider),
+                "kind": one.offer.kind,
+                "unit": one.offer.unit,
+                "price_in": str(one.offer.price.input),
+                "price_out": str(one.offer.price.output),
+                "symbol": one.money.symbol,
+                "decimals": one.money.decimals,
+                "rest": str(one.rest),
+            }
+            for one in offers
+        ],
+    }
