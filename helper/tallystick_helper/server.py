@@ -17,13 +17,50 @@ from tallystick_shared.records import MAX_MESSAGE
 from .node.gate import Gate
 from .wires import HEADER_DEADLINE, GuardedConfig, GuardedHttp, GuardedWebSocket
 
+LOOK = 0.01
+"""Seconds between two looks at connections that end: no event tells of it."""
+
 
 class Server(uvicorn.Server):
-    """A uvicorn server that leaves signals alone."""
+    """A uvicorn server that leaves signals alone, and ends when it is told to: uvicorn's own looks every 100 ms whether
+    it is, and again whether its connections are gone.
+    """
+
+    def __init__(self, config: GuardedConfig) -> None:
+        super().__init__(config)
+        self._told = asyncio.Event()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    def stop(self) -> None:
+        """Makes `serve` end."""
+        self.should_exit = True
+        self._told.set()
+
+    async def main_loop(self) -> None:
+        """There is nothing to do meanwhile: no date is sent, and nobody asked for a number of requests."""
+        await self.on_tick(0)
+        await self._told.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Asks its connections to end, and after `timeout_graceful_shutdown` waits no longer."""
+        for server in self.servers:
+            server.close()
+        for own in sockets or []:
+            own.close()
+        state = self.server_state
+        for connection in list(state.connections):
+            connection.shutdown()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.config.timeout_graceful_shutdown):
+                while state.connections or state.tasks:
+                    await asyncio.sleep(LOOK)
+                for server in self.servers:
+                    await server.wait_closed()
+        for task in list(state.tasks):
+            task.cancel()
 
 
 def _config(app: ASGIApp, header_deadline: float, gate: Gate | None, **options: Any) -> GuardedConfig:
@@ -85,7 +122,7 @@ class Listener:
 
     async def stop(self) -> None:
         """Closes the socket and what is left of its connections."""
-        self._server.should_exit = True
+        self._server.stop()
         if self._task is not None:
             await self._task
         self._socket.close()

@@ -143,8 +143,6 @@ class Up:
             supervisor.cancel()
         await asyncio.gather(*self._supervisors, return_exceptions=True)
         await asyncio.gather(*(place.stop() for place in self.places))
-        for listener in (self.public, self.page):
-            if listener is not None:
-                await listener.stop()
+        await asyncio.gather(*(listener.stop() for listener in (self.public, self.page) if listener is not None))
         if self.engine is not None:
             await self.engine.close()

@@ -17,7 +17,8 @@ def hide_demo_wallet(context: BrowserContext) -> None:
     """The site as it is without a demo: its file names no demo key, so no wallet is brought along."""
 
     def answer(route: Route) -> None:
-        site: dict[str, Any] = route.fetch().json()
+        # The server ends a connection that rests for five seconds, perhaps just when it is to be used again.
+        site: dict[str, Any] = route.fetch(max_retries=3).json()
         site.pop("demo", None)
         route.fulfill(body=json.dumps(site), content_type="application/json")
 

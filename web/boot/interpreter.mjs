@@ -8,6 +8,13 @@ import { SETUP, preload, trampoline } from "./native.mjs";
 
 export { version };
 
+// Pyodide would run Python on stacks of its own (WebAssembly's stack switching), so that Python may wait in the middle of a function.
+// Ours never does. Chromium 156 crashes on them: in a share of all processes it notes now and then who allocates memory, and the walk
+// over the stack looks beyond the end of such a one for the next frame (docs/decisions/0025). Pyodide looks for these names when its
+// engine is loaded, further down.
+delete WebAssembly.Suspending;
+delete WebAssembly.promising;
+
 const ASSETS = __ASSETS__; // filled in by web/build: {build, pyodide, heap: {url, bytes, runs}, header, native, …}
 // Read by the bench and by whoever wonders where the time goes: performance.getEntriesByType("mark").
 const mark = (name) => performance.mark(`boot:${name}`);
