@@ -13,6 +13,7 @@ from tallystick_shared.channel import NATIVE
 
 from .cli_channel import address_of
 from .cli_channel import app as channel_app
+from .cli_doctor import app as doctor_app
 from .cli_gateway import app as gateway_app
 from .cli_registry import app as registry_app
 from .terminal import (
@@ -44,6 +45,7 @@ app = typer.Typer(
 app.add_typer(channel_app)
 app.add_typer(registry_app)
 app.add_typer(gateway_app)
+app.add_typer(doctor_app)
 
 
 def signalled() -> asyncio.Event:

@@ -93,16 +93,17 @@ async def provide_now(
         where = await locate(settings, chain, rpc, NativeCrypto())
         engine = await open_engine(settings.engine.kind, settings.engine.options, settings.data_dir)
         try:
-            able = engine.capabilities()
+            models = engine.models()
         finally:
             await engine.close()
         owner = Provider(settings, NativeCrypto(), rpc, where, key.reveal())
         endpoint = default_endpoint(settings)
-        done = await owner.provide(able, endpoint, tell, agree)
+        done = await owner.provide(models, endpoint, tell, agree)
         return {
             "provider": to_hex(owner.address),
             "endpoint": endpoint,
-            "model": able.model,
+            "model": models[0].model,
+            "models": [able.model for able in models],
             "transactions": done.transactions,
             **deployment_values(where),
         }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -25,7 +25,7 @@ from .chain.sender import Receipt, Sender
 from .engines import Capabilities
 from .keys import KeyStore
 from .quote import Agree, Quote
-from .settings import Settings
+from .settings import ModelSettings, Settings
 
 CLAIM_GAS = 52_000
 """Of one voucher in the coin, sent by the operator for a payee that is another account (contracts/gas.json)."""
@@ -42,9 +42,28 @@ class Provided:
     transactions: dict[str, str]
 
 
+def offer_of(settings: Settings, able: Capabilities) -> Offer:
+    """A model at its price: its own where the settings have one, else everybody's."""
+    offer = settings.offer
+    own = offer.models.get(able.model) or ModelSettings()
+    price_in = offer.price_in if own.price_in is None else own.price_in
+    price_out = offer.price_out if own.price_out is None else own.price_out
+    return Offer(
+        able.model,
+        able.kind,
+        sum_bytes(price_in),
+        sum_bytes(price_out),
+        able.unit,
+        able.bytes_per_unit,
+        able.template_units,
+        able.context,
+        able.manifest,
+    )
+
+
 def make_profile(
     settings: Settings,
-    able: Capabilities,
+    models: Sequence[Capabilities],
     crypto: Crypto,
     keys: KeyStore,
     provider: bytes,
@@ -52,21 +71,10 @@ def make_profile(
     epoch: int,
     first_voucher: int = 0,
 ) -> Profile:
-    """The profile that the settings and the engine make, unsigned, with that first-voucher minimum. Raises LocalError
-    BAD_SETTINGS where a value does not fit.
+    """The profile that the settings and the engine's models make, unsigned, with that first-voucher minimum. Raises
+    LocalError BAD_SETTINGS where a value does not fit.
     """
     offer = settings.offer
-    offers = Offer(
-        able.model,
-        able.kind,
-        sum_bytes(offer.price_in),
-        sum_bytes(offer.price_out),
-        able.unit,
-        able.bytes_per_unit,
-        able.template_units,
-        able.context,
-        able.manifest,
-    )
     profile = Profile(
         VERSION,
         (endpoint,),
@@ -80,7 +88,7 @@ def make_profile(
         sum_bytes(offer.credit_window()),
         SUITE,
         epoch,
-        (offers,),
+        tuple(offer_of(settings, able) for able in models),
     )
     try:
         # A structure checks its fields when it is decoded, not when it is made.
@@ -105,14 +113,17 @@ class Provider:
         self._registry = Registry(crypto, where.registry)
         self.address = self._sender.address
 
-    async def provide(self, able: Capabilities, endpoint: str, tell: Tell, agree: Agree | None = None) -> Provided:
+    async def provide(
+        self, able: Capabilities | Sequence[Capabilities], endpoint: str, tell: Tell, agree: Agree | None = None
+    ) -> Provided:
         """Registers, or announces what changed, and sees that the operator can pay for gas; asks `agree` before each
         transaction. Raises LocalError.
         """
+        models = (able,) if isinstance(able, Capabilities) else able
         current = await self._current()
         epoch = current.epoch + 1 if current else int(time.time())
         first = await self._first_voucher(current)
-        wanted = make_profile(self._settings, able, self._crypto, self._keys, self.address, endpoint, epoch, first)
+        wanted = make_profile(self._settings, models, self._crypto, self._keys, self.address, endpoint, epoch, first)
         await self._check(wanted)
         transactions: dict[str, str] = {}
         if current is not None and _same(current, wanted):

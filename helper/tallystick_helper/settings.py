@@ -129,11 +129,19 @@ class ListenSettings(Section):
     connections_per_channel: int = Field(limits.CONNECTIONS_PER_CHANNEL.value, ge=1)
 
 
+class ModelSettings(Section):
+    """What differs for one model, by its name: `[offer.models."NAME"]`."""
+
+    price_in: Amount | None = Field(None, description="per 1,000,000 input units; the offer's where not set")
+    price_out: Amount | None = Field(None, description="per 1,000,000 output units; the offer's where not set")
+
+
 class OfferSettings(Section):
     """What the node offers, on what terms. Prices per 1,000,000 units."""
 
-    price_in: Amount = 20_000 * GWEI
-    price_out: Amount = 60_000 * GWEI
+    price_in: Amount = Field(20_000 * GWEI, description="per 1,000,000 input units")
+    price_out: Amount = Field(60_000 * GWEI, description="per 1,000,000 output units")
+    models: dict[str, ModelSettings] = Field({}, description="prices of single models, by name")
     tokens: list[Address] = Field(
         [NATIVE],
         description="what deposits may be in; zero is the coin. All amounts here are in the smallest unit of each, so"
@@ -157,7 +165,8 @@ class OfferSettings(Section):
         """W: two seconds of output, rounded up, and never nothing nor more than the node's credit limit."""
         if self.window is not None:
             return self.window
-        two_seconds = -(-2 * self.units_per_second * self.price_out // 1_000_000)
+        dearest = max([self.price_out, *(one.price_out or 0 for one in self.models.values())])
+        two_seconds = -(-2 * self.units_per_second * dearest // 1_000_000)
         return max(1, min(two_seconds, self.credit_limit))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -159,3 +160,16 @@ def test_the_endpoint_without_a_setting_is_this_machine() -> None:
     from tallystick_helper.settings import Settings
 
     assert default_endpoint(Settings.model_validate({"listen": {"port": 5}})) == "ws://127.0.0.1:5"
+
+
+async def test_each_model_may_have_its_own_price(world: World) -> None:
+    settings = world.settings(offer={"models": {"loopback": {"price_out": PRICE_OUT * 3}}})
+    engine = await open_engine("echo", {}, settings.data_dir)
+    other = dataclasses.replace(engine.capabilities(), model="other")
+    owner = Provider(settings, world.crypto, world.rpc, world.where, world.owner_key)
+    done = await owner.provide((*engine.models(), other), ENDPOINT, lambda name, transaction: None)
+    await engine.close()
+    prices = {offer.model: offer.price for offer in done.announced.profile(world.crypto).offers}
+    assert {model: price.output for model, price in prices.items()} == {"loopback": PRICE_OUT * 3, "other": PRICE_OUT}
+    assert {price.input for price in prices.values()} == {PRICE_IN}
+    assert settings.offer.credit_window() == 300 * PRICE_OUT * 3 // 10**6
