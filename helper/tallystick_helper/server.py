@@ -55,7 +55,7 @@ class Server(uvicorn.Server):
             connection.shutdown()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.config.timeout_graceful_shutdown):
-                while state.connections or state.tasks:
+                while state.connections or state.tasks:  # noqa: ASYNC110 (LOOK)
                     await asyncio.sleep(LOOK)
                 for server in self.servers:
                     await server.wait_closed()
