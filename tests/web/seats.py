@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tallystick_helper.crypto import NativeCrypto
@@ -65,6 +65,7 @@ class MemoryVault:
 
     def __init__(self) -> None:
         self.values: dict[str, bytes] = {}
+        self.writes: list[set[str]] = []
 
     async def get(self, name: str) -> bytes | None:
         return self.values.get(name)
@@ -74,6 +75,15 @@ class MemoryVault:
 
     async def delete(self, name: str) -> None:
         self.values.pop(name, None)
+
+    async def scan(self, prefix: str) -> list[tuple[str, bytes]]:
+        return sorted((name, value) for name, value in self.values.items() if name.startswith(prefix))
+
+    async def write(self, put: Mapping[str, bytes], delete: Sequence[str]) -> None:
+        self.writes.append(set(put))
+        for name in delete:
+            self.values.pop(name, None)
+        self.values.update(put)
 
 
 class MemoryLocks:
@@ -99,6 +109,9 @@ class MemoryScreen:
     def __init__(self) -> None:
         self.shown: list[State] = []
         self.said: list[str] = []
+        self.revealed: list[int] = []
+        self.saved: list[tuple[str, str, str]] = []
+        self.copied: list[str] = []
 
     def show(self, state: State) -> None:
         self.shown.append(state)
@@ -111,6 +124,21 @@ class MemoryScreen:
 
     def refill(self, text: str) -> None:
         """No box to fill."""
+
+    def to_draft(self) -> None:
+        """No box to go to."""
+
+    def reveal(self, turn_id: int) -> None:
+        self.revealed.append(turn_id)
+
+    def save(self, name: str, kind: str, text: str) -> None:
+        self.saved.append((name, kind, text))
+
+    def act(self, name: str) -> None:
+        """No shell to do it."""
+
+    def copy(self, text: str) -> None:
+        self.copied.append(text)
 
 
 class StillWorld:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tallystick_web import actions as a
+from tallystick_web.chats import actions as a
+from tallystick_web.chats.model import Chat
 from tallystick_web.reader import Reader
 from tallystick_web.reduce import reduce
 from tallystick_web.state import State, Turn, TurnState, Usage
@@ -45,7 +46,8 @@ def test_marks_of_markdown_are_not_read() -> None:
 
 
 def test_a_conversation_that_was_kept_is_not_read_out() -> None:
-    assert Listener().take(a.ChatLoaded((Turn(1, "assistant", "Old.", TurnState.DONE, "m", Usage(1, 1, 1)),))) == []
+    old = Turn(1, "assistant", "Old.", TurnState.DONE, "m", Usage(1, 1, 1))
+    assert Listener().take(a.ChatLoaded(Chat("c", turns=(old,)))) == []
 
 
 def test_questions_are_not_read_out() -> None:

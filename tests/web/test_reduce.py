@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,9 +20,6 @@ from tallystick_web.state import (
     Notice,
     Sheet,
     State,
-    Turn,
-    TurnState,
-    Usage,
     WalletPhase,
 )
 
@@ -52,18 +48,10 @@ ACTIONS = [
     a.FoundMoved(Found(b"\x02" * 32, 5, 9, 900, phase=FoundPhase.READY)),
     a.Counted(owed=3, durable=2, notches=1),
     a.Linked(Link.READY),
-    a.Asked("why"),
-    a.TurnMoved(1, TurnState.SENT),
-    a.TurnMoved(2, TurnState.FAILED),
-    a.AnswerStarted(1, "model"),
-    a.AnswerGrew(2, "because", Usage(1, 2, 3)),
-    a.Retried(),
-    a.ChatLoaded((Turn(1, "user", "before", TurnState.SENT),)),
     a.SheetOpened(Sheet.MARKET),
     a.SheetClosed(),
     a.Noticed(Notice("busy")),
     a.NoticeCleared(),
-    a.ChatCleared(),
 ]
 
 
@@ -83,52 +71,7 @@ def test_every_action_has_a_rule_and_is_tried_here() -> None:
 @given(st.lists(st.sampled_from(ACTIONS), max_size=25))
 def test_every_action_is_accepted_in_every_state(actions: list[object]) -> None:
     state = after(*actions)
-    ids = [turn.id for turn in state.turns]
-    assert len(ids) == len(set(ids))
-    assert all(turn.role in ("user", "assistant") for turn in state.turns)
     assert state.deposit.rest >= 0
-
-
-def test_a_question_waits_and_an_answer_follows_it() -> None:
-    state = after(a.Asked(" one "), a.Asked("two"), a.AnswerStarted(1, "m"))
-    assert [(turn.role, turn.text, turn.state) for turn in state.turns] == [
-        ("user", "one", TurnState.SENT),
-        ("assistant", "", TurnState.STREAMING),
-        ("user", "two", TurnState.WAITING),
-    ]
-    assert [turn.text for turn in state.queue] == ["two"]
-
-
-def test_an_empty_question_is_none() -> None:
-    assert after(a.Asked("  ")).turns == ()
-
-
-def test_an_answer_grows_and_ends() -> None:
-    state = after(a.Asked("q"), a.AnswerStarted(1, "m"))
-    assert state.running
-    state = after(a.AnswerGrew(2, "a"), a.AnswerGrew(2, "b", Usage(1, 2, 3)), start=state)
-    state = after(a.TurnMoved(2, TurnState.DONE), start=state)
-    assert state.turns[1].text == "ab"
-    assert state.turns[1].usage == Usage(1, 2, 3)
-    assert not state.running
-
-
-def test_retrying_an_empty_answer_asks_in_its_old_place() -> None:
-    state = after(a.Asked("q"), a.AnswerStarted(1, "m"), a.TurnMoved(2, TurnState.FAILED), a.Retried())
-    assert [(turn.text, turn.state) for turn in state.turns] == [("q", TurnState.WAITING)]
-
-
-def test_retrying_a_partial_answer_keeps_it_and_asks_anew() -> None:
-    state = after(
-        a.Asked("q"), a.AnswerStarted(1, "m"), a.AnswerGrew(2, "half"), a.TurnMoved(2, TurnState.FAILED), a.Retried()
-    )
-    assert [turn.text for turn in state.turns] == ["q", "half", "q"]
-
-
-@pytest.mark.parametrize("state", [TurnState.DONE, TurnState.STOPPED, TurnState.STREAMING])
-def test_what_did_not_fail_is_not_retried(state: TurnState) -> None:
-    before = after(a.Asked("q"), a.AnswerStarted(1, "m"), a.TurnMoved(2, state))
-    assert after(a.Retried(), start=before) is before
 
 
 def test_disconnecting_forgets_market_and_choice_but_not_the_deposit() -> None:
@@ -151,18 +94,6 @@ def test_a_choice_is_renewed_by_reading_again() -> None:
 def test_counts_move_alone() -> None:
     state = after(a.Counted(owed=5), a.Counted(durable=3), a.Counted(notches=1))
     assert (state.deposit.owed, state.deposit.durable, state.deposit.notches) == (5, 3, 1)
-
-
-def test_what_was_kept_comes_before_what_was_typed_meanwhile() -> None:
-    kept = (Turn(1, "user", "old", TurnState.SENT), Turn(2, "assistant", "answer", TurnState.DONE))
-    state = after(a.Asked("new"), a.ChatLoaded(kept))
-    assert [(turn.id, turn.text) for turn in state.turns] == [(1, "old"), (2, "answer"), (3, "new")]
-
-
-def test_a_chat_is_not_cleared_under_a_running_answer() -> None:
-    running = after(a.Asked("q"), a.AnswerStarted(1, "m"))
-    assert after(a.ChatCleared(), start=running) is running
-    assert after(a.TurnMoved(2, TurnState.DONE), a.ChatCleared(), start=running).turns == ()
 
 
 def test_opening_a_sheet_clears_the_notice() -> None:

@@ -6,6 +6,8 @@ import pytest
 
 from tallystick_web.state import Choice, Deposit, DepositPhase, State, Turn, TurnState, Wallet, WalletPhase
 
+from .views.states import saying
+
 
 @pytest.mark.parametrize(
     ("phase", "live", "usable"),
@@ -35,9 +37,9 @@ def test_choices_are_told_apart_by_provider_and_model() -> None:
 
 def test_running_looks_at_the_last_answer() -> None:
     streaming = Turn(2, "assistant", "", TurnState.STREAMING)
-    assert State(turns=(Turn(1, "user", "q", TurnState.SENT), streaming)).running
-    assert State(turns=(streaming, Turn(3, "user", "next", TurnState.WAITING))).running
-    assert not State(turns=(Turn(1, "assistant", "x", TurnState.DONE),)).running
+    assert saying(State(), Turn(1, "user", "q", TurnState.SENT), streaming).running
+    assert saying(State(), streaming, Turn(3, "user", "next", TurnState.WAITING)).running
+    assert not saying(State(), Turn(1, "assistant", "x", TurnState.DONE)).running
 
 
 def test_connected_is_a_phase_and_not_an_account() -> None:

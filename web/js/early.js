@@ -1,4 +1,4 @@
-// Before the first paint: the theme that was chosen here, else the one of the device.
+// Before the first paint: the theme that was chosen here, else the one of the device; whether the list of chats is open.
 (() => {
   let chosen = null;
   try {
@@ -8,6 +8,11 @@
   }
   const dark = chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
   document.documentElement.dataset.theme = dark ? "dark" : "light";
+  try {
+    document.documentElement.dataset.side = localStorage.getItem("side") ?? "open";
+  } catch {
+    document.documentElement.dataset.side = "open";
+  }
 })();
 
 // A question that is sent before the shell's script is here would be lost, or reload the page: the shell sends it then.

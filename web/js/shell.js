@@ -1,8 +1,10 @@
 // What works before Python is there: typing, queueing a question, choosing the theme, finding wallets.
 // Python attaches once, by `tallystick.attach(handler)`; until then clicks and questions wait here.
 
+import { desk } from "./desk.js";
 import * as locks from "./locks.js";
 import * as seen from "./seen.js";
+import * as tabs from "./tabs.js";
 import * as vault from "./vault.js";
 import * as wallets from "./wallets.js";
 
@@ -111,8 +113,9 @@ document.addEventListener("input", (event) => {
   const name = event.target.dataset?.input;
   if (name) say(`input:${name}`, event.target.value);
 });
-document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape" && running() && !$("sheet").open) say("stop");
+document.addEventListener("change", (event) => {
+  const name = event.target.dataset?.change; // Numbers: while they are typed they are none yet.
+  if (name) say(`input:${name}`, event.target.value);
 });
 
 const sheet = $("sheet");
@@ -126,7 +129,9 @@ sheet.addEventListener("click", (event) => {
 seen.watch(sheet, say);
 sheet.addEventListener("submit", (event) => {
   event.preventDefault();
-  say(event.target.dataset.submit ?? "close-sheet");
+  const form = event.target;
+  say(form.dataset.submit ?? "close-sheet", form.elements.namedItem("value")?.value ?? "");
+  if (form.dataset.submit === "keep-preset") form.reset();
 });
 
 // The end of the conversation stays in sight unless the person scrolled away from it
@@ -170,14 +175,17 @@ const attach = (python) => {
   handler = python;
   $("queued").replaceChildren();
   for (const [name, argument] of waiting.splice(0)) handler(name, argument);
+  if (draft.value) handler("input:draft", draft.value);
 };
+
+const around = desk({ say, ready: () => handler !== null, running, ask, thread, draft });
 
 const refill = (text) => {
   if (!draft.value) draft.value = text;
-  fit();
+  draft.dispatchEvent(new Event("input"));
 };
 
-globalThis.tallystick = { attach, wallets, vault, locks, site, toEnd, refill };
+globalThis.tallystick = { attach, wallets, vault, locks, tabs, site, toEnd, refill, ...around };
 
 // What was sent before this script was here (early.js)
 document.documentElement.dataset.shell = "here";

@@ -45,11 +45,46 @@ export const get = async (name) => {
   return new Uint8Array(await crypto.subtle.decrypt(bound(name, sealed.iv), await key(), sealed.data));
 };
 
+const seal = async (name, value) => {
+  const iv = crypto.getRandomValues(new Uint8Array(12));
+  return { iv, data: await crypto.subtle.encrypt(bound(name, iv), await key(), value) };
+};
+
 /** Resolves once the value is on disk. */
 export const put = async (name, value) => {
-  const iv = crypto.getRandomValues(new Uint8Array(12));
-  const data = await crypto.subtle.encrypt(bound(name, iv), await key(), value);
-  await transact("values", "readwrite", (store) => store.put({ iv, data }, name));
+  const sealed = await seal(name, value);
+  await transact("values", "readwrite", (store) => store.put(sealed, name));
 };
 
 export const remove = (name) => transact("values", "readwrite", (store) => store.delete(name));
+
+/** Every value whose name begins with `prefix`: {names, values_}. Those that cannot be decrypted are left out. */
+export const scan = async (prefix) => {
+  const range = IDBKeyRange.bound(prefix, `${prefix}\uffff`);
+  const names = [];
+  const sealed = [];
+  await transact("values", "readonly", (store) => {
+    store.getAllKeys(range).onsuccess = ({ target }) => names.push(...target.result);
+    const request = store.getAll(range);
+    request.onsuccess = () => sealed.push(...request.result);
+    return request;
+  });
+  const with_ = await key();
+  const open = ({ iv, data }, place) =>
+    crypto.subtle.decrypt(bound(names[place], iv), with_, data).then(
+      (value) => new Uint8Array(value),
+      () => null,
+    );
+  const values = await Promise.all(sealed.map(open));
+  return { names: names.filter((_, place) => values[place]), values_: values.filter(Boolean) };
+};
+
+/** Puts and deletes in one transaction: after a crash all of it happened, or nothing. */
+export const write = async (names, values, gone) => {
+  const sealed = await Promise.all(names.map((name, place) => seal(name, values[place])));
+  await transact("values", "readwrite", (store) => {
+    for (const name of gone) store.delete(name);
+    names.forEach((name, place) => store.put(sealed[place], name));
+    return {};
+  });
+};

@@ -16,9 +16,6 @@ from .state import (
     Notice,
     Sheet,
     Site,
-    Turn,
-    TurnState,
-    Usage,
     WalletPhase,
 )
 
@@ -124,49 +121,6 @@ class Linked:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A question was typed; it waits."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class TurnMoved:
-    """A question's or an answer's state changed."""
-
-    id: int
-    state: TurnState
-    usage: Usage | None = None
-
-
-@dataclass(frozen=True)
-class AnswerStarted:
-    """An answer to the question `to` begins."""
-
-    to: int
-    who: str
-
-
-@dataclass(frozen=True)
-class AnswerGrew:
-    id: int
-    text: str
-    usage: Usage | None = None
-
-
-@dataclass(frozen=True)
-class Retried:
-    """The last question again: in its old place where nothing had come, as a new one where something had."""
-
-
-@dataclass(frozen=True)
-class ChatLoaded:
-    """The conversation that this browser kept; what was typed in the meantime stays behind it."""
-
-    turns: tuple[Turn, ...]
-
-
-@dataclass(frozen=True)
 class SheetOpened:
     sheet: Sheet
 
@@ -184,8 +138,3 @@ class Noticed:
 @dataclass(frozen=True)
 class NoticeCleared:
     pass
-
-
-@dataclass(frozen=True)
-class ChatCleared:
-    """A new conversation with the same deposit."""

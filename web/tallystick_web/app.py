@@ -20,7 +20,7 @@ from tallystick_shared.evm.rpc import RpcError
 
 from .actions import Noticed
 from .faults import notice_of
-from .ports import Address, Locks, Vault, Wallets, World
+from .ports import Address, Locks, OneTab, Tabs, Vault, Wallets, World
 from .reduce import Action, reduce
 from .screen import Screen
 from .state import State
@@ -53,6 +53,7 @@ class Seats:
     world: World
     crypto: Crypto
     address: Address = field(default_factory=NoAddress)
+    tabs: Tabs = field(default_factory=OneTab)
 
 
 class App:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tallystick_shared.errors import Code, LocalError
@@ -79,6 +79,23 @@ class BrowserVault:
     async def delete(self, name: str) -> None:
         await self._bridge.remove(name)
 
+    async def scan(self, prefix: str) -> list[tuple[str, bytes]]:
+        from pyodide.ffi import JsException
+
+        try:
+            found = await self._bridge.scan(prefix)
+        except JsException:
+            raise LocalError(Code.STORE_UNREADABLE) from None
+        return [(name, bytes(value.to_bytes())) for name, value in zip(found.names, found.values_, strict=True)]
+
+    async def write(self, put: Mapping[str, bytes], delete: Sequence[str]) -> None:
+        from pyodide.ffi import JsException, to_js
+
+        try:
+            await self._bridge.write(to_js(list(put)), to_js(list(put.values())), to_js(list(delete)))
+        except JsException:
+            raise LocalError(Code.STORE_UNREADABLE) from None
+
 
 class BrowserLocks:
     """The `Locks` seat over js/locks.js."""
@@ -105,6 +122,21 @@ class BrowserAddress:
         window.history.replaceState(None, "", f"#{fragment}" if fragment else bare)
 
 
+class BrowserTabs:
+    """The `Tabs` seat over a BroadcastChannel (js/tabs.js)."""
+
+    def __init__(self, bridge: Any) -> None:
+        self._bridge = bridge
+
+    def tell(self, text: str) -> None:
+        self._bridge.tell(text)
+
+    def listen(self, heard: Callable[[str], None]) -> None:
+        from pyodide.ffi import create_proxy
+
+        self._bridge.listen(create_proxy(heard))
+
+
 def seats() -> Seats:
     """Every seat, filled by this browser."""
     bridge = _js().tallystick
@@ -116,6 +148,7 @@ def seats() -> Seats:
         BrowserWorld(),
         crypto(),
         BrowserAddress(),
+        BrowserTabs(bridge.tabs),
     )
 
 

@@ -11,8 +11,10 @@ from .state import Sheet, State
 from .views.money import money_bar
 from .views.notices import notices
 from .views.sheets import sheet
+from .views.side import side
 from .views.thread import thread
 from .views.top import banner, provider, status, wallet
+from .views.under import cost, files, tools
 from .words import Words
 
 LIVE_SENTENCES = 12
@@ -74,7 +76,7 @@ class DomScreen:
         self._by_id: Any = self._js.document.getElementById
         host = DomHost()
         self._column = self._by_id("column")
-        for taken in ("wallet", "column"):
+        for taken in ("wallet", "column", "cost"):
             self._by_id(taken).replaceChildren()  # what the shell showed until now
         self._regions = {name: Region(host, self._by_id(name)) for name in VIEWS}
         self._sheet_region = Region(host, self._by_id("sheet"))
@@ -88,6 +90,7 @@ class DomScreen:
         self._by_id("money").hidden = not (state.connected or state.deposit.live)
         self._by_id("composer").toggleAttribute("data-running", state.running)
         self._by_id("send").setAttribute("aria-label", self._t("do.stop" if state.running else "do.send"))
+        self._focus()
         line = status(state, self._t)
         if self._by_id("status").textContent != line:
             self._by_id("status").textContent = line
@@ -110,6 +113,14 @@ class DomScreen:
         if first:
             first.focus()
 
+    def _focus(self) -> None:
+        """What has just come up to be typed into gets the cursor, once."""
+        field = self._js.document.querySelector("[data-cursor]:not([data-cursor=had])")
+        if field:
+            field.setAttribute("data-cursor", "had")
+            field.focus()
+            field.select()
+
     def announce(self, sentence: str) -> None:
         live = self._by_id("live")
         line = self._js.document.createElement("p")
@@ -124,12 +135,31 @@ class DomScreen:
     def refill(self, text: str) -> None:
         self._js.tallystick.refill(text)
 
+    def to_draft(self) -> None:
+        self._js.tallystick.toDraft()
+
+    def reveal(self, turn_id: int) -> None:
+        self._js.tallystick.reveal(f"turn-{turn_id}")
+
+    def save(self, name: str, kind: str, text: str) -> None:
+        self._js.tallystick.save(name, kind, text)
+
+    def act(self, name: str) -> None:
+        self._js.tallystick.act(name)
+
+    def copy(self, text: str) -> None:
+        self._js.tallystick.copy(text)
+
 
 VIEWS = {
     "banner": banner,
     "provider": provider,
     "wallet": wallet,
     "money": money_bar,
+    "side": side,
     "column": thread,
+    "files": files,
+    "tools": tools,
+    "cost": cost,
     "notices": notices,
 }

@@ -8,14 +8,20 @@ from dataclasses import dataclass
 from tallystick_shared.errors import Code, LocalError
 from tallystick_shared.evm.rpc import RpcError
 
-from .actions import Booted, ChatLoaded, Chosen, Ticked, WalletsFound
+from .actions import Booted, Chosen, Ticked, WalletsFound
 from .app import App, Seats
+from .flows.branches import BranchFlow
 from .flows.chat import ChatFlow
 from .flows.close import CloseFlow
 from .flows.deposit import DepositFlow
+from .flows.exchange import ExchangeFlow
+from .flows.history import HistoryFlow
 from .flows.market import MarketFlow
+from .flows.palette import PaletteFlow
 from .flows.records import Records
 from .flows.recovery import RecoveryFlow
+from .flows.search import SearchFlow
+from .flows.setup import SetupFlow
 from .flows.shop import ShopFlow
 from .flows.wallet import WalletFlow
 from .reader import Reader
@@ -33,6 +39,7 @@ class Page:
     wallet: WalletFlow
     market: MarketFlow
     deposit: DepositFlow
+    history: HistoryFlow
     chat: ChatFlow
     close: CloseFlow
     recovery: RecoveryFlow
@@ -46,11 +53,17 @@ def build(seats: Seats) -> Page:
     wallet = WalletFlow(app)
     market = MarketFlow(app, wallet)
     deposit = DepositFlow(app, wallet, market, records)
-    chat = ChatFlow(app, market, deposit, records)
+    history = HistoryFlow(app)
+    search = SearchFlow(app, history)
+    BranchFlow(app)
+    PaletteFlow(app)
+    SetupFlow(app, history)
+    ExchangeFlow(app, history, search)
+    chat = ChatFlow(app, market, deposit, records, history)
     close = CloseFlow(app, wallet, deposit, chat, records)
     recovery = RecoveryFlow(app, wallet, market, deposit, records)
     shop = ShopFlow(app, wallet, market)
-    page = Page(app, wallet, market, deposit, chat, close, recovery, shop)
+    page = Page(app, wallet, market, deposit, history, chat, close, recovery, shop)
     app.watch(Reader(seats.screen, app.words))
     app.watch(lambda before, after: _on_connected(page, before, after))
     return page
@@ -59,6 +72,7 @@ def build(seats: Seats) -> Page:
 async def start(page: Page, site_text: str) -> None:
     """Shows the page and goes on where this browser left off. Asks nobody anything."""
     app, world = page.app, page.app.seats.world
+    page.history.start()
     app.dispatch(WalletsFound(app.seats.wallets.found()))
     app.dispatch(Booted(read_site(site_text), world.wall(), world.offset_minutes()))
     if app.state.site is None:
@@ -69,10 +83,7 @@ async def start(page: Page, site_text: str) -> None:
 
 
 async def _restore(page: Page) -> None:
-    records = Records(page.app.seats.vault)
-    turns, _ = await records.conversation()
-    if turns:
-        page.app.dispatch(ChatLoaded(turns))
+    await page.history.load()
     await page.shop.load()
     await page.deposit.load()
     await page.wallet.start()

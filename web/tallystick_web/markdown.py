@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})(.*)$")
 LIST_ITEM = re.compile(r"^ {0,3}([-+*]|\d{1,9}[.)])(\s|$)")
+MAYBE_ITEM = re.compile(r"^ {0,3}([-+*]|\d{1,9}[.)]?)(\s|$)")  # a line that may become one as it grows
 BLOCK_TAGS = """address article aside base basefont blockquote body caption center col colgroup dd details dialog
 dir div dl dt
     fieldset figcaption figure footer form frame frameset h1 h2 h3 h4 h5 h6 head header hr html iframe legend li
@@ -25,6 +26,8 @@ RAW_HTML = [
         re.compile(r"^ {0,3}<(script|pre|style|textarea)(\s|>|$)", re.I),
         re.compile(r"</(script|pre|style|textarea)>", re.I),
     ),
+    (re.compile(r"^ {0,3}\$\$"), re.compile(r"\$\$")),  # display mathematics may have blank lines too
+    (re.compile(r"^ {0,3}\\\["), re.compile(r"\\\]")),
     (re.compile(r"^ {0,3}<!--"), re.compile("-->")),
     (re.compile(r"^ {0,3}<\?"), re.compile(r"\?>")),
     (re.compile(r"^ {0,3}<!\[CDATA\["), re.compile(r"\]\]>")),
@@ -42,20 +45,41 @@ class Block:
     language: str = ""
 
 
+class Cutter:
+    """Cuts one text that grows: what is finished is not looked at again."""
+
+    def __init__(self) -> None:
+        self._done: list[str] = []
+        self._length = 0
+        self._source = ""
+
+    def blocks(self, source: str, *, finished: bool) -> list[Block]:
+        """Like `blocks` of the whole text."""
+        if not source.startswith(self._source[: self._length]):
+            self._done, self._length = [], 0
+        pieces = _cut(source[self._length :])
+        if not pieces:
+            return [Block(piece) for piece in self._done]
+        tail = _tail(pieces[-1], finished=finished)
+        result = [Block(piece) for piece in (*self._done, *pieces[:-1])] + tail
+        self._done += pieces[:-1]
+        self._length += sum(map(len, pieces[:-1]))
+        self._source = source
+        return result
+
+
 def blocks(source: str, *, finished: bool) -> list[Block]:
     """The text in pieces, oldest first. All but the last are final; joined, the plain ones give the source again."""
-    pieces = _cut(source)
-    if finished or not pieces:
-        return [Block(piece) for piece in pieces]
-    head, tail = pieces[:-1], pieces[-1]
-    opened = _open_fence(tail)
-    result = [Block(piece) for piece in head]
+    return Cutter().blocks(source, finished=finished)
+
+
+def _tail(tail: str, *, finished: bool) -> list[Block]:
+    """The last piece: an open fence stands apart from what is before it."""
+    opened = None if finished else _open_fence(tail)
     if opened is None:
-        return [*result, Block(tail)]
+        return [Block(tail)]
     before, language, code = opened
-    if before.strip():
-        result.append(Block(before))
-    return [*result, Block(code, True, language)]
+    return [*([Block(before)] if before.strip() else []), Block(code, True, language)]
 
 
 def _cut(source: str) -> list[str]:
@@ -80,7 +104,7 @@ def _cut(source: str) -> list[str]:
 def _begins_block(line: str, in_list: bool) -> bool:
     if not line.strip() or line[0] in " \t":
         return False
-    return not (in_list and LIST_ITEM.match(line))
+    return not (in_list and MAYBE_ITEM.match(line))
 
 
 def _raw_after(end: re.Pattern[str] | None, line: str) -> re.Pattern[str] | None:

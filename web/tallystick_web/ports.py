@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -46,6 +46,12 @@ class Vault(Protocol):
     async def delete(self, name: str) -> None:
         """Does nothing where there is none."""
 
+    async def scan(self, prefix: str) -> list[tuple[str, bytes]]:
+        """Every value whose name begins so, in the names' order; those that cannot be decrypted are left out."""
+
+    async def write(self, put: Mapping[str, bytes], delete: Sequence[str]) -> None:
+        """All of it or nothing. Returns when it is durable."""
+
 
 class Locks(Protocol):
     """One holder for each name among all tabs of this browser."""
@@ -65,6 +71,26 @@ class Address(Protocol):
 
     def write(self, fragment: str) -> None:
         """Takes the place of what stands there; makes no step in the browser's history."""
+
+
+class Tabs(Protocol):
+    """The other tabs of this page in this browser."""
+
+    def tell(self, text: str) -> None:
+        """Every other tab hears it."""
+
+    def listen(self, heard: Callable[[str], None]) -> None:
+        """Calls `heard` with what other tabs tell."""
+
+
+class OneTab:
+    """A browser without other tabs."""
+
+    def tell(self, text: str) -> None:
+        """Nobody hears it."""
+
+    def listen(self, heard: Callable[[str], None]) -> None:
+        """Nobody speaks."""
 
 
 class World(Host, Protocol):

@@ -9,15 +9,26 @@ from dataclasses import replace
 from typing import Any
 
 from . import actions as a
+from .chats.desk import DeskChanged, reduce_desk
+from .chats.reduce import reduce_chats
 from .shop.actions import RULES as SHOP_RULES
-from .state import Market, MarketPhase, Notice, State, Turn, TurnState, Wallet, WalletPhase
+from .state import Market, MarketPhase, Notice, State, Wallet, WalletPhase
 
 Action = Any
 
 
 def reduce(state: State, action: Action) -> State:
     """The state after `action`."""
-    return RULES[type(action)](state, action)
+    rule = RULES.get(type(action))
+    if rule is not None:
+        return rule(state, action)
+    chats = reduce_chats(state.chats, action)
+    return state if chats is state.chats else replace(state, chats=chats)
+
+
+def _desk_changed(state: State, action: DeskChanged) -> State:
+    desk = reduce_desk(state.desk, action)
+    return state if desk is state.desk else replace(state, desk=desk)
 
 
 def _booted(state: State, action: a.Booted) -> State:
@@ -71,60 +82,6 @@ def _counted(state: State, action: a.Counted) -> State:
     )
 
 
-def _next_id(state: State) -> int:
-    return max((turn.id for turn in state.turns), default=0) + 1
-
-
-def _asked(state: State, action: a.Asked) -> State:
-    text = action.text.strip()
-    if not text:
-        return state
-    return replace(state, turns=(*state.turns, Turn(_next_id(state), "user", text, TurnState.WAITING)))
-
-
-def _turn_moved(state: State, action: a.TurnMoved) -> State:
-    return _change(state, action.id, lambda turn: replace(turn, state=action.state, usage=action.usage or turn.usage))
-
-
-def _answer_started(state: State, action: a.AnswerStarted) -> State:
-    answer = Turn(_next_id(state), "assistant", "", TurnState.STREAMING, action.who)
-    turns: list[Turn] = []
-    for turn in state.turns:
-        if turn.id == action.to:
-            turns += [replace(turn, state=TurnState.SENT), answer]
-        else:
-            turns.append(turn)
-    return replace(state, turns=tuple(turns))
-
-
-def _answer_grew(state: State, action: a.AnswerGrew) -> State:
-    return _change(
-        state, action.id, lambda turn: replace(turn, text=turn.text + action.text, usage=action.usage or turn.usage)
-    )
-
-
-def _change(state: State, turn_id: int, change: Callable[[Turn], Turn]) -> State:
-    return replace(state, turns=tuple(change(turn) if turn.id == turn_id else turn for turn in state.turns))
-
-
-def _retried(state: State, _: a.Retried) -> State:
-    failed = next((turn for turn in reversed(state.turns) if turn.role == "assistant"), None)
-    if failed is None or failed.state is not TurnState.FAILED or state.queue:
-        return state
-    at = state.turns.index(failed)
-    question = state.turns[at - 1]
-    if failed.text:
-        return _asked(state, a.Asked(question.text))
-    again = replace(question, state=TurnState.WAITING)
-    return replace(state, turns=(*state.turns[: at - 1], again, *state.turns[at + 1 :]))
-
-
-def _chat_loaded(state: State, action: a.ChatLoaded) -> State:
-    last = max((turn.id for turn in action.turns), default=0)
-    later = tuple(replace(turn, id=turn.id + last) for turn in state.turns)
-    return replace(state, turns=(*action.turns, *later))
-
-
 def _noticed(state: State, action: a.Noticed) -> State:
     notice: Notice = action.notice
     return replace(state, notice=notice)
@@ -146,16 +103,10 @@ RULES: dict[type, Callable[[State, Any], State]] = {
     a.FoundMoved: _found_moved,
     a.Counted: _counted,
     a.Linked: lambda state, action: replace(state, link=action.link),
-    a.Asked: _asked,
-    a.TurnMoved: _turn_moved,
-    a.AnswerStarted: _answer_started,
-    a.AnswerGrew: _answer_grew,
-    a.Retried: _retried,
-    a.ChatLoaded: _chat_loaded,
     a.SheetOpened: lambda state, action: replace(state, sheet=action.sheet, notice=None),
     a.SheetClosed: lambda state, _: replace(state, sheet=None),
     a.Noticed: _noticed,
     a.NoticeCleared: lambda state, _: replace(state, notice=None),
-    a.ChatCleared: lambda state, _: replace(state, turns=()) if not state.running else state,
+    DeskChanged: _desk_changed,
     **SHOP_RULES,
 }

@@ -11,9 +11,13 @@ from typing import Any
 
 from tallystick_shared.money import least_due
 
+from .chats.desk import Desk
+from .chats.model import Chat, Chats, Turn, TurnState, Usage
 from .figures import Coin
 from .ports import WalletInfo
 from .shop.state import Shop
+
+__all__ = ["Turn", "TurnState", "Usage"]
 
 UNREAD = "unread"
 
@@ -87,17 +91,10 @@ class Sheet(Enum):
     DEPOSIT = "deposit"
     MONEY = "money"
     CLOSE = "close"
-
-
-class TurnState(Enum):
-    """Where a question or an answer stands."""
-
-    WAITING = "waiting"
-    SENT = "sent"
-    STREAMING = "streaming"
-    DONE = "done"
-    STOPPED = "stopped"
-    FAILED = "failed"
+    SETUP = "setup"
+    TRANSFER = "transfer"
+    PALETTE = "palette"
+    KEYS = "keys"
 
 
 @dataclass(frozen=True)
@@ -232,30 +229,6 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Usage:
-    """What an answer cost and how fast it came. `first_ms` is None where nothing came."""
-
-    input_units: int = 0
-    output_units: int = 0
-    amount: int = 0
-    first_ms: int | None = None
-    per_second: float = 0.0
-    finish: str = ""
-
-
-@dataclass(frozen=True)
-class Turn:
-    """A question or an answer."""
-
-    id: int
-    role: str
-    text: str
-    state: TurnState
-    who: str = ""
-    usage: Usage | None = None
-
-
-@dataclass(frozen=True)
 class Notice:
     """One sentence and a next step, by name in the words table. `quiet` notices are not faults (a refusal in the
     wallet).
@@ -284,7 +257,8 @@ class State:
     amount_text: str = ""
     life: int = 7 * 24 * 3600
     link: Link = Link.IDLE
-    turns: tuple[Turn, ...] = ()
+    chats: Chats = field(default_factory=Chats)
+    desk: Desk = field(default_factory=Desk)
     sheet: Sheet | None = None
     notice: Notice | None = None
 
@@ -302,11 +276,23 @@ class State:
         return self.wallet.phase is WalletPhase.CONNECTED
 
     @property
-    def running(self) -> bool:
-        """True while an answer is being made."""
-        return any(turn.role == "assistant" and turn.state is TurnState.STREAMING for turn in self.turns[-2:])
+    def turns(self) -> tuple[Turn, ...]:
+        """What is shown of the chat in front."""
+        return self.chats.chat.path
 
     @property
-    def queue(self) -> tuple[Turn, ...]:
-        """Questions that wait for a deposit or for the answer before them."""
-        return tuple(turn for turn in self.turns if turn.role == "user" and turn.state is TurnState.WAITING)
+    def running(self) -> bool:
+        """True while an answer of the chat in front is being made."""
+        return self.chats.chat.streaming
+
+    @property
+    def busy(self) -> bool:
+        """True while an answer of any chat is being made."""
+        return any(chat.streaming for chat in self.chats.held)
+
+    @property
+    def queue(self) -> tuple[tuple[Chat, int], ...]:
+        """Questions, and answers that were asked for again, that wait for a deposit or for what is before them: their
+        chats and ids.
+        """
+        return tuple((chat, turn_id) for chat in self.chats.held for turn_id in chat.waiting)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from tallystick_web.chats.model import Chat, Chats
 from tallystick_web.state import (
     Choice,
     Deposit,
@@ -52,7 +53,17 @@ QUESTION = Turn(1, "user", "Why?", TurnState.SENT)
 ANSWER = Turn(
     2, "assistant", "Because.\n\nSo.", TurnState.DONE, "Model-1B, here", Usage(9, 30, 10**12, 380, 31.4, "stop")
 )
-TALKING = replace(OPEN, turns=(QUESTION, ANSWER))
+
+
+def saying(state: State, *turns: Turn) -> State:
+    """The state with a chat in front in which these follow each other."""
+    linked = tuple(
+        replace(turn, parent=before.id if before else 0) for turn, before in zip(turns, (None, *turns), strict=False)
+    )
+    return replace(state, chats=Chats("c1", (Chat("c1", turns=linked),)))
+
+
+TALKING = saying(OPEN, QUESTION, ANSWER)
 
 
 def with_deposit(phase: DepositPhase, **changes: object) -> State:

@@ -11,7 +11,7 @@ from tallystick_web.tree import Element, Node, Prose, find, h, text_of
 from tallystick_web.views.thread import thread
 from tallystick_web.words import ENGLISH as T
 
-from .states import ANSWER, CHOSEN, CONNECTED, OPEN, QUESTION, START, TALKING
+from .states import ANSWER, CHOSEN, CONNECTED, OPEN, QUESTION, START, TALKING, saying
 
 
 def steps(nodes: list[Node]) -> list[str | None]:
@@ -49,7 +49,7 @@ def test_with_a_deposit_and_no_question_it_is_ready() -> None:
 
 
 def test_a_question_before_the_deposit_stays_under_the_steps() -> None:
-    waiting = replace(CHOSEN, turns=(Turn(1, "user", "Early", TurnState.WAITING),))
+    waiting = saying(CHOSEN, Turn(1, "user", "Early", TurnState.WAITING))
     nodes = thread(waiting, T)
     assert len(nodes) == 2
     assert "Goes out when there is a deposit" in text_of(nodes[1])
@@ -59,12 +59,12 @@ def test_a_question_before_the_deposit_stays_under_the_steps() -> None:
     ("state", "says"),
     [
         (replace(OPEN, link=Link.CONNECTING), "Connecting to the provider"),
-        (replace(OPEN, turns=(QUESTION, replace(ANSWER, state=TurnState.STREAMING))), "Goes out after this answer"),
+        (saying(OPEN, QUESTION, replace(ANSWER, state=TurnState.STREAMING)), "Goes out after this answer"),
     ],
 )
 def test_why_a_question_waits(state: object, says: str) -> None:
     waiting = Turn(3, "user", "Next", TurnState.WAITING)
-    nodes = thread(replace(state, turns=(*state.turns, waiting)), T)  # type: ignore[attr-defined,type-var]
+    nodes = thread(saying(state, *state.turns, waiting), T)  # type: ignore[attr-defined,type-var]
     assert says in text_of(h("div", nodes))
 
 
@@ -91,19 +91,19 @@ def test_an_answer_has_its_blocks_and_its_cost() -> None:
 )
 def test_how_an_answer_ended_is_said(state: TurnState, finish: str, says: str) -> None:
     turn = replace(ANSWER, state=state, usage=Usage(1, 2, 3, None, 0.0, finish))
-    assert says in text_of(h("div", thread(replace(OPEN, turns=(QUESTION, turn)), T)))
+    assert says in text_of(h("div", thread(saying(OPEN, QUESTION, turn), T)))
 
 
 def test_before_the_first_word_there_is_a_sign_of_life_and_no_cost() -> None:
     turn = Turn(2, "assistant", "", TurnState.STREAMING, "m")
-    tree = h("div", thread(replace(OPEN, turns=(QUESTION, turn)), T))
+    tree = h("div", thread(saying(OPEN, QUESTION, turn), T))
     assert "Waiting for the first word" in text_of(tree)
     assert find(tree, class_="cost figure") == []
 
 
 def test_an_open_fence_is_plain_text() -> None:
     turn = Turn(2, "assistant", "See:\n\n```python\na = '<b>'", TurnState.STREAMING, "m")
-    tree = h("div", thread(replace(OPEN, turns=(QUESTION, turn)), T))
+    tree = h("div", thread(saying(OPEN, QUESTION, turn), T))
     (answer,) = find(tree, class_="answer")
     assert answer.children == (Prose("See:\n\n", "block-0"), h("pre", h("code", "a = '<b>'"), key="fence-1"))
 

@@ -11,7 +11,7 @@ from tallystick_web.tree import find, text_of
 from tallystick_web.views.top import banner, provider, status, wallet
 from tallystick_web.words import ENGLISH as T
 
-from .states import ANSWER, CHOSEN, CONNECTED, OPEN, QUESTION, START, TALKING, with_deposit
+from .states import ANSWER, CHOSEN, CONNECTED, OPEN, QUESTION, START, TALKING, saying, with_deposit
 
 
 def test_the_banner_is_the_demos_alone() -> None:
@@ -51,9 +51,9 @@ def test_the_wallet_button() -> None:
         (OPEN, "Encrypted to 10.0.0.7:8766"),
         (replace(OPEN, link=Link.CONNECTING), "Connecting"),
         (replace(OPEN, link=Link.LOST), "Not connected"),
-        (replace(TALKING, turns=(QUESTION, replace(ANSWER, state=ANSWER.state.STREAMING))), "Answering"),
+        (saying(TALKING, QUESTION, replace(ANSWER, state=ANSWER.state.STREAMING)), "Answering"),
         (
-            replace(TALKING, link=Link.CONNECTING, turns=(QUESTION, replace(ANSWER, state=ANSWER.state.STREAMING))),
+            saying(replace(TALKING, link=Link.CONNECTING), QUESTION, replace(ANSWER, state=ANSWER.state.STREAMING)),
             "connecting again",
         ),
         (with_deposit(DepositPhase.CLOSING), "Closing"),

@@ -9,8 +9,9 @@ import codecs
 from collections.abc import Callable
 from typing import Any
 
-from tallystick_shared.chat import SERVICE, chat_input
+from tallystick_shared.chat import SERVICE, ChatParams, chat_input
 from tallystick_shared.errors import Code, LocalError, TallystickError
+from tallystick_shared.messages import encode
 from tallystick_shared.session.events import (
     Accepted,
     CloseAccepted,
@@ -25,49 +26,45 @@ from tallystick_shared.session.events import (
 )
 from tallystick_shared.user import User
 
-from ..actions import (
-    AnswerGrew,
-    AnswerStarted,
-    Asked,
-    ChatCleared,
-    Counted,
-    Linked,
-    NoticeCleared,
-    Retried,
-    TurnMoved,
-)
+from ..actions import Counted, Linked, NoticeCleared
 from ..app import App
-from ..state import Link, State, Turn, TurnState, Usage
+from ..chats.actions import AnswerGrew, AnswerStarted, Asked, Retried, TurnMoved
+from ..chats.desk import moved
+from ..chats.model import Chat, Setup, Turn, TurnState, Usage
+from ..chats.prompt import conversation, most_units
+from ..state import Choice, Link, State
 from ..views.parts import provider_name, short_model
 from .deposit import DepositFlow
+from .history import HistoryFlow
 from .market import MarketFlow
 from .meter import Meter
 from .records import Records
 
-MOST_UNITS = 2048
 RETRIES = 4
 
 
 class ChatFlow:
     """Questions in order, over a connection that is made when the first one goes out."""
 
-    def __init__(self, app: App, market: MarketFlow, deposit: DepositFlow, records: Records) -> None:
+    def __init__(
+        self, app: App, market: MarketFlow, deposit: DepositFlow, records: Records, history: HistoryFlow
+    ) -> None:
         self._app, self._market, self._deposit, self._records = app, market, deposit, records
+        self._history = history
         self._user: User | None = None
         self._settled = asyncio.Event()
         self._error: TallystickError | None = None
         self._stream = 0
+        self._chat = ""
         self._answer = 0
         self._meter = Meter()
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._busy = asyncio.Lock()
-        self._keeping = asyncio.Lock()
         self._locked = ""
         self.closing: asyncio.Future[bytes] | None = None
         app.on("ask", self.ask)
         app.on("stop", self.stop)
         app.on("retry", self._retry)
-        app.on("new-chat", self._new_chat)
         app.watch(self._changed)
 
     # -- what people do
@@ -75,7 +72,8 @@ class ChatFlow:
     def ask(self, text: str) -> None:
         """Queues a question; it goes out as soon as it can."""
         self._app.dispatch(NoticeCleared())
-        self._app.dispatch(Asked(text))
+        self._app.dispatch(Asked(text, self._app.state.desk.files, now=self._app.seats.world.wall()))
+        self._app.dispatch(moved(draft="", files=()))
         self._app.seats.screen.to_end()
 
     async def stop(self, _: str = "") -> None:
@@ -87,11 +85,6 @@ class ChatFlow:
         self._app.dispatch(NoticeCleared())
         self._app.dispatch(Retried())
         self._pump()
-
-    async def _new_chat(self, _: str) -> None:
-        self._app.dispatch(NoticeCleared())
-        self._app.dispatch(ChatCleared())
-        await self._records.keep_conversation((), self._app.state.deposit.notches)
 
     # -- one question at a time
 
@@ -112,29 +105,38 @@ class ChatFlow:
             return
         async with self._busy:
             while (state := self._app.state).queue and state.deposit.usable:
-                question = state.queue[0]
+                chat, turn_id = state.queue[0]
                 await self._connect()
-                await self._send(question)
-                await self._finished(question)
+                await self._send(chat.id, turn_id)
+                await self._finished()
 
-    async def _send(self, question: Turn) -> None:
+    async def _send(self, chat_id: str, turn_id: int) -> None:
         state, user = self._app.state, self._user
+        chat = state.chats.get(chat_id)
+        waits = chat.turn(turn_id) if chat else None
         assert user is not None and state.chosen is not None
-        data = chat_input(conversation(state.turns, question))
-        most = min(MOST_UNITS, state.chosen.context or MOST_UNITS)
+        if chat is None or waits is None or waits.state is not TurnState.WAITING:
+            self._settled.set()  # taken back meanwhile
+            return
+        choice = chosen_for(state, waits)
+        question = waits if waits.role == "user" else chat.turn(waits.parent)
+        assert question is not None
+        data = chat_input(conversation(chat, question))
         self._settled = asyncio.Event()
         self._error = None
         self._decoder.reset()
         self._meter = Meter(asked=self._app.seats.world.monotonic())
-        self._app.dispatch(AnswerStarted(question.id, who(state)))
-        self._answer = self._app.state.turns[_index(self._app.state.turns, question.id) + 1].id
+        self._app.dispatch(AnswerStarted(turn_id, who(choice), choice.id, chat_id))
+        self._chat = chat_id
+        self._answer = turn_id if waits.role == "assistant" else _newest_child(self._app.state, chat_id, turn_id)
         try:
-            self._stream = await user.ask(SERVICE, b"", data, state.chosen.model, most)
+            most = most_units(chat, choice.context)
+            self._stream = await user.ask(SERVICE, params(chat.setup), data, choice.model, most)
         except TallystickError as error:
             self._end_answer(TurnState.FAILED)
             raise error
 
-    async def _finished(self, question: Turn) -> None:
+    async def _finished(self) -> None:
         await self._settled.wait()
         self._stream = 0
         await self._keep()
@@ -142,9 +144,9 @@ class ChatFlow:
             raise self._error
 
     async def _keep(self) -> None:
-        """Stores the conversation as it is now; an older one never overtakes a newer."""
-        async with self._keeping:
-            await self._records.keep_conversation(self._app.state.turns, self._app.state.deposit.notches)
+        """Stores the conversation and the meter as they are now."""
+        await self._records.keep_notches(self._app.state.deposit.notches)
+        await self._history.keep(self._chat)
 
     # -- the connection
 
@@ -241,7 +243,7 @@ class ChatFlow:
     def _on_output(self, event: Output) -> None:
         self._meter.grew(event.units, self._app.seats.world.monotonic())
         text = self._decoder.decode(event.data)
-        self._app.dispatch(AnswerGrew(self._answer, text, self._usage()))
+        self._app.dispatch(AnswerGrew(self._answer, text, self._usage(), self._chat))
         self._count()
 
     def _on_voucher(self, event: VoucherDurable) -> None:
@@ -265,7 +267,7 @@ class ChatFlow:
     def _on_closed(self, event: Closed) -> None:
         self._app.dispatch(Linked(Link.LOST if event.error else Link.IDLE))
         self._error = event.error
-        if self._app.state.running:
+        if self._answer:
             self._end_answer(TurnState.FAILED, self._usage() if self._meter.output_units else None)
         if self.closing is not None and not self.closing.done():
             self.closing.set_exception(event.error or LocalError(Code.CLOSE_FAILED))
@@ -286,7 +288,7 @@ class ChatFlow:
 
     def _end_answer(self, state: TurnState, usage: Usage | None = None) -> None:
         if self._answer:
-            self._app.dispatch(TurnMoved(self._answer, state, usage))
+            self._app.dispatch(TurnMoved(self._answer, state, usage, self._chat))
         self._answer = 0
         self._settled.set()
 
@@ -304,21 +306,25 @@ HANDLERS: dict[type[Event], Callable[[ChatFlow, Any], None]] = {
 }
 
 
-def who(state: State) -> str:
+def who(choice: Choice) -> str:
     """The name under an answer."""
-    return f"{short_model(state.chosen)}, {provider_name(state.chosen)}" if state.chosen else ""
+    return f"{short_model(choice)}, {provider_name(choice)}"
 
 
-def _index(turns: tuple[Turn, ...], turn_id: int) -> int:
-    return next(index for index, turn in enumerate(turns) if turn.id == turn_id)
+def chosen_for(state: State, turn: Turn) -> Choice:
+    """Who answers: the model that was asked for, where the deposit's provider has it, else the one in use."""
+    assert state.chosen is not None
+    wanted = next((choice for choice in state.market.choices if choice.id == turn.model and not choice.fault), None)
+    return wanted if wanted and wanted.provider == state.chosen.provider else state.chosen
 
 
-def conversation(turns: tuple[Turn, ...], question: Turn) -> list[tuple[str, str]]:
-    """What the model is given: everything said before the question, and the question."""
-    said = []
-    for turn in turns:
-        if turn.id == question.id:
-            break
-        if turn.text and turn.state is not TurnState.WAITING:
-            said.append((turn.role, turn.text))
-    return [*said, ("user", question.text)]
+def params(setup: Setup) -> bytes:
+    """How the chat wants to be answered, encoded; nothing where all is left to the model."""
+    if setup.temperature is None and setup.top_p is None and setup.seed is None:
+        return b""
+    return encode(ChatParams(setup.temperature, setup.top_p, setup.seed))
+
+
+def _newest_child(state: State, chat_id: str, turn_id: int) -> int:
+    chat = state.chats.get(chat_id) or Chat()
+    return chat.children[turn_id][-1]

@@ -252,7 +252,7 @@ class DepositFlow:
         under_way = not record.transaction or await self._records.sending() is not None
         self._show(record, DepositPhase.SENT if under_way else DepositPhase.OPEN)
         kept = await self._records.load(record.channel_id(self._app.seats.crypto))
-        _, notches = await self._records.conversation()
+        notches = await self._records.notches()
         if kept:
             self._app.dispatch(Counted(owed=kept.owed, durable=min(kept.signed, kept.owed), notches=notches))
 

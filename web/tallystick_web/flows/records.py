@@ -1,5 +1,5 @@
-"""What outlives a reload, in the vault: the deposit with its session key, what was promised from it, and the
-conversation.
+"""What outlives a reload, in the vault: the deposit with its session key, and what was promised from it. Chats have
+records of their own (chats/store.py).
 """
 
 from __future__ import annotations
@@ -15,13 +15,12 @@ from tallystick_shared.recovery import OpenedRecord
 from tallystick_shared.session import Resume
 
 from ..ports import Vault
-from ..state import Turn, TurnState, Usage
 
 DEPOSIT = "deposit"
 SENDING = "sending"
 ASIDE = "aside"
 FOUND = "found"
-CHAT = "chat"
+NOTCHES = "notches"
 T = TypeVar("T")
 
 
@@ -42,28 +41,6 @@ class Sending(msgspec.Struct, frozen=True, array_like=True):
     hash: str
     sender: bytes
     nonce: int | None = None
-
-
-class Kept(msgspec.Struct, frozen=True, array_like=True):
-    """A turn of the conversation."""
-
-    role: str
-    text: str
-    state: str
-    who: str
-    input_units: int = 0
-    output_units: int = 0
-    amount: str = "0"
-    first_ms: int | None = None
-    per_second: float = 0.0
-    finish: str = ""
-
-
-class Conversation(msgspec.Struct, frozen=True, array_like=True):
-    """The conversation and the count of the meter beside it."""
-
-    turns: tuple[Kept, ...] = ()
-    notches: int = 0
 
 
 class Records:
@@ -133,14 +110,13 @@ class Records:
     async def forget_paid(self, channel_id: bytes) -> None:
         await self._vault.delete(_paid(channel_id))
 
-    async def conversation(self) -> tuple[tuple[Turn, ...], int]:
-        """The turns and the notches that were kept."""
-        data = await self._vault.get(CHAT)
-        kept = _read(data, Conversation) if data else Conversation()
-        return tuple(_turn(index + 1, turn) for index, turn in enumerate(kept.turns)), kept.notches
+    async def notches(self) -> int:
+        """How often the tally of the deposit in use was cut."""
+        data = await self._vault.get(NOTCHES)
+        return _read(data, int) if data else 0
 
-    async def keep_conversation(self, turns: tuple[Turn, ...], notches: int) -> None:
-        await self._vault.put(CHAT, msgspec.msgpack.encode(Conversation(tuple(map(_kept, turns)), notches)))
+    async def keep_notches(self, notches: int) -> None:
+        await self._vault.put(NOTCHES, msgspec.msgpack.encode(notches))
 
 
 def _paid(channel_id: bytes) -> str:
@@ -152,30 +128,3 @@ def _read(data: bytes, kind: type[T]) -> T:
         return msgspec.msgpack.decode(data, type=kind)
     except msgspec.MsgspecError:
         raise LocalError(Code.STORE_UNREADABLE) from None
-
-
-def _turn(turn_id: int, kept: Kept) -> Turn:
-    usage = None
-    if kept.output_units or kept.input_units:
-        usage = Usage(
-            kept.input_units, kept.output_units, int(kept.amount), kept.first_ms, kept.per_second, kept.finish
-        )
-    return Turn(turn_id, kept.role, kept.text, TurnState(kept.state), kept.who, usage)
-
-
-def _kept(turn: Turn) -> Kept:
-    usage = turn.usage or Usage()
-    # An answer that a reload cuts off is a broken one when it is read again.
-    state = TurnState.FAILED if turn.state is TurnState.STREAMING else turn.state
-    return Kept(
-        turn.role,
-        turn.text,
-        state.value,
-        turn.who,
-        usage.input_units,
-        usage.output_units,
-        str(usage.amount),
-        usage.first_ms,
-        usage.per_second,
-        usage.finish,
-    )

@@ -38,11 +38,17 @@ NEXT = {
 TOLD = {
     "deposit_came": ["open-money"],
     "deposit_found": ["open-money"],
+    "chat_deleted": ["undelete-chat"],
+    "chats_imported": [],
+    "import_unreadable": ["pick-import"],
+    "file_refused": [],
 }
 LABELS = {
     "resend-deposit": "do.resend",
     "give-up-deposit": "do.leave",
     "open-money": "do.show_money",
+    "undelete-chat": "do.undo",
+    "pick-import": "do.pick_file",
     "switch": "do.switch",
     "retry": "do.retry",
     "open-market": "do.another",

@@ -8,6 +8,7 @@ from ..figures import clock_time, money, parse_amount, plain, span
 from ..state import DepositPhase, Sheet, State, Transit
 from ..tree import Element, Node, h
 from ..words import Words
+from . import desk
 from .market import market
 from .money import money_sheet, transaction
 from .parts import button, cross, icon, provider_name, under_way, working
@@ -192,4 +193,5 @@ SHEETS = {
     Sheet.DEPOSIT: deposit,
     Sheet.MONEY: money_sheet,
     Sheet.CLOSE: close,
+    **desk.SHEETS,
 }
