@@ -45,6 +45,10 @@ build-contracts *args:
 docs *args:
     @{{python}} -m tests.documents "$@"
 
+# a cluster on this machine: Ray Serve with two replicas of the embedded engine; --help lists its arguments
+ray *args:
+    @deploy/ray/up "$@"
+
 # the contracts against their source: what is committed, and with --rpc URL what stands on a chain
 verify-contracts *args:
     @{{python}} -m contracts.verify "$@"
