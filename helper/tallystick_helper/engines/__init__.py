@@ -47,6 +47,12 @@ async def _open_gguf(options: Mapping[str, Any], data_dir: Path | None) -> Engin
     return await GgufEngine.open(GgufOptions(**values), data_dir)
 
 
+async def _open_gguf_embeddings(options: Mapping[str, Any], data_dir: Path | None) -> Engine:
+    from .gguf_embeddings import GgufEmbeddings, vector_options
+
+    return await GgufEmbeddings.open(vector_options(options), data_dir)
+
+
 async def _open_echo(options: Mapping[str, Any], data_dir: Path | None) -> Engine:
     from .echo import EchoEngine, EchoOptions
 
@@ -85,6 +91,7 @@ async def _open_exl2_ref(options: Mapping[str, Any], data_dir: Path | None) -> E
 
 
 _OWN: dict[str, Opener] = {
+    "gguf-embeddings": _open_gguf_embeddings,
     "gguf": _open_gguf,
     "exl2": _open_exl2,
     "exl3": _open_exl3,
