@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from tallystick_helper.engines import DEFAULT, Engine, open_engine
+from tallystick_helper.engines import DEFAULT, Engine, Reason, open_engine
 from tallystick_helper.engines.conformance import EngineConformance, ask, collect
 from tallystick_helper.engines.echo import EchoEngine, EchoOptions
 from tallystick_helper.engines.seat import Piece
@@ -67,3 +67,16 @@ async def test_units_are_handed_out_in_batches() -> None:
     assert [piece.units for piece in pieces] == [5, 5, 2]
     assert b"".join(piece.data for piece in pieces).split() == (b"one two three " * 4).split()
     await engine.close()
+
+
+async def test_caps_of_a_request_stand_in_the_settings_of_any_engine() -> None:
+    engine = await open_engine("echo", {"rate": 0, "max_input": 10, "max_output": 5, "max_seconds": 30.0})
+    able = engine.capabilities()
+    assert (able.max_input, able.max_output) == (10, 5)
+    _, finish = await collect(engine.run(ask("one", max_units=50)))
+    assert (finish.reason, finish.units) == (Reason.LENGTH, 5)
+    with pytest.raises(TallystickError) as caught:
+        await engine.count(ask("word " * 20))
+    assert (caught.value.code, caught.value.values["limit"]) == (Code.PROMPT_TOO_LONG, 10)
+    with pytest.raises(TallystickError):
+        await open_engine("echo", {"max_output": -1})

@@ -122,6 +122,36 @@ async def test_a_cancelled_place_in_the_queue_never_starts() -> None:
     assert slots.load().waiting == 0
 
 
+async def test_its_time_is_over_and_what_was_made_is_given() -> None:
+    async def work(run: Run, slot: int) -> Reason:
+        run.emit(Piece(b"x", 1))
+        with run.interruptible():
+            await asyncio.Event().wait()
+        raise AssertionError("it went on")
+
+    slots = Slots(1, 0)
+    assert [event async for event in Run(slots.reserve(), work, seconds=0.01)] == [
+        Piece(b"x", 1),
+        Finish(Reason.TIME, 1),
+    ]
+    assert slots.load().running == 0
+
+
+async def test_its_time_begins_with_its_slot() -> None:
+    slots = Slots(1, 1)
+    first = slots.reserve()
+
+    async def work(run: Run, slot: int) -> Reason:
+        return Reason.STOP
+
+    run, over = Run(slots.reserve(), work, seconds=0.01), asyncio.Event()
+    run.when_over(over.set)
+    await asyncio.sleep(0.05)  # longer than it may run
+    first.release()
+    assert [event async for event in run] == [Finish(Reason.STOP, 0)]
+    await over.wait()
+
+
 async def test_iteration_is_over_after_the_finish() -> None:
     async def work(run: Run, slot: int) -> Reason:
         return Reason.STOP

@@ -1,4 +1,4 @@
-"""Slots and queue: first come, first served, never more than there are."""
+"""Slots and queue: channels take turns, never more than there are."""
 
 from __future__ import annotations
 
@@ -41,6 +41,46 @@ async def test_who_is_charged_waits_beyond_the_queue() -> None:
     running.release()
     queued.release()
     assert await charged.slot() == 0
+
+
+async def test_channels_take_turns() -> None:
+    slots = Slots(1, 20)
+    running = slots.reserve(b"x")
+    greedy = [slots.reserve(b"greedy") for _ in range(5)]
+    other = slots.reserve(b"other")
+    assert [ticket.place for ticket in greedy] == [1, 3, 4, 5, 6]
+    assert other.place == 2
+    running.release()
+    await greedy[0].slot()
+    greedy[0].release()
+    await other.slot()
+    again = slots.reserve(b"other")
+    assert again.place == 2 and greedy[1].place == 1
+
+
+async def test_one_channel_holds_no_more_than_half_of_the_queue() -> None:
+    slots = Slots(1, 4)
+    slots.reserve(b"a")
+    for _ in range(2):
+        slots.reserve(b"a")
+    assert slots.full(b"a") and not slots.full(b"b")
+    with pytest.raises(TallystickError):
+        slots.reserve(b"a")
+    slots.reserve(b"b")
+    assert slots.reserve(b"a", charged=True).place == 4
+
+
+async def test_a_newcomers_place_and_wait() -> None:
+    slots = Slots(2, 4)
+    assert (slots.load().place, slots.load().wait_ms) == (0, 0)
+    slots.reserve()
+    assert slots.load().place == 0
+    slots.reserve()
+    assert slots.load().place == 1 and slots.load().wait_ms == 1000  # two seconds are taken for granted, at two slots
+    slots.reserve()
+    assert slots.load().place == 2 and slots.load().wait_ms == 2000
+    both = slots.load() + Slots(1, 1).load()
+    assert (both.slots, both.queue, both.running, both.waiting, both.wait_ms) == (3, 5, 2, 1, 0)
 
 
 async def test_the_wait_is_learnt_from_how_long_slots_are_held() -> None:
@@ -126,11 +166,12 @@ async def _walk(size: int, queue: int, steps: list[tuple[bool, int]]) -> None:
     slots = Slots(size, queue)
     tickets: list[Ticket] = []
     for reserve, index in steps:
-        if reserve and not slots.full():
-            tickets.append(slots.reserve(bytes([index % 3])))
+        scope = bytes([index % 3])
+        if reserve and not slots.full(scope):
+            tickets.append(slots.reserve(scope))
         elif reserve:
             with pytest.raises(TallystickError):
-                slots.reserve()
+                slots.reserve(scope)
         elif tickets:
             tickets.pop(index % len(tickets)).release()
         running = [ticket for ticket in tickets if ticket.place == 0]

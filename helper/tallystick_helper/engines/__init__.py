@@ -17,10 +17,12 @@ from typing import Any
 from tallystick_shared.errors import Code, LocalError, TallystickError
 
 from .seat import Capabilities, Engine, Event, Finish, Load, Piece, Reason, Run, Task
+from .slotted import Caps, Slotted
 
 __all__ = [
     "DEFAULT",
     "Capabilities",
+    "Caps",
     "Engine",
     "Event",
     "Finish",
@@ -34,6 +36,7 @@ __all__ = [
 ]
 
 GROUP = "tallystick.engines"
+CAPS = ("max_input", "max_output", "max_seconds")
 DEFAULT = "gguf"
 Opener = Callable[[Mapping[str, Any], Path | None], Awaitable[Engine]]
 
@@ -110,14 +113,22 @@ def names() -> list[str]:
 async def open_engine(
     name: str = DEFAULT, options: Mapping[str, Any] | None = None, data_dir: Path | None = None
 ) -> Engine:
-    """Open an engine by name. `options` are that engine's own (`GgufOptions`, `EchoOptions`, `ToyOptions`).
+    """Open an engine by name. `options` are the caps of a request (`Caps`) and that engine's own (`GgufOptions`,
+    `EchoOptions`, `ToyOptions`).
 
     Raises LocalError: BAD_SETTINGS for an unknown engine or option, MODEL_MISSING, ENGINE_FAILED where it cannot be
     imported.
     """
-    opener = _OWN.get(name) or _foreign(name)
+    opener, values = _OWN.get(name) or _foreign(name), dict(options or {})
     try:
-        return await opener(options or {}, data_dir)
+        caps = Caps(**{cap: values.pop(cap) for cap in CAPS if cap in values})
+        engine = await opener(values, data_dir)
+        if caps != Caps():
+            if not isinstance(engine, Slotted):
+                await engine.close()
+                raise LocalError(Code.BAD_SETTINGS, engine=name, reason="this engine takes no caps")
+            engine.restrict(caps)
+        return engine
     except TallystickError:
         raise
     except TypeError as error:

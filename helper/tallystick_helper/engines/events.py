@@ -13,6 +13,8 @@ class Reason(StrEnum):
 
     STOP = "stop"
     LENGTH = "length"
+    TIME = "time"
+    """It had its slot for as long as one request may have it."""
     CANCELLED = "cancelled"
     ERROR = "error"
 

@@ -32,7 +32,8 @@ class Run:
     is bounded by the task's `max_units`.
     """
 
-    def __init__(self, ticket: Ticket, work: Work) -> None:
+    def __init__(self, ticket: Ticket, work: Work, seconds: float = 0.0) -> None:
+        """`seconds` after it got its slot it ends with `TIME`; 0 for never."""
         self.units = 0
         """Units of the pieces given out so far."""
         self.made = 0
@@ -49,6 +50,8 @@ class Run:
         self._at_rest = False
         self._outcome: tuple[Reason, TallystickError | None] = (Reason.CANCELLED, None)
         self._finished = False
+        self._seconds = seconds
+        self._late = False
         self._driver = self._loop.create_task(self._drive())
 
     @property
@@ -105,11 +108,18 @@ class Run:
 
     def cancel(self) -> None:
         """Stop. No piece is given out after this returns."""
-        if self.cancelled:
-            return
+        self._late = False
+        if not self.cancelled:
+            self._stop()
+
+    def _stop(self) -> None:
         self._stopped.set()
         if self._at_rest:
             self._driver.cancel()
+
+    def when_over(self, call: Callable[[], object]) -> None:
+        """`call` once its slot is free, in the loop."""
+        self._driver.add_done_callback(lambda driver: call())
 
     async def aclose(self) -> None:
         """Stop, and wait until the slot is free."""
@@ -131,7 +141,7 @@ class Run:
         if self._finished:
             raise StopAsyncIteration
         piece = await self._events.get()
-        while piece is not None and self.cancelled:
+        while piece is not None and self.cancelled and not self._late:
             piece = await self._events.get()
         if piece is not None:
             self.units += piece.units
@@ -141,13 +151,31 @@ class Run:
 
     def _finish(self) -> Finish:
         reason, error = self._outcome
+        if self._late:
+            return Finish(Reason.TIME, self.units)
         return Finish(Reason.CANCELLED if self.cancelled and error is None else reason, self.units, error)
+
+    @contextmanager
+    def _limited(self) -> Iterator[None]:
+        timer = self._loop.call_later(self._seconds, self._expire) if self._seconds else None
+        try:
+            yield
+        finally:
+            if timer is not None:
+                timer.cancel()
+
+    def _expire(self) -> None:
+        """Its time is over: what was made until now is still given out."""
+        if not self.cancelled:
+            self._late = True
+            self._stop()
 
     async def _drive(self) -> None:
         try:
             with self.interruptible():
                 slot = await self._ticket.slot()
-            self._outcome = await self._work(self, slot), None
+            with self._limited():
+                self._outcome = await self._work(self, slot), None
         except asyncio.CancelledError:
             self._stopped.set()
         except TallystickError as error:

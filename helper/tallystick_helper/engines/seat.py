@@ -75,8 +75,8 @@ class Engine(Protocol):
     def load(self, model: str = "") -> Load:
         """Slots, queue, and how many of each are taken: of one model, or of all of them together."""
 
-    def busy(self, model: str = "") -> bool:
-        """True where `run` would now refuse what is not charged yet, for that model (empty: the first)."""
+    def busy(self, model: str = "", scope: bytes = b"") -> bool:
+        """True where `run` would now refuse what is not charged yet, for that model (empty: the first) and scope."""
 
     async def close(self) -> None:
         """Cancel what runs, and free the memory of all models. May be called twice."""

@@ -1,8 +1,10 @@
 """Slots and the bounded queue before them.
 
-First come, first served. A place is taken the moment that `reserve` returns, so there is no gap between asking and
-entering; when neither a slot nor a place in the queue is left, the refusal says when to come back. Only who is charged
-already may wait beyond the queue's places.
+Scopes (channels) take turns: whoever waits is served round robin by scope, and within a scope first come, first served.
+So a channel that asks ten times at once delays another by one request, not by ten; and it may hold no more than half
+of the queue. A place is taken the moment that `reserve` returns, so there is no gap between asking and entering; when
+neither a slot nor a place in the queue is left, the refusal says when to come back. Only who is charged already may
+wait beyond the queue's places.
 """
 
 from __future__ import annotations
@@ -10,8 +12,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 
 from tallystick_shared.errors import Code, LocalError
 
@@ -21,12 +23,28 @@ _MAX_RETRY_MS = 30_000
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """How full an engine is."""
+    """How full an engine is. `wait_ms` is how long a newcomer is likely to wait for a slot."""
 
     slots: int
     queue: int
     running: int
     waiting: int
+    wait_ms: int = field(default=0, compare=False)
+
+    @property
+    def place(self) -> int:
+        """The place in the queue of whoever came now, at most; 0 where a slot is free."""
+        return self.waiting + 1 if self.waiting or self.running >= self.slots else 0
+
+    def __add__(self, other: Load) -> Load:
+        """Both together; who comes may choose the emptier one."""
+        return Load(
+            self.slots + other.slots,
+            self.queue + other.queue,
+            self.running + other.running,
+            self.waiting + other.waiting,
+            min(self.wait_ms, other.wait_ms),
+        )
 
 
 class Ticket:
@@ -47,7 +65,7 @@ class Ticket:
 
     @property
     def place(self) -> int:
-        """How many are before it in the queue, itself counted; 0 once it has a slot."""
+        """Its turn among those who wait, 1 for the next; 0 once it has a slot."""
         return self._slots.place(self)
 
     def release(self) -> None:
@@ -66,29 +84,53 @@ class Slots:
         self._free = deque(range(slots))
         self._last_scope: dict[int, bytes] = {}
         self._running: dict[Ticket, tuple[int, float]] = {}
-        self._waiting: deque[Ticket] = deque()
+        self._turns: dict[bytes, deque[Ticket]] = {}
+        """Who waits, by scope; the scope whose turn is next comes first."""
         self._mean_hold = 2.0
 
-    def load(self) -> Load:
-        return Load(self._size, self._queue, len(self._running), len(self._waiting))
+    @property
+    def _waiting(self) -> int:
+        return sum(map(len, self._turns.values()))
 
-    def full(self) -> bool:
-        return not self._free and len(self._waiting) >= self._queue
+    def load(self) -> Load:
+        waiting = self._waiting
+        wait = 0 if self._free and not waiting else self._wait_ms(waiting + 1)
+        return Load(self._size, self._queue, len(self._running), waiting, wait)
+
+    def full(self, scope: bytes = b"") -> bool:
+        """Would `reserve` refuse whoever is not charged yet?"""
+        if self._free:
+            return False
+        mine = len(self._turns.get(scope, ())) if scope else 0
+        return self._waiting >= self._queue or mine >= max(1, self._queue // 2)
 
     def place(self, ticket: Ticket) -> int:
-        return self._waiting.index(ticket) + 1 if ticket in self._waiting else 0
+        for place, waiting in enumerate(self._in_order(), 1):
+            if waiting is ticket:
+                return place
+        return 0
+
+    def _in_order(self) -> Iterator[Ticket]:
+        turns = [list(tickets) for tickets in self._turns.values()]
+        for round_ in range(max(map(len, turns), default=0)):
+            for tickets in turns:
+                if round_ < len(tickets):
+                    yield tickets[round_]
+
+    def _wait_ms(self, place: int) -> int:
+        """The mean time that a slot was held, shared among the slots, for each who goes before."""
+        return int(min(self._mean_hold * 1000 / self._size * max(1, place), _MAX_RETRY_MS))
 
     def retry_after_ms(self) -> int:
-        """When a place is likely to be free: the mean time that a slot was held, shared among the slots."""
-        wait = self._mean_hold * 1000 / self._size * max(1, len(self._waiting))
-        return int(min(max(wait, _MIN_RETRY_MS), _MAX_RETRY_MS))
+        """When a place is likely to be free."""
+        return max(self._wait_ms(self._waiting), _MIN_RETRY_MS)
 
     def reserve(self, scope: bytes = b"", *, charged: bool = False) -> Ticket:
         """A ticket. Raises LocalError BUSY with `retry_after_ms`, but never for what is charged already."""
-        if self.full() and not charged:
+        if self.full(scope) and not charged:
             raise LocalError(Code.BUSY, retry_after_ms=self.retry_after_ms())
         ticket = Ticket(self, scope)
-        self._waiting.append(ticket)
+        self._turns.setdefault(scope, deque()).append(ticket)
         self._serve()
         return ticket
 
@@ -98,13 +140,15 @@ class Slots:
             self._mean_hold += 0.2 * (self._clock() - since - self._mean_hold)
             self._free.append(slot)
             self._serve()
-        elif ticket in self._waiting:
-            self._waiting.remove(ticket)
+        elif ticket in (tickets := self._turns.get(ticket.scope, deque())):
+            tickets.remove(ticket)
+            if not tickets:
+                del self._turns[ticket.scope]
             ticket._slot.cancel()
 
     def _serve(self) -> None:
-        while self._free and self._waiting:
-            ticket = self._waiting.popleft()
+        while self._free and self._turns:
+            ticket = self._next()
             if ticket._slot.cancelled():  # its owner was cancelled while it waited, and has not released it yet
                 continue
             slot = self._choose(ticket.scope)
@@ -112,6 +156,15 @@ class Slots:
             self._last_scope[slot] = ticket.scope
             self._running[ticket] = (slot, self._clock())
             ticket._slot.set_result(slot)
+
+    def _next(self) -> Ticket:
+        """Whose turn it is. Its scope goes to the end of the round."""
+        scope = next(iter(self._turns))
+        tickets = self._turns.pop(scope)
+        ticket = tickets.popleft()
+        if tickets:
+            self._turns[scope] = tickets
+        return ticket
 
     def _choose(self, scope: bytes) -> int:
         """The slot that this scope used last if it is free, else the one that has been free longest."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 MADE_AHEAD = 4 << 20
 """Bytes of a stream at full rate that may wait for its socket before its engine waits too."""
+MOST_PLACE = 0xFFFF
 log = structlog.get_logger(__name__)
 
 
@@ -149,8 +150,10 @@ class Job:
         connection = self._attached()
         await connection.prove()
         self._check_room()
-        manifest, place = self._able().manifest, node.engine.load(wanted.model).waiting
-        connection.session.measure(self.stream, units, manifest, place=place)
+        able, load = self._able(), node.engine.load(wanted.model)
+        units = min(units, len(data) + able.template_units)  # more than the offer says would end the connection
+        place, wait = min(load.place, MOST_PLACE), load.wait_ms
+        connection.session.measure(self.stream, units, able.manifest, place=place, estimated_ms=wait)
         connection.pump()
         granted = await self._granted
         await self._channel.store_owed(node.ledger)  # what its input costs, before any work
@@ -204,8 +207,9 @@ class Job:
         raise PeerError(Code.UNKNOWN_MODEL)
 
     def _check_room(self) -> None:
-        if self._node.engine.busy(self._offered.open.model):
-            raise PeerError(Code.BUSY, retry_after_ms=1000)
+        engine, model = self._node.engine, self._offered.open.model
+        if engine.busy(model, self._channel.channel_id):
+            raise PeerError(Code.BUSY, retry_after_ms=max(RETRY_MS, engine.load(model).wait_ms))
 
     async def _serve(self, task: Task) -> None:
         async with self._node.engine.run(task) as run:

@@ -86,8 +86,8 @@ class UpstreamEngine(Slotted):
         # Nothing can be begun: an advert with no slots and no queue says so.
         return Load(0, 0, load.running, load.waiting)
 
-    def busy(self, model: str = "") -> bool:
-        return super().busy(model) or self._health.refusal() is not None
+    def busy(self, model: str = "", scope: bytes = b"") -> bool:
+        return super().busy(model, scope) or self._health.refusal() is not None
 
     async def count(self, task: Task) -> int:
         request = read_chat(task, self._capabilities)
