@@ -44,7 +44,7 @@ class ExlOptions:
     """Of the reference, on the CPU; 0 leaves it to numpy."""
     temperature: float | None = None
     top_p: float | None = None
-    repeat_penalty: float = 1.0
+    repeat_penalty: float | None = None
     ignore_eos: bool = False
     """For benches: answers never end before `max_units`."""
 
