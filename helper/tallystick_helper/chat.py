@@ -84,16 +84,16 @@ class Account:
         """Of the coin, in wei."""
         return await self._sender.balance()
 
-    async def choose(self, provider: bytes | None) -> Listing:
-        """The provider named, else the cheapest by output price. Raises PeerError NOT_REGISTERED or BAD_PROFILE,
-        LocalError NO_PROVIDERS.
+    async def choose(self, provider: bytes | None, kind: str = "") -> Listing:
+        """The provider named, else the cheapest by output price; of those with an offer of that kind, where one is
+        named. Raises PeerError NOT_REGISTERED or BAD_PROFILE, LocalError NO_PROVIDERS.
         """
         if provider is not None:
             return await self._named(provider)
         view = await self._guest.market(self._rpc)
-        for cheapest in sorted(view, key=lambda one: _output_price(view.glance(one))):
+        for cheapest in sorted(view, key=lambda one: _output_price(view.glance(one), kind)):
             listing = view.listing(cheapest)
-            if listing.profile is not None:
+            if listing.profile is not None and _output_price(listing.profile, kind) < math.inf:
                 return listing
         raise LocalError(Code.NO_PROVIDERS)
 
@@ -198,9 +198,10 @@ class Account:
         return receipt
 
 
-def _output_price(profile: Profile | None) -> float:
-    """Of its cheapest offer; those whose profile is missing come last."""
-    return min((offer.price.output for offer in profile.offers), default=math.inf) if profile else math.inf
+def _output_price(profile: Profile | None, kind: str) -> float:
+    """Of its cheapest offer (of that kind); those whose profile is missing, or has none, come last."""
+    offers = profile.offers if profile else ()
+    return min((offer.price.output for offer in offers if kind in ("", offer.kind)), default=math.inf)
 
 
 class Conversation:

@@ -14,6 +14,7 @@ from tallystick_shared.channel import NATIVE
 from .cli_channel import address_of
 from .cli_channel import app as channel_app
 from .cli_doctor import app as doctor_app
+from .cli_embed import embed
 from .cli_gateway import app as gateway_app
 from .cli_registry import app as registry_app
 from .terminal import (
@@ -45,6 +46,7 @@ app = typer.Typer(
 app.add_typer(channel_app)
 app.add_typer(registry_app)
 app.add_typer(gateway_app)
+app.command()(embed)
 app.add_typer(doctor_app)
 
 

@@ -19,6 +19,7 @@ from tallystick_shared.evm.rpc import to_hex, to_int
 from tallystick_shared.evm.token import Token
 from tallystick_shared.market import Listing
 from tallystick_shared.messages import amount_int
+from tallystick_shared.profile import Offer, Profile
 
 from .chain.cost import market
 from .chain.deploy import Wanted, carry_out, chain_id, plan
@@ -36,6 +37,8 @@ from .shown import Money, plain_text
 from .store import UserStore
 
 Say = Callable[[dict[str, Any], str], None]
+TEXT, VECTORS = "text", "vectors"
+"""Kinds of offers."""
 SHORTEST_NOTICE = 15 * 60
 """Seconds; the contract takes no less."""
 
@@ -123,6 +126,33 @@ class ChatWishes:
     token: bytes = NATIVE
 
 
+async def deposit_with(account: Account, wishes: ChatWishes, listing: Listing, money: Money, say: Say) -> Deposit:
+    """The deposit to use: one that is there, else a new one, which is said. Raises LocalError and PeerError."""
+    amount, least = money.parse(wishes.deposit), max(SHORTEST_NOTICE, listing.usable().minimum_delay)
+    if wishes.delay is not None and wishes.delay < least:
+        reason = f"the shortest notice is {least} seconds"
+        raise LocalError(Code.BAD_SETTINGS, delay=wishes.delay, reason=reason)
+    found = await account.find(listing, wishes.token)
+    if found is not None:
+        return found
+    terms = Terms(amount, delay=DEFAULT_DELAY if wishes.delay is None else wishes.delay, token=wishes.token)
+    if first := amount_int(listing.usable().first_voucher):
+        ahead = f"The first question pays {money.show(first)} ahead; what is not used of it stays paid."
+        say({"first_voucher": str(first)}, f"[dim]{ahead}[/dim]")
+    deposit, receipt = await account.open(listing, terms)
+    told = {"opened": "0x" + receipt.transaction.hex(), "deposit": deposit.amount, "gas": receipt.gas_used}
+    say(told, f"[dim]Deposit of {money.show(deposit.cap)} opened.[/dim]")
+    return deposit
+
+
+def offer_of(profile: Profile, kind: str) -> Offer:
+    """Its cheapest offer of that kind. Raises PeerError UNKNOWN_SERVICE where it has none."""
+    fitting = [offer for offer in profile.offers if offer.kind == kind]
+    if not fitting:
+        raise PeerError(Code.UNKNOWN_SERVICE, kind=kind)
+    return min(fitting, key=lambda offer: offer.price.output)
+
+
 class _Chat:
     """One run of `tallystick chat`."""
 
@@ -131,25 +161,6 @@ class _Chat:
     ) -> None:
         self._settings, self._wishes, self._account = settings, wishes, account
         self._say, self._stream, self._money = say, stream, money
-
-    async def deposit(self, listing: Listing) -> tuple[Deposit, bool]:
-        """The deposit to use, and whether it is new."""
-        amount, least = self._money.parse(self._wishes.deposit), max(SHORTEST_NOTICE, listing.usable().minimum_delay)
-        if self._wishes.delay is not None and self._wishes.delay < least:
-            reason = f"the shortest notice is {least} seconds"
-            raise LocalError(Code.BAD_SETTINGS, delay=self._wishes.delay, reason=reason)
-        found = await self._account.find(listing, self._wishes.token)
-        if found is not None:
-            return found, False
-        delay = DEFAULT_DELAY if self._wishes.delay is None else self._wishes.delay
-        terms = Terms(amount, delay=delay, token=self._wishes.token)
-        if first := amount_int(listing.usable().first_voucher):
-            ahead = f"The first question pays {self._money.show(first)} ahead; what is not used of it stays paid."
-            self._say({"first_voucher": str(first)}, f"[dim]{ahead}[/dim]")
-        deposit, receipt = await self._account.open(listing, terms)
-        say = {"opened": "0x" + receipt.transaction.hex(), "deposit": deposit.amount, "gas": receipt.gas_used}
-        self._say(say, f"[dim]Deposit of {self._money.show(deposit.cap)} opened.[/dim]")
-        return deposit, True
 
     async def talk(self, conversation: Conversation, model: str) -> list[Answer]:
         """One answer to the prompt given, or to each line that comes."""
@@ -205,7 +216,7 @@ class _Chat:
         )
 
 
-async def _money(settings: Settings, wishes: ChatWishes, rpc: HttpRpc) -> Money:
+async def money_of(settings: Settings, wishes: ChatWishes, rpc: HttpRpc) -> Money:
     """The coin, or the token that was asked for, as it calls itself."""
     if wishes.token == NATIVE:
         return Money(settings.chain.symbol)
@@ -220,14 +231,14 @@ async def chat_now(settings: Settings, key: Secret, wishes: ChatWishes, say: Say
         where = await locate(settings, chain, rpc, crypto, with_block=False)
         store = UserStore(settings.data_dir, crypto)
         account = Account(crypto, rpc, where, key.reveal(), store, min(1.0, settings.chain.interval))
-        listing = await account.choose(wishes.provider)
-        run = _Chat(settings, wishes, account, say, stream, await _money(settings, wishes, rpc))
-        deposit, _ = await run.deposit(listing)
-        profile = listing.usable()
+        listing = await account.choose(wishes.provider, TEXT)
+        money = await money_of(settings, wishes, rpc)
+        run = _Chat(settings, wishes, account, say, stream, money)
+        deposit, profile = await deposit_with(account, wishes, listing, money, say), listing.usable()
         conversation = Conversation(crypto, store, deposit, profile, low_latency=wishes.low_latency)
         try:
             await conversation.connect()
-            answers = await run.talk(conversation, profile.offers[0].model)
+            answers = await run.talk(conversation, offer_of(profile, TEXT).model)
             if wishes.close:
                 await run.close(conversation, deposit, rpc)
                 store.forget(deposit)
