@@ -122,6 +122,9 @@ class MemoryScreen:
     def to_end(self) -> None:
         """Nothing to scroll."""
 
+    def save(self, name: str, kind: str, text: str) -> None:
+        self.saved.append((name, kind, text))
+
     def refill(self, text: str) -> None:
         """No box to fill."""
 
@@ -130,9 +133,6 @@ class MemoryScreen:
 
     def reveal(self, turn_id: int) -> None:
         self.revealed.append(turn_id)
-
-    def save(self, name: str, kind: str, text: str) -> None:
-        self.saved.append((name, kind, text))
 
     def act(self, name: str) -> None:
         """No shell to do it."""

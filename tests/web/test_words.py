@@ -57,7 +57,7 @@ def test_every_next_step_has_a_label_and_belongs_to_a_code() -> None:
     assert set(TOLD) == set(TABLE["told"])
     assert set(NEXT) <= {code.name.lower() for code in Code}
     for label in LABELS.values():
-        ENGLISH(label, chain="Testnet")
+        ENGLISH(label, chain="Testnet", other="Othernet")
 
 
 def test_the_shell_says_the_same_as_the_views() -> None:

@@ -18,7 +18,7 @@ from .views.under import cost, files, tools
 from .words import Words
 
 LIVE_SENTENCES = 12
-FIRST_FOCUS = ("[data-focus]", "input:enabled", ".choice:enabled", ".foot .primary:enabled", "button")
+FIRST_FOCUS = ("input:enabled:not([type=search])", ".choice:enabled", ".foot .primary:enabled", "button")
 
 
 def _js() -> Any:
@@ -132,6 +132,9 @@ class DomScreen:
     def to_end(self) -> None:
         self._js.tallystick.toEnd()
 
+    def save(self, name: str, kind: str, text: str) -> None:
+        self._js.tallystick.save(name, kind, text)
+
     def refill(self, text: str) -> None:
         self._js.tallystick.refill(text)
 
@@ -140,9 +143,6 @@ class DomScreen:
 
     def reveal(self, turn_id: int) -> None:
         self._js.tallystick.reveal(f"turn-{turn_id}")
-
-    def save(self, name: str, kind: str, text: str) -> None:
-        self._js.tallystick.save(name, kind, text)
 
     def act(self, name: str) -> None:
         self._js.tallystick.act(name)

@@ -11,21 +11,26 @@ from tallystick_shared.evm.rpc import RpcError
 from .actions import Booted, Chosen, Ticked, WalletsFound
 from .app import App, Seats
 from .flows.branches import BranchFlow
+from .flows.chains import ChainsFlow
 from .flows.chat import ChatFlow
 from .flows.close import CloseFlow
 from .flows.deposit import DepositFlow
 from .flows.exchange import ExchangeFlow
 from .flows.history import HistoryFlow
+from .flows.ledger import LedgerFlow
 from .flows.market import MarketFlow
 from .flows.palette import PaletteFlow
+from .flows.permission import PermissionFlow
 from .flows.records import Records
 from .flows.recovery import RecoveryFlow
 from .flows.search import SearchFlow
 from .flows.setup import SetupFlow
 from .flows.shop import ShopFlow
+from .flows.top_up import TopUpFlow
+from .flows.transactions import Transactions
 from .flows.wallet import WalletFlow
 from .reader import Reader
-from .site import read_site
+from .site import read_sites
 from .state import State, WalletPhase
 
 TICK = 15.0
@@ -44,6 +49,8 @@ class Page:
     close: CloseFlow
     recovery: RecoveryFlow
     shop: ShopFlow
+    ledger: LedgerFlow
+    chains: ChainsFlow
 
 
 def build(seats: Seats) -> Page:
@@ -51,8 +58,11 @@ def build(seats: Seats) -> Page:
     app = App(seats)
     records = Records(seats.vault)
     wallet = WalletFlow(app)
-    market = MarketFlow(app, wallet)
-    deposit = DepositFlow(app, wallet, market, records)
+    ledger = LedgerFlow(app, wallet)
+    transactions = Transactions(app, wallet, ledger)
+    permission = PermissionFlow(app, wallet, transactions)
+    market = MarketFlow(app, wallet, permission)
+    deposit = DepositFlow(app, wallet, market, records, ledger, permission)
     history = HistoryFlow(app)
     search = SearchFlow(app, history)
     BranchFlow(app)
@@ -60,10 +70,13 @@ def build(seats: Seats) -> Page:
     SetupFlow(app, history)
     ExchangeFlow(app, history, search)
     chat = ChatFlow(app, market, deposit, records, history)
-    close = CloseFlow(app, wallet, deposit, chat, records)
-    recovery = RecoveryFlow(app, wallet, market, deposit, records)
+    close = CloseFlow(app, wallet, deposit, chat, records, transactions)
+    recovery = RecoveryFlow(app, wallet, market, deposit, records, transactions)
+    TopUpFlow(app, wallet, deposit, permission, transactions, chat, records)
+    chains = ChainsFlow(app, wallet, market, deposit, chat, records)
     shop = ShopFlow(app, wallet, market)
-    page = Page(app, wallet, market, deposit, history, chat, close, recovery, shop)
+    page = Page(app, wallet, market, deposit, history, chat, close, recovery, shop, ledger, chains)
+    app.on("entered", lambda _: _read_all(page))
     app.watch(Reader(seats.screen, app.words))
     app.watch(lambda before, after: _on_connected(page, before, after))
     return page
@@ -74,7 +87,9 @@ async def start(page: Page, site_text: str) -> None:
     app, world = page.app, page.app.seats.world
     page.history.start()
     app.dispatch(WalletsFound(app.seats.wallets.found()))
-    app.dispatch(Booted(read_site(site_text), world.wall(), world.offset_minutes()))
+    sites = read_sites(site_text)
+    app.dispatch(Booted(sites[0] if sites else None, world.wall(), world.offset_minutes()))
+    await page.chains.start(sites)
     if app.state.site is None:
         app.fault(LocalError(Code.NO_CONTRACTS))
     page.shop.restore()
@@ -85,6 +100,7 @@ async def start(page: Page, site_text: str) -> None:
 async def _restore(page: Page) -> None:
     await page.history.load()
     await page.shop.load()
+    await page.ledger.load()
     await page.deposit.load()
     await page.wallet.start()
 
@@ -103,6 +119,7 @@ async def _read_all(page: Page) -> None:
         await page.market.read()
     finally:
         page.app.spawn(page.recovery.look())
+    page.app.spawn(page.ledger.check())
     state = page.app.state
     usable = [choice for choice in state.market.choices if not choice.fault]
     if state.chosen is None and len(usable) == 1:

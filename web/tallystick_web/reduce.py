@@ -11,6 +11,7 @@ from typing import Any
 from . import actions as a
 from .chats.desk import DeskChanged, reduce_desk
 from .chats.reduce import reduce_chats
+from .purse.actions import RULES as PURSE_RULES
 from .shop.actions import RULES as SHOP_RULES
 from .state import Market, MarketPhase, Notice, State, Wallet, WalletPhase
 
@@ -109,4 +110,5 @@ RULES: dict[type, Callable[[State, Any], State]] = {
     a.NoticeCleared: lambda state, _: replace(state, notice=None),
     DeskChanged: _desk_changed,
     **SHOP_RULES,
+    **PURSE_RULES,
 }

@@ -19,6 +19,9 @@ class Screen(Protocol):
     def to_end(self) -> None:
         """Scrolls to the newest message."""
 
+    def save(self, name: str, kind: str, text: str) -> None:
+        """Hands a file to the person; `kind` is its media type."""
+
     def refill(self, text: str) -> None:
         """Puts a text back into the question box, if that is empty."""
 
@@ -27,9 +30,6 @@ class Screen(Protocol):
 
     def reveal(self, turn_id: int) -> None:
         """Scrolls to a message, once it is drawn, and marks it for a moment."""
-
-    def save(self, name: str, kind: str, text: str) -> None:
-        """Hands a file to the person; `kind` is its media type."""
 
     def act(self, name: str) -> None:
         """What only the shell can do: "search" goes to the search field, "theme" changes light and dark."""

@@ -13,8 +13,27 @@ from .state import Site
 
 def read_site(text: str) -> Site | None:
     """The site, or None where the server named none, or one that cannot be read."""
+    sites = read_sites(text)
+    return sites[0] if sites else None
+
+
+def read_sites(text: str) -> tuple[Site, ...]:
+    """The site and the further chains beside it; those that cannot be read, or are named twice, are left out."""
     try:
         data: dict[str, Any] = json.loads(text)
+        further = list(data.get("further") or ())
+    except (ValueError, TypeError, AttributeError):
+        return ()
+    first = _site(data)
+    found = {site.chain_id: site for site in reversed([_site(entry) for entry in further]) if site is not None}
+    if first is None:
+        return ()
+    found.pop(first.chain_id, None)
+    return (first, *reversed(found.values()))
+
+
+def _site(data: Any) -> Site | None:
+    try:
         coin = data.get("currency") or {}
         return Site(
             int(data["chain_id"]),

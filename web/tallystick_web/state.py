@@ -15,6 +15,8 @@ from .chats.desk import Desk
 from .chats.model import Chat, Chats, Turn, TurnState, Usage
 from .figures import Coin
 from .ports import WalletInfo
+from .purse.book import Book
+from .purse.paying import NATIVE, Purse
 from .shop.state import Shop
 
 __all__ = ["Turn", "TurnState", "Usage"]
@@ -65,10 +67,11 @@ class FoundPhase(Enum):
 
 
 class Transit(Enum):
-    """Where a transaction of the person's own stands. DROPPED: no node knows it now; it may come back."""
+    """Where a transaction of one's own stands. SEEN: a node knows it. DROPPED: none does now; it may come back."""
 
     ASKED = "asked"
     SENT = "sent"
+    SEEN = "seen"
     SLOW = "slow"
     DROPPED = "dropped"
 
@@ -90,6 +93,9 @@ class Sheet(Enum):
     PROVIDER = "provider"
     DEPOSIT = "deposit"
     MONEY = "money"
+    LEDGER = "ledger"
+    TOP_UP = "top_up"
+    CHAINS = "chains"
     CLOSE = "close"
     SETUP = "setup"
     TRANSFER = "transfer"
@@ -191,6 +197,7 @@ class Deposit:
     alone: bool = False
     transit: Transit = Transit.ASKED
     first: int = 0
+    token: bytes = NATIVE
 
     @property
     def live(self) -> bool:
@@ -251,6 +258,9 @@ class State:
     wallet: Wallet = field(default_factory=Wallet)
     market: Market = field(default_factory=Market)
     shop: Shop = field(default_factory=Shop)
+    purse: Purse = field(default_factory=Purse)
+    book: Book = field(default_factory=Book)
+    sites: tuple[Site, ...] = ()
     chosen: Choice | None = None
     deposit: Deposit = field(default_factory=Deposit)
     found: tuple[Found, ...] = ()
@@ -263,8 +273,20 @@ class State:
     notice: Notice | None = None
 
     @property
-    def coin(self) -> Coin:
+    def native(self) -> Coin:
+        """The chain's own coin, in which the network is paid."""
         return self.site.coin if self.site else Coin()
+
+    @property
+    def coin(self) -> Coin:
+        """The money of the deposit in use, else of the one that would be made now."""
+        held = self.deposit.token if self.deposit.phase is not DepositPhase.NONE else self.purse.token
+        return self.purse.coin(held, self.native)
+
+    @property
+    def funds(self) -> int | None:
+        """What the wallet has of the money that a deposit would be made in."""
+        return self.wallet.balance if self.purse.token == NATIVE else self.purse.balance
 
     @property
     def deposit_expiry(self) -> int:

@@ -81,7 +81,7 @@ class Waiting(Town):
         self.app.dispatch(Ticked(self.state.now + 1000))
 
     async def key_is_kept(self) -> bool:
-        records = Records(self.vault)
+        records = Records(self.vault, 31337)
         return bool(await records.deposit() or await records.aside())
 
 
@@ -99,8 +99,8 @@ async def test_sped_up_in_the_wallet_it_is_the_same_deposit(waiting: Waiting) ->
     assert state.deposit.channel_id == first.channel_id
     assert state.deposit.open_transaction == dearer != first.open_transaction
     assert await waiting.in_contract() == AMOUNT and state.notice is None
-    record = await Records(waiting.vault).deposit()
-    assert record is not None and record.transaction == dearer and "sending" not in waiting.vault.values
+    record = await Records(waiting.vault, 31337).deposit()
+    assert record is not None and record.transaction == dearer and "sending:31337" not in waiting.vault.values
 
 
 async def test_cancelled_in_the_wallet_it_is_told_and_the_key_stays_for_a_while(waiting: Waiting) -> None:
@@ -110,7 +110,7 @@ async def test_cancelled_in_the_wallet_it_is_told_and_the_key_stays_for_a_while(
     state = await waiting.until(lambda state: state.notice is not None)
     assert state.notice is not None and state.notice.name == "transaction_replaced"
     assert state.deposit.phase is DepositPhase.NONE and await waiting.in_contract() == 0
-    assert await Records(waiting.vault).deposit() is None and await waiting.key_is_kept()
+    assert await Records(waiting.vault, 31337).deposit() is None and await waiting.key_is_kept()
 
     await waiting.app.idle()
     await waiting.world.pass_time(8 * 24 * 3600)  # the chain would not open it any more
@@ -180,7 +180,7 @@ async def test_left_alone_it_is_found_when_it_comes_after_all(waiting: Waiting) 
     state = await waiting.opened()
     assert state.deposit.channel_id == channel_id
     assert state.notice is not None and state.notice.name == "deposit_came"
-    assert await Records(waiting.vault).aside() == []
+    assert await Records(waiting.vault, 31337).aside() == []
 
 
 async def test_a_reload_goes_on_waiting_and_sees_a_cancellation(waiting: Waiting) -> None:

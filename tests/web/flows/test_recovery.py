@@ -86,7 +86,7 @@ async def test_found_asked_back_and_withdrawn_to_the_last_wei(wiped: Wiped, prov
     fee = int(receipt["gasUsed"], 16) * int(receipt["effectiveGasPrice"], 16)
     assert await wiped.balance(wiped.wallet.address) == before + AMOUNT - fee
     assert await wiped.balance(wiped.demo.channels) == 0
-    assert state.found[0].left == AMOUNT and "found" not in wiped.vault.values
+    assert state.found[0].left == AMOUNT and "found:31337" not in wiped.vault.values
 
 
 async def test_a_wallet_without_a_past_is_asked_nothing_and_nobody_is_told(wiped: Wiped) -> None:

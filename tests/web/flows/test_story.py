@@ -103,6 +103,7 @@ async def story(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 
 
 async def test_deposit_ask_stop_close(story: Story) -> None:
+    others = story.up.balance(story.up.channels)
     await (await story.open()).deposit()
     await story.ask("Tell me about tallies")
     await story.stop()
@@ -117,7 +118,7 @@ async def test_deposit_ask_stop_close(story: Story) -> None:
     state = await until(story.app, lambda state: state.deposit.phase is DepositPhase.ENDED)
     assert (state.deposit.paid, state.deposit.refunded) == (due, ETHER // 2 - due)
     assert story.wallet.prompts == ["eth_requestAccounts", "eth_sendTransaction"]
-    assert story.up.balance(story.up.channels) == 0
+    assert story.up.balance(story.up.channels) == others
     assert not any(name.startswith(("deposit", "paid:")) for name in story.vault.values), "nothing secret is left"
 
 
@@ -241,7 +242,7 @@ async def test_a_deposit_that_the_wallet_cancelled_is_told_as_replaced(story: St
     state = await until(story.app, lambda state: state.notice is not None)
     assert state.notice is not None and state.notice.name == "transaction_replaced"
     assert state.deposit.phase is DepositPhase.NONE
-    assert "deposit" not in story.vault.values
+    assert "deposit:31337" not in story.vault.values
 
 
 async def test_a_deposit_that_the_network_forgot_keeps_its_key_until_it_is_given_up(
@@ -252,7 +253,7 @@ async def test_a_deposit_that_the_network_forgot_keeps_its_key_until_it_is_given
     await asyncio.to_thread(story.up.call, "anvil_dropAllTransactions")
     state = await until(story.app, lambda state: state.notice is not None)
     assert state.notice is not None and state.notice.name == "transaction_dropped"
-    assert state.deposit.phase is DepositPhase.SENT and "deposit" in story.vault.values
+    assert state.deposit.phase is DepositPhase.SENT and "deposit:31337" in story.vault.values
     # The wallet sends it again after all.
     await in_its_place(story, call)
     story.app.heard("check-deposit")
@@ -267,12 +268,12 @@ async def test_a_forgotten_deposit_can_be_given_up(story: Story) -> None:
     await until(story.app, lambda state: state.notice is not None)
     story.app.heard("give-up-deposit")
     state = await until(story.app, lambda state: state.deposit.phase is DepositPhase.NONE)
-    assert state.notice is None and "deposit" not in story.vault.values
+    assert state.notice is None and "deposit:31337" not in story.vault.values
 
 
 async def test_a_page_that_went_away_while_the_wallet_asked_keeps_the_key(story: Story) -> None:
     await sent(story)
-    records = Records(story.vault)
+    records = Records(story.vault, 31337)
     record = await records.deposit()
     assert record is not None
     again = story.reopened()
@@ -300,7 +301,7 @@ async def test_a_refused_deposit_leaves_no_key_behind(story: Story) -> None:
     state = await until(story.app, lambda state: state.notice is not None)
     assert state.notice is not None and state.notice.name == "refused"
     assert state.deposit.phase is DepositPhase.NONE
-    assert "deposit" not in story.vault.values
+    assert "deposit:31337" not in story.vault.values
 
 
 async def test_another_tab_keeps_the_deposit(story: Story) -> None:

@@ -9,7 +9,8 @@ import pytest
 from tallystick_web.ports import WalletInfo
 from tallystick_web.state import DepositPhase, Sheet, State
 from tallystick_web.tree import Element, find, h, text_of
-from tallystick_web.views.sheets import round_down, sheet
+from tallystick_web.views.deposit import round_down
+from tallystick_web.views.sheets import sheet
 from tallystick_web.words import ENGLISH as T
 
 from .states import CHOSEN, CONNECTED, NOW, OPEN, START, with_deposit

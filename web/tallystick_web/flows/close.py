@@ -14,11 +14,14 @@ from tallystick_shared.evm.rpc import RpcError
 
 from ..actions import DepositMoved, Linked, NoticeCleared, SheetClosed, SheetOpened
 from ..app import App
+from ..purse.actions import PurseMoved
+from ..purse.book import ASK_BACK, WITHDRAWAL
 from ..state import DepositPhase, Link, Sheet, Transit
 from .chat import ChatFlow
 from .deposit import DepositFlow, log_of
 from .pending import Ended, Follower, Sent
 from .records import Records
+from .transactions import Transactions
 from .wallet import WalletFlow
 
 PATIENCE, LONGEST = 30.0, 300.0  # for the provider's answer; for its transaction
@@ -27,17 +30,31 @@ PATIENCE, LONGEST = 30.0, 300.0  # for the provider's answer; for its transactio
 class CloseFlow:
     """Ends the deposit in use."""
 
-    def __init__(self, app: App, wallet: WalletFlow, deposit: DepositFlow, chat: ChatFlow, records: Records) -> None:
+    def __init__(
+        self,
+        app: App,
+        wallet: WalletFlow,
+        deposit: DepositFlow,
+        chat: ChatFlow,
+        records: Records,
+        transactions: Transactions,
+    ) -> None:
         self._app, self._wallet, self._deposit, self._chat, self._records = app, wallet, deposit, chat, records
+        self._transactions = transactions
         self._follower: Follower | None = None
         app.on("open-close", lambda _: app.dispatch(SheetOpened(Sheet.CLOSE)))
-        app.on("open-money", lambda _: app.dispatch(SheetOpened(Sheet.MONEY)))
+        app.on("open-money", self._open_money)
         app.on("close-deposit", self.close)
         app.on("request-close", self.request)
         app.on("withdraw", self.withdraw)
         app.on("leave-transaction", self._leave)
         app.on("close-sheet", lambda _: app.dispatch(SheetClosed()))
         app.on("dismiss", lambda _: app.dispatch(NoticeCleared()))
+
+    def _open_money(self, part: str) -> None:
+        """Everything about the money; `part` of the bar comes first."""
+        self._app.dispatch(PurseMoved({"part": part}))
+        self._app.dispatch(SheetOpened(Sheet.MONEY))
 
     async def close(self, _: str = "") -> None:
         """With the provider. Where it does not answer in time, the sheet offers to ask alone."""
@@ -68,7 +85,8 @@ class CloseFlow:
             return word.ended or word.expiry < before
 
         try:
-            ended = await self._transact(self._contract().request_close(record.channel_config()), requested)
+            call = self._contract().request_close(record.channel_config())
+            ended = await self._transact(ASK_BACK, call, requested)
             word = await self._deposit.on_chain()
         except (TallystickError, RpcError):
             self._app.dispatch(DepositMoved(DepositPhase.OPEN))
@@ -85,7 +103,8 @@ class CloseFlow:
         self._app.dispatch(DepositMoved(DepositPhase.WITHDRAWING, {"transit": Transit.ASKED}))
         try:
             call = self._contract().withdraw(record.channel_config())
-            ended = await self._transact(call, self._is_ended)
+            rest = str(self._app.state.deposit.rest)
+            ended = await self._transact(WITHDRAWAL, call, self._is_ended, back=rest)
         except (TallystickError, RpcError):
             self._app.dispatch(DepositMoved(DepositPhase.REQUESTED))
             raise
@@ -112,12 +131,18 @@ class CloseFlow:
     async def _is_ended(self) -> bool:
         return (await self._deposit.on_chain()).ended
 
-    async def _transact(self, data: bytes, worked: Callable[[], Awaitable[bool]]) -> Ended | None:
+    async def _transact(
+        self, kind: str, data: bytes, worked: Callable[[], Awaitable[bool]], back: str = "0"
+    ) -> Ended | None:
         """One transaction of the person's own, until its end."""
-        call = {"to": "0x" + self._record().channels.hex(), "data": "0x" + data.hex(), "value": "0x0"}
-        sent = await self._wallet.send(call)
-        self._told(Transit.SENT)
-        return await self._follow(sent, worked)
+        record = self._record()
+        call = {"to": "0x" + record.channels.hex(), "data": "0x" + data.hex(), "value": "0x0"}
+        channel = "0x" + self._app.state.deposit.channel_id.hex()
+        facts = {"back": back, "provider": "0x" + record.provider.hex(), "channel": channel}
+        return await self._transactions.run(kind, call, worked, self._told, self._followed, **facts)
+
+    def _followed(self, follower: Follower) -> None:
+        self._follower = follower
 
     async def _follow(self, sent: Sent, worked: Callable[[], Awaitable[bool]]) -> Ended | None:
         rpc = self._wallet.rpc

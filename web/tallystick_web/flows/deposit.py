@@ -15,9 +15,9 @@ from tallystick_shared.chains import Deployment
 from tallystick_shared.channel import ChannelState
 from tallystick_shared.deposit import Deposit as DepositRecord
 from tallystick_shared.deposit import Terms, opening_call, plan
-from tallystick_shared.errors import Code, LocalError
+from tallystick_shared.errors import Code, LocalError, TallystickError
 from tallystick_shared.evm.channels import Channels
-from tallystick_shared.evm.rpc import RpcError
+from tallystick_shared.evm.rpc import RpcError, to_int
 from tallystick_shared.messages import amount_int
 
 from ..actions import (
@@ -33,15 +33,22 @@ from ..actions import (
 from ..app import App
 from ..faults import code_of_rpc
 from ..figures import parse_amount, plain
+from ..purse.actions import PurseMoved
+from ..purse.book import DEPOSIT
+from ..purse.paying import Way
 from ..state import Choice, Deposit, DepositPhase, Notice, Sheet, State, Transit
 from .aside import Aside
+from .ledger import LedgerFlow
 from .market import MarketFlow
 from .pending import Ended, Follower, Sent
+from .permission import PermissionFlow
 from .records import Records, Sending
 from .wallet import WalletFlow
 
 SUGGESTED_TOKENS = 100_000
 SHORTEST_DELAY = 900
+GAS = {Way.COIN: 51_000, Way.APPROVED: 73_000, Way.PERMIT: 101_000, Way.APPROVE: 120_000, Way.CLEAR: 150_000}
+"""Of opening a deposit, approvals included: contracts/gas.json, rounded up, and some 47,000 for an approval."""
 DROPPED = "transaction_dropped"
 PAUSE, LONGEST_PAUSE = 10.0, 600.0
 UNSENT = (Code.REFUSED, Code.WALLET_UNSUPPORTED, Code.WRONG_CHAIN, Code.NOT_ENOUGH_MONEY)
@@ -50,8 +57,17 @@ UNSENT = (Code.REFUSED, Code.WALLET_UNSUPPORTED, Code.WRONG_CHAIN, Code.NOT_ENOU
 class DepositFlow:
     """The deposit in use."""
 
-    def __init__(self, app: App, wallet: WalletFlow, market: MarketFlow, records: Records) -> None:
+    def __init__(
+        self,
+        app: App,
+        wallet: WalletFlow,
+        market: MarketFlow,
+        records: Records,
+        ledger: LedgerFlow,
+        permission: PermissionFlow,
+    ) -> None:
         self._app, self._wallet, self._market, self._records = app, wallet, market, records
+        self._ledger, self._permission = ledger, permission
         self.record: DepositRecord | None = None
         self.opened = asyncio.Event()
         self.aside = Aside(app, records)
@@ -76,7 +92,21 @@ class DepositFlow:
         if parse_amount(state.amount_text, state.coin) is None:
             self._app.dispatch(AmountTyped(plain(suggested(state.chosen), state.coin.decimals)))
         self._app.dispatch(SheetOpened(Sheet.DEPOSIT))
-        self._app.spawn(self._wallet.read_balance())
+        self._app.spawn(self._read_funds(state.chosen))
+
+    async def _read_funds(self, choice: Choice) -> None:
+        """What the wallet has, and what the network takes for opening."""
+        await self._wallet.read_balance()
+        before = self._app.state.coin
+        await self._permission.prefer(choice)
+        state = self._app.state
+        if state.coin != before:
+            self._app.dispatch(AmountTyped(plain(suggested(choice), state.coin.decimals)))
+        if self._wallet.rpc is not None:
+            with contextlib.suppress(RpcError, TypeError, ValueError):
+                price = to_int(str(await self._wallet.rpc.request("eth_gasPrice", [])))
+                gas = GAS[self._app.state.purse.way]
+                self._app.dispatch(PurseMoved({"gas": price * gas}))
 
     async def put_down(self, _: str = "") -> None:
         """Asks the wallet for the one transaction. What goes wrong leaves everything as it was."""
@@ -89,11 +119,11 @@ class DepositFlow:
         await self._wallet.ensure_chain(may_switch=True)
         listing = await self._market.listing(state.chosen.provider)
         where = Deployment(state.site.chain_id, state.site.registry, state.site.channels, state.site.block)
-        terms = Terms(amount, state.life, SHORTEST_DELAY)
+        terms = Terms(amount, state.life, SHORTEST_DELAY, token=state.purse.token)
         record = plan(
             self._app.seats.crypto, where, listing, state.wallet.account, terms, int(self._app.seats.world.wall())
         )
-        if state.wallet.balance is not None and amount > state.wallet.balance:
+        if state.funds is not None and amount > state.funds:
             raise LocalError(Code.NOT_ENOUGH_MONEY)
         await self._send(record)
 
@@ -103,8 +133,9 @@ class DepositFlow:
         self._app.dispatch(NoticeCleared())
         self._show(record, DepositPhase.SIGNING)
         try:
-            sent = await self._wallet.send(opening_call(self._app.seats.crypto, record))
-        except (RpcError, LocalError) as error:
+            permit = await self._permission.allow(record)
+            sent = await self._wallet.send(opening_call(self._app.seats.crypto, record, permit))
+        except (RpcError, TallystickError) as error:
             await self._records.forget_deposit()
             self.record = held
             self._app.dispatch(DepositLoaded(before))
@@ -120,6 +151,12 @@ class DepositFlow:
         await self._records.keep_sending(Sending(sent.hash, sent.sender, sent.nonce))
         await self._records.keep_deposit(record)
         self._show(record, DepositPhase.SENT)
+        self._ledger.sent(DEPOSIT, sent.hash, **self._facts(record))
+
+    def _facts(self, record: DepositRecord) -> dict[str, str]:
+        """What the book says of its opening."""
+        channel = "0x" + record.channel_id(self._app.seats.crypto).hex()
+        return {"amount": record.amount, "provider": "0x" + record.provider.hex(), "channel": channel}
 
     async def _confirm(self, sent: Sent) -> None:
         """Follows the opening until it has an end. Raises LocalError where the chain shows no deposit then."""
@@ -130,13 +167,15 @@ class DepositFlow:
         )
         try:
             ended = await follower.run()
-        except LocalError:
+        except LocalError as error:
+            self._ledger.over(follower.sent.hash, error)
             await self._set_aside()
             raise
         finally:
             if self._follower is follower:
                 self._follower = None
         if ended is not None:
+            self._ledger.confirmed(follower.sent.hash, ended)
             await self._is_opened(ended)
 
     async def _is_opened(self, ended: Ended) -> None:
@@ -159,6 +198,8 @@ class DepositFlow:
     def _told(self, transit: Transit) -> None:
         if self._app.state.deposit.phase is DepositPhase.SENT:
             self._app.dispatch(DepositMoved(DepositPhase.SENT, {"transit": transit}))
+        if self._follower is not None:
+            self._ledger.moved(self._follower.sent.hash, transit)
         if transit is Transit.DROPPED:
             self._app.dispatch(Noticed(Notice(DROPPED)))
         else:
@@ -182,7 +223,8 @@ class DepositFlow:
         self._resending = True
         try:
             self._app.dispatch(NoticeCleared())
-            sent = await self._wallet.send(opening_call(self._app.seats.crypto, record))
+            permit = await self._permission.allow(record)
+            sent = await self._wallet.send(opening_call(self._app.seats.crypto, record, permit))
         finally:
             self._resending = False
         if self._follower is follower:
@@ -193,6 +235,7 @@ class DepositFlow:
         """The person waits no longer. Should it open yet, it is found."""
         if self._follower is not None:
             self._follower.leave()
+            self._ledger.over(self._follower.sent.hash, None)
             self._app.dispatch(NoticeCleared())
             await self._set_aside()
 
@@ -241,6 +284,13 @@ class DepositFlow:
         self.record = record
         self._app.dispatch(DepositLoaded(shown(self._app, record, phase)))
 
+    def put_away(self) -> None:
+        """Another chain is looked at: this chain's deposit stays in the vault."""
+        if self._follower is not None:
+            self._follower.leave()
+        self._follower, self.record = None, None
+        self.opened.clear()
+
     # -- after a reload
 
     async def load(self) -> None:
@@ -261,10 +311,16 @@ class DepositFlow:
         record = self.record
         if record is None or self._wallet.rpc is None:
             return
+        await self._permission.name(record.config.token)
         word = await self.on_chain()
         if not word.known:
             await self._go_on(record)
             return
+        if not word.ended and word.deposit != int(record.amount):  # topped up, and the page was left before it saw
+            record = msgspec.structs.replace(record, amount=str(word.deposit))
+            self.record = record
+            await self._records.keep_deposit(record)
+            self._show(record, DepositPhase.OPEN)
         await self._records.end_sending()
         if word.ended:
             await self._records.forget_deposit()
@@ -307,6 +363,7 @@ def shown(app: App, record: DepositRecord, phase: DepositPhase) -> Deposit:
         open_transaction=record.transaction,
         transit=Transit.SENT if phase is DepositPhase.SENT else Transit.ASKED,
         first=amount_int(record.agreed.first_voucher) if record.agreed else 0,
+        token=record.config.token,
     )
     if held.channel_id != channel_id:
         return fresh

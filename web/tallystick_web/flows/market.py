@@ -4,7 +4,11 @@ which profile; the profiles come from two providers, or where none answers from 
 
 from __future__ import annotations
 
+import contextlib
+
+from tallystick_shared.channel import NATIVE
 from tallystick_shared.errors import Code, LocalError, TallystickError
+from tallystick_shared.evm.rpc import RpcError
 from tallystick_shared.market import Listing
 from tallystick_shared.market import Market as Registered
 from tallystick_shared.market_reader import MarketView, read_market
@@ -14,17 +18,19 @@ from ..actions import Chosen, MarketRead, MarketReading, NoticeCleared, SheetClo
 from ..app import App
 from ..state import UNREAD, Choice, Market, MarketPhase, Sheet
 from .guest import PageGuest
+from .permission import PermissionFlow
 from .wallet import WalletFlow
 
 SERVED = "text"
+MOST_TOKENS = 10
 SLICE = 20  # signatures between two looks of the browser at what people do
 
 
 class MarketFlow:
     """The providers of this chain."""
 
-    def __init__(self, app: App, wallet: WalletFlow) -> None:
-        self._app, self._wallet = app, wallet
+    def __init__(self, app: App, wallet: WalletFlow, permission: PermissionFlow) -> None:
+        self._app, self._wallet, self._permission = app, wallet, permission
         self._listings: dict[bytes, Listing] = {}
         self._blobs: dict[bytes, bytes] = {}
         self.guest = PageGuest(app)
@@ -58,9 +64,11 @@ class MarketFlow:
             known = dict(state.site.known) | self._blobs
             view = await read_market(registered, self._wallet.rpc, self.guest, known=known)
             market = await self._take(view)
+            await self._name_tokens(market)
         finally:
-            self._app.dispatch(MarketRead(market))
-        if not market.choices:
+            if self._app.state.site is state.site:
+                self._app.dispatch(MarketRead(market))
+        if not market.choices and self._app.state.site is state.site:
             raise LocalError(Code.NO_PROVIDERS)
 
     async def _take(self, view: MarketView) -> Market:
@@ -83,6 +91,17 @@ class MarketFlow:
         wrong = any(source.disagrees and source.fault is None for source in view.sources)
         missing = max(0, view.count - len(view)) + len(unread)
         return Market(MarketPhase.READ, tuple(choices), view.count, missing, wrong)
+
+    async def _name_tokens(self, market: Market) -> None:
+        """Prices are in what a provider takes: the tokens among it are read by name, ten at most."""
+        tokens = {choice.tokens[0]: None for choice in market.choices if choice.tokens and NATIVE not in choice.tokens}
+        for token in list(tokens)[:MOST_TOKENS]:
+            with contextlib.suppress(RpcError, TallystickError):
+                await self._permission.name(token)
+
+    def forget(self) -> None:
+        """Another chain has other providers."""
+        self._listings, self._blobs = {}, {}
 
     def informants(self) -> list[Listing]:
         """Providers that can be asked something, as they were last read."""

@@ -4,9 +4,10 @@ it up or cancel it in the wallet, and then another transaction bears its nonce.
     mined      its receipt is there
     replaced   its nonce was used by another. Where the chain shows that the work is done, that one did it
     dropped    no node knows it, its nonce is free: it may come back, or be sent again
-    slow       it is in no block yet
+    seen       a node knows it
+    slow       it is in no block yet, and that takes long
 
-Dropped and slow are no ends: they are told, and followed on.
+Seen, dropped and slow are no ends: they are told, and followed on.
 """
 
 from __future__ import annotations
@@ -75,6 +76,7 @@ class Follower:
         self._started = self._seen = world.monotonic()
         self._transit = Transit.SENT
         self._taken = 0
+        self._known = False
         self._left = False
 
     def leave(self) -> None:
@@ -84,7 +86,7 @@ class Follower:
     def again(self, sent: Sent) -> None:
         """The same work was sent once more: follows that transaction from here on."""
         self.sent = sent
-        self._taken = 0
+        self._taken, self._known = 0, False
         self._started = self._seen = self._world.monotonic()
 
     async def run(self) -> Ended | None:
@@ -137,7 +139,7 @@ class Follower:
         found = await self._rpc.request("eth_getTransactionByHash", [sent.hash])
         if not found:
             return False
-        self._seen = self._world.monotonic()
+        self._seen, self._known = self._world.monotonic(), True
         nonce = to_int(found["nonce"])
         if sent.nonce != nonce:
             sent.nonce = nonce
@@ -159,7 +161,7 @@ class Follower:
         return to_int(await self._rpc.request("eth_getTransactionCount", [to_hex(self.sent.sender), block]))
 
     def _tell(self) -> None:
-        now, transit = self._world.monotonic(), Transit.SENT
+        now, transit = self._world.monotonic(), Transit.SEEN if self._known else Transit.SENT
         if now - self._seen >= DROPPED:
             transit = Transit.DROPPED
         elif now - self._started >= SLOW:

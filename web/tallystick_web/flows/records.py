@@ -46,53 +46,58 @@ class Sending(msgspec.Struct, frozen=True, array_like=True):
 class Records:
     """The vault's content, typed. Also the `Store` seat of shared's User."""
 
-    def __init__(self, vault: Vault) -> None:
+    def __init__(self, vault: Vault, chain_id: int = 0) -> None:
         self._vault = vault
+        self.chain_id = chain_id
+        """Each chain has a deposit of its own."""
+
+    def _here(self, name: str) -> str:
+        return f"{name}:{self.chain_id}"
 
     async def deposit(self) -> DepositRecord | None:
         """Raises LocalError STORE_UNREADABLE."""
-        data = await self._vault.get(DEPOSIT)
+        data = await self._vault.get(self._here(DEPOSIT))
         return _read(data, DepositRecord) if data else None
 
     async def keep_deposit(self, record: DepositRecord) -> None:
-        await self._vault.put(DEPOSIT, msgspec.msgpack.encode(record))
+        await self._vault.put(self._here(DEPOSIT), msgspec.msgpack.encode(record))
 
     async def forget_deposit(self) -> None:
-        await self._vault.delete(DEPOSIT)
-        await self._vault.delete(SENDING)
+        await self._vault.delete(self._here(DEPOSIT))
+        await self._vault.delete(self._here(SENDING))
 
     async def sending(self) -> Sending | None:
         """None where the deposit's transaction has its end."""
-        data = await self._vault.get(SENDING)
+        data = await self._vault.get(self._here(SENDING))
         return _read(data, Sending) if data else None
 
     async def keep_sending(self, sending: Sending) -> None:
-        await self._vault.put(SENDING, msgspec.msgpack.encode(sending))
+        await self._vault.put(self._here(SENDING), msgspec.msgpack.encode(sending))
 
     async def end_sending(self) -> None:
-        await self._vault.delete(SENDING)
+        await self._vault.delete(self._here(SENDING))
 
     async def aside(self) -> list[DepositRecord]:
         """Deposits that were given up and may still be opened."""
-        data = await self._vault.get(ASIDE)
+        data = await self._vault.get(self._here(ASIDE))
         return _read(data, list[DepositRecord]) if data else []
 
     async def keep_aside(self, records: list[DepositRecord]) -> None:
         if records:
-            await self._vault.put(ASIDE, msgspec.msgpack.encode(records))
+            await self._vault.put(self._here(ASIDE), msgspec.msgpack.encode(records))
         else:
-            await self._vault.delete(ASIDE)
+            await self._vault.delete(self._here(ASIDE))
 
     async def found(self) -> list[OpenedRecord]:
         """Deposits of this browser's accounts whose keys it does not have: nothing secret."""
-        data = await self._vault.get(FOUND)
+        data = await self._vault.get(self._here(FOUND))
         return _read(data, list[OpenedRecord]) if data else []
 
     async def keep_found(self, records: list[OpenedRecord]) -> None:
         if records:
-            await self._vault.put(FOUND, msgspec.msgpack.encode(records))
+            await self._vault.put(self._here(FOUND), msgspec.msgpack.encode(records))
         else:
-            await self._vault.delete(FOUND)
+            await self._vault.delete(self._here(FOUND))
 
     async def load(self, channel_id: bytes) -> Resume | None:
         data = await self._vault.get(_paid(channel_id))
@@ -112,11 +117,11 @@ class Records:
 
     async def notches(self) -> int:
         """How often the tally of the deposit in use was cut."""
-        data = await self._vault.get(NOTCHES)
+        data = await self._vault.get(self._here(NOTCHES))
         return _read(data, int) if data else 0
 
     async def keep_notches(self, notches: int) -> None:
-        await self._vault.put(NOTCHES, msgspec.msgpack.encode(notches))
+        await self._vault.put(self._here(NOTCHES), msgspec.msgpack.encode(notches))
 
 
 def _paid(channel_id: bytes) -> str:

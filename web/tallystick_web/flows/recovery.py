@@ -20,6 +20,7 @@ from tallystick_shared.recovery import OpenedRecord, Recovered, Recovery, recove
 from ..actions import FoundDeposits, FoundMoved, Noticed
 from ..app import App
 from ..figures import money
+from ..purse.book import ASK_BACK, WITHDRAWAL
 from ..state import Found, FoundPhase, Notice, Sheet, State, Transit
 from .aside import chain_time
 from .deposit import DepositFlow, log_of
@@ -28,6 +29,7 @@ from .market import MarketFlow
 from .pending import Ended, Follower
 from .records import Records
 from .rpc import WalletRpc
+from .transactions import Transactions
 from .wallet import WalletFlow
 
 NODES, CANDIDATES = 2, 6
@@ -39,8 +41,15 @@ class RecoveryFlow:
     """The deposits of this payer beside the one in use."""
 
     def __init__(
-        self, app: App, wallet: WalletFlow, market: MarketFlow, deposit: DepositFlow, records: Records
+        self,
+        app: App,
+        wallet: WalletFlow,
+        market: MarketFlow,
+        deposit: DepositFlow,
+        records: Records,
+        transactions: Transactions,
     ) -> None:
+        self._transactions = transactions
         self._app, self._wallet, self._market, self._deposit, self._records = app, wallet, market, deposit, records
         self._configs: dict[bytes, Config] = {}
         self._followers: dict[bytes, Follower] = {}
@@ -188,7 +197,7 @@ class RecoveryFlow:
             return word.ended or word.expiry < before
 
         data = self._contract().request_close(config)
-        await self._transact(replace(found, phase=FoundPhase.ASKING), data, requested)
+        await self._transact(ASK_BACK, replace(found, phase=FoundPhase.ASKING), data, requested)
         await self.refresh()
 
     async def withdraw(self, channel: str) -> None:
@@ -201,7 +210,7 @@ class RecoveryFlow:
             return (await self._contract().state(self._rpc(), found.channel_id)).ended
 
         data = self._contract().withdraw(config)
-        ended = await self._transact(replace(found, phase=FoundPhase.WITHDRAWING), data, is_ended)
+        ended = await self._transact(WITHDRAWAL, replace(found, phase=FoundPhase.WITHDRAWING), data, is_ended)
         if ended is None:
             return
         word = await self._contract().state(self._rpc(), found.channel_id)
@@ -212,21 +221,24 @@ class RecoveryFlow:
         await self._records.keep_found([one for one in kept if one.config != config.body()])
         await self._wallet.read_balance()
 
-    async def _transact(self, found: Found, data: bytes, worked: Callable[[], Awaitable[bool]]) -> Ended | None:
+    async def _transact(
+        self, kind: str, found: Found, data: bytes, worked: Callable[[], Awaitable[bool]]
+    ) -> Ended | None:
         """One transaction; whatever goes wrong with it leaves the deposit as it was."""
         before = next(one for one in self._app.state.found if one.channel_id == found.channel_id)
         self._app.dispatch(FoundMoved(replace(found, transit=Transit.ASKED)))
         try:
             call = {"to": to_hex(self._contract().address), "data": to_hex(data), "value": "0x0"}
-            sent = await self._wallet.send(call)
 
             def told(transit: Transit) -> None:
                 self._app.dispatch(FoundMoved(replace(found, transit=transit)))
 
-            told(Transit.SENT)
-            follower = Follower(self._rpc(), self._app.seats.world, sent, worked, told)
-            self._followers[found.channel_id] = follower
-            return await follower.run()
+            def following(follower: Follower) -> None:
+                self._followers[found.channel_id] = follower
+
+            back = str(found.left) if kind == WITHDRAWAL else "0"
+            channel = "0x" + found.channel_id.hex()
+            return await self._transactions.run(kind, call, worked, told, following, back=back, channel=channel)
         finally:
             self._followers.pop(found.channel_id, None)
             self._app.dispatch(FoundMoved(before))

@@ -26,7 +26,8 @@ from ..shop.actions import Asking, Filtered, Looked, MoreRows, Seen, SpeedsRead
 from ..shop.order import shown
 from ..shop.samples import Reach, Sample, Samples
 from ..shop.state import Filters, Sight, Sort, Standing
-from ..state import Link, Sheet, State, Turn, TurnState
+from ..state import Link, Sheet, State, Turn
+from .answers import ended
 from .guest import deployment
 from .market import MarketFlow
 from .wallet import WalletFlow
@@ -99,8 +100,9 @@ class ShopFlow:
                 self._app.seats.address.write("")
         if after.link is Link.READY and before.link is not Link.READY and after.chosen:
             self._see(after.chosen.provider, Standing.READY)
-        if before.turns is not after.turns:
-            self._answers(before, after)
+        for turn in ended(before, after):
+            if after.chosen is not None:
+                self._note(turn.model or after.chosen.id, turn)
 
     # -- asking
 
@@ -220,14 +222,6 @@ class ShopFlow:
             except msgspec.MsgspecError:
                 return  # figures only: they are made anew
             self._app.dispatch(SpeedsRead(self._samples.speeds()))
-
-    def _answers(self, before: State, after: State) -> None:
-        """Notes each answer that ended just now."""
-        running = {turn.id for turn in before.turns if turn.state is TurnState.STREAMING}
-        ended = [turn for turn in after.turns if turn.id in running and turn.state is not TurnState.STREAMING]
-        for turn in ended:
-            if after.chosen is not None and turn.usage is not None and turn.usage.output_units:
-                self._note(after.chosen.id, turn)
 
     def _note(self, choice: str, turn: Turn) -> None:
         assert turn.usage is not None

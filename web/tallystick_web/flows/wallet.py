@@ -8,15 +8,16 @@ from typing import Any
 from tallystick_shared.errors import Code, LocalError
 from tallystick_shared.evm.rpc import RpcError, to_bytes, to_hex, to_int
 
-from ..actions import BalanceRead, NoticeCleared, SheetClosed, SheetOpened, WalletMoved, WalletsFound
+from ..actions import BalanceRead, NoticeCleared, Noticed, SheetClosed, SheetOpened, WalletMoved, WalletsFound
 from ..app import App
 from ..faults import CHAIN_UNKNOWN
 from ..ports import WalletInfo
-from ..state import Sheet, Site, WalletPhase
+from ..state import Notice, Sheet, Site, WalletPhase
 from .pending import Sent
 from .rpc import WalletRpc
 
 REMEMBERED = "wallet"
+WRONG, MOVED = "wrong_chain", "wallet_moved"
 
 
 class WalletFlow:
@@ -100,8 +101,26 @@ class WalletFlow:
         elif name == "accountsChanged":
             self._app.dispatch(WalletMoved(WalletPhase.CONNECTED, account=to_bytes(value[0])))
             self._app.spawn(self.read_balance())
-        elif name == "chainChanged" and state.site and to_int(value) != state.site.chain_id:
+        elif name == "chainChanged" and state.site:
+            self._moved(to_int(value), state.site)
+
+    def _moved(self, chain_id: int, site: Site) -> None:
+        """The wallet went to another chain, or came back. Where the page knows it, the person may follow."""
+        notice = self._app.state.notice
+        if chain_id == site.chain_id:
+            if notice is not None and notice.name in (WRONG, MOVED):
+                self._app.dispatch(NoticeCleared())
+            return
+        known = next((one for one in self._app.state.sites if one.chain_id == chain_id), None)
+        if known is None:
             self._app.fault(LocalError(Code.WRONG_CHAIN))
+            return
+        values = (("chain", site.chain_name), ("chain_id", str(chain_id)), ("other", known.chain_name))
+        self._app.dispatch(Noticed(Notice(MOVED, values)))
+
+    async def switch_to(self, site: Site) -> None:
+        """The wallet goes to that chain; the page does not move. Raises RpcError, LocalError WRONG_CHAIN."""
+        await self.ensure_chain(may_switch=True, wanted=site)
 
     async def _switch_intent(self, _: str) -> None:
         if not self._app.state.connected:
@@ -111,9 +130,9 @@ class WalletFlow:
         self._app.dispatch(NoticeCleared())
         await self.read_balance()
 
-    async def ensure_chain(self, *, may_switch: bool) -> None:
+    async def ensure_chain(self, *, may_switch: bool, wanted: Site | None = None) -> None:
         """Switches first, adds only what the wallet does not know. Raises LocalError WRONG_CHAIN."""
-        site, rpc = self._site(), self._rpc()
+        site, rpc = wanted or self._site(), self._rpc()
         if to_int(str(await rpc.request("eth_chainId", []))) == site.chain_id:
             return
         if not may_switch:
@@ -160,9 +179,12 @@ class WalletFlow:
 
 def _chain(site: Site) -> dict[str, Any]:
     """EIP-3085."""
-    return {
+    told: dict[str, Any] = {
         "chainId": hex(site.chain_id),
         "chainName": site.chain_name,
         "rpcUrls": list(site.rpc),
         "nativeCurrency": {"name": site.coin.symbol, "symbol": site.coin.symbol, "decimals": site.coin.decimals},
     }
+    if site.explorer:
+        told["blockExplorerUrls"] = [site.explorer]
+    return told

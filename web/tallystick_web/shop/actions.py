@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ..state import State
 from .state import ROWS, Filters, Shop, Sight, Speed
-
-if TYPE_CHECKING:
-    from ..state import State
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ details.
 from __future__ import annotations
 
 from ..figures import Figure, clock_time, money, short_address, short_hash, span
+from ..purse.book import ASK_BACK, CLOSE, TOP_UP, Entry
 from ..state import Deposit, DepositPhase, Found, FoundPhase, State, Transit
 from ..tree import Children, Element, Node, h
 from ..words import Words
@@ -17,7 +18,7 @@ def money_bar(state: State, t: Words) -> list[Node]:
     deposit = state.deposit
     if not state.connected and not deposit.live:
         return []
-    balance = None if state.wallet.balance is None else money(state.wallet.balance, state.coin)
+    balance = None if state.wallet.balance is None else money(state.wallet.balance, state.native)
     down = deposit.live and deposit.phase is not DepositPhase.SENT  # until it is in a block the wallet still has it
     held = deposit.amount if down else 0
     parts = [
@@ -59,6 +60,7 @@ def _part(t: Words, name: str, figure: Figure | None, when: str = "") -> Element
         class_="part" if figure else "part empty",
         type="button",
         data_do="open-money",
+        data_arg=name,
         data_part=name,
         aria_haspopup="dialog",
     )
@@ -88,33 +90,136 @@ def _stick(state: State, t: Words) -> Element:
 
 
 def money_sheet(state: State, t: Words) -> tuple[str, list[Node], list[Node]]:
-    """Everything about the money, with every transaction: (title, body, foot)."""
+    """The four parts, each with what it is, where it is and its transactions: (title, body, foot)."""
     deposit = state.deposit
-    rows: list[tuple[str, Children]] = []
-    if state.site:
-        rows.append((t("money.network"), state.site.chain_name))
-    if state.connected:
-        rows.append((t("money.account"), folded("0x" + state.wallet.account.hex())))
-        if state.wallet.balance is not None:
-            rows.append((t("money.wallet"), str(money(state.wallet.balance, state.coin, 8))))
-    if deposit.phase is not DepositPhase.NONE:
-        rows += _deposit_rows(state, t)
-    body: list[Node] = [h("dl", [[h("dt", name), h("dd", value)] for name, value in rows], class_="facts")]
-    if deposit.live and deposit.phase is not DepositPhase.SENT:
-        body.append(h("p", t("money.tally_help")))
-    foot: list[Node] = []
-    body = [*(found_deposit(one, state, t) for one in state.found), *body]
+    body: list[Node] = [found_deposit(one, state, t) for one in state.found]
+    foot: list[Node] = [button(t("do.ledger"), "open-ledger", kind="quiet")]
     if deposit.phase is DepositPhase.SENT:
-        body.insert(0, under_way(deposit.transit, t))
+        body.append(under_way(deposit.transit, t))
         if deposit.transit in (Transit.SLOW, Transit.DROPPED):
             foot.append(button(t("do.leave"), "give-up-deposit"))
         if deposit.transit is Transit.DROPPED:
             foot.append(button(t("do.resend"), "resend-deposit", kind="primary"))
+    parts = {"wallet": _wallet_part, "deposit": _deposit_part, "owed": _owed_part, "back": _back_part}
+    body += [_section(name, rows(state, t), state, t) for name, rows in parts.items()]
+    if deposit.usable:
+        foot.append(button(t("do.top_up"), "open-top-up"))
     if _action(state, t):
         foot.append(button(t("do.close"), "open-close", kind="primary"))
-    if deposit.phase is DepositPhase.ENDED:
+    if deposit.phase in (DepositPhase.NONE, DepositPhase.ENDED) and state.connected:
         foot.append(button(t("do.new_deposit"), "open-deposit", kind="primary"))
     return t("money.title"), body, foot
+
+
+Rows = list[tuple[str, Children]]
+
+
+def _section(name: str, rows: Rows, state: State, t: Words) -> Element:
+    """One part of the bar. The one that was clicked is marked, and comes into sight."""
+    chosen = state.purse.part == name
+    title = f"{t(f'money.{name}')} {_when(state, t) if name == 'back' else ''}".strip()
+    return h(
+        "section",
+        h("h3", title),
+        h("p", _meaning(name, state, t), class_="aside"),
+        h("dl", [[h("dt", label), h("dd", value)] for label, value in rows], class_="facts") if rows else None,
+        class_="money-part",
+        data_part_of=name,
+        data_chosen="" if chosen else None,
+        key=f"part-{name}",
+    )
+
+
+def _meaning(name: str, state: State, t: Words) -> str:
+    """One sentence: where this money is, and how it moves on."""
+    deposit = state.deposit
+    if name == "wallet":
+        return t("money.wallet_is" if state.connected else "money.wallet_not")
+    if name == "deposit" and (not deposit.live or deposit.phase is DepositPhase.SENT):
+        return t("money.deposit_coming" if deposit.phase is DepositPhase.SENT else "money.deposit_none")
+    if name == "back" and deposit.phase is DepositPhase.ENDED:
+        return t("money.back_came")
+    if name == "back" and deposit.live and not deposit.alone:
+        return t("money.back_is", delay=span(deposit.delay))
+    return t(f"money.{name}_is") if name != "back" else t("money.back_alone" if deposit.live else "money.back_none")
+
+
+def _wallet_part(state: State, t: Words) -> Rows:
+    rows: Rows = []
+    if state.site:
+        rows.append((t("money.network"), state.site.chain_name))
+    if state.connected:
+        rows.append((t("money.account"), folded("0x" + state.wallet.account.hex())))
+    if state.wallet.balance is not None:
+        rows.append((t("money.holds"), str(money(state.wallet.balance, state.native, 8))))
+    if state.purse.balance is not None and state.coin != state.native:
+        rows.append((t("money.holds"), str(money(state.purse.balance, state.coin, 8))))
+    last = next((entry for entry in reversed(state.book.entries) if _of_wallet(entry, state)), None)
+    if last is not None:
+        what = f"{t(f'ledger.{last.kind}')}, {t(f'ledger.state_{last.state}')}"
+        rows.append((t("money.last"), [what, " ", transaction(state, last.transaction)]))
+    return rows
+
+
+def _of_wallet(entry: Entry, state: State) -> bool:
+    here = state.site.chain_id if state.site else 0
+    return bool(entry.transaction) and entry.chain_id == here and entry.kind != CLOSE
+
+
+def _deposit_part(state: State, t: Words) -> Rows:
+    deposit, coin = state.deposit, state.coin
+    if deposit.phase in (DepositPhase.NONE, DepositPhase.SIGNING):
+        return []
+    down = deposit.live and deposit.phase is not DepositPhase.SENT
+    rows: Rows = [(t("money.holds"), str(money(deposit.amount if down else 0, coin, 8)))]
+    who = provider_name(state.chosen) if state.chosen else short_address(deposit.provider)
+    rows.append((t("money.provider"), f"{who}, {short_address(deposit.provider)}"))
+    if deposit.live and deposit.expiry > 1:
+        rows.append((t("money.expiry"), clock_time(deposit.expiry, state.now, state.offset_minutes)))
+    if deposit.open_transaction:
+        rows.append((t("money.opened"), transaction(state, deposit.open_transaction)))
+    channel = "0x" + deposit.channel_id.hex()
+    rows += [
+        (t("money.topped_up"), [str(money(int(entry.amount), coin, 8)), " ", transaction(state, entry.transaction)])
+        for entry in state.book.entries
+        if entry.kind == TOP_UP and entry.channel == channel
+    ]
+    rows.append((t("money.channel"), folded(channel)))
+    return rows
+
+
+def _owed_part(state: State, t: Words) -> Rows:
+    deposit, coin = state.deposit, state.coin
+    if deposit.phase is DepositPhase.ENDED:
+        return [(t("money.paid"), str(money(deposit.paid, coin, 8))), *_ended(state, t)]
+    if not deposit.live or deposit.phase is DepositPhase.SENT:
+        return []
+    return [
+        (t("money.owed_now"), str(money(deposit.owed, coin, 8))),
+        (t("money.paid_so_far"), str(money(deposit.durable, coin, 8))),
+        (t("money.collected"), t("money.collected_says")),
+    ]
+
+
+def _back_part(state: State, t: Words) -> Rows:
+    deposit, coin = state.deposit, state.coin
+    if deposit.phase is DepositPhase.ENDED:
+        return [(t("money.came"), str(money(deposit.refunded, coin, 8))), *_ended(state, t)]
+    if not deposit.live or deposit.phase is DepositPhase.SENT:
+        return []
+    rows: Rows = [(t("money.would"), str(money(deposit.rest, coin, 8)))]
+    channel = "0x" + deposit.channel_id.hex()
+    asked = [entry for entry in state.book.entries if entry.kind == ASK_BACK and entry.channel == channel]
+    rows += [
+        (t("ledger.ask_back"), [t(f"ledger.state_{entry.state}"), " ", transaction(state, entry.transaction)])
+        for entry in asked
+    ]
+    return rows
+
+
+def _ended(state: State, t: Words) -> Rows:
+    ended = state.deposit.end_transaction
+    return [(t("money.ended"), transaction(state, ended))] if ended else []
 
 
 def found_deposit(found: Found, state: State, t: Words) -> Element:
@@ -159,28 +264,6 @@ def _next(found: Found, state: State, t: Words) -> list[Element]:
     late = found.transit in (Transit.SLOW, Transit.DROPPED)
     leave = h("div", button(t("do.leave"), "leave-found", channel), class_="do")
     return [under_way(found.transit, t), *([leave] if late else [])]
-
-
-def _deposit_rows(state: State, t: Words) -> list[tuple[str, Children]]:
-    deposit, coin = state.deposit, state.coin
-    down = deposit.live and deposit.phase is not DepositPhase.SENT
-    rows: list[tuple[str, Children]] = [
-        (t("money.deposit"), str(money(deposit.amount if down else 0, coin, 8))),
-        (t("money.owed"), str(money(deposit.owed, coin, 8)) if deposit.live else t("money.nothing")),
-        (t("money.paid_so_far"), str(money(deposit.durable, coin, 8))),
-        (f"{t('money.back')} {_when(state, t)}".strip(), str(money(deposit.rest if down else 0, coin, 8))),
-    ]
-    if deposit.live and deposit.expiry > 1:
-        rows.append((t("money.expiry"), clock_time(deposit.expiry, state.now, state.offset_minutes)))
-        rows.append((t("money.delay"), span(deposit.delay)))
-    who = provider_name(state.chosen) if state.chosen else short_address(deposit.provider)
-    rows.append((t("money.provider"), f"{who}, {short_address(deposit.provider)}"))
-    rows.append((t("money.channel"), folded("0x" + deposit.channel_id.hex())))
-    if deposit.open_transaction:
-        rows.append((t("money.opened"), transaction(state, deposit.open_transaction)))
-    if deposit.end_transaction:
-        rows.append((t("money.ended"), transaction(state, deposit.end_transaction)))
-    return rows
 
 
 def transaction(state: State, hash_: str) -> Element:

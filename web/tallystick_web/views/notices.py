@@ -35,7 +35,9 @@ NEXT = {
     "transaction_dropped": ["resend-deposit", "give-up-deposit"],
 }
 # Not faults but news, in words of their own.
-TOLD = {
+TOLD: dict[str, list[str]] = {
+    "chain_busy": [],
+    "wallet_moved": ["use-chain", "switch"],
     "deposit_came": ["open-money"],
     "deposit_found": ["open-money"],
     "chat_deleted": ["undelete-chat"],
@@ -44,6 +46,7 @@ TOLD = {
     "file_refused": [],
 }
 LABELS = {
+    "use-chain": "do.use_chain",
     "resend-deposit": "do.resend",
     "give-up-deposit": "do.leave",
     "open-money": "do.show_money",
@@ -73,7 +76,9 @@ def notices(state: State, t: Words) -> list[Node]:
             continue
         if do in ("resend-deposit", "give-up-deposit") and state.deposit.phase is not DepositPhase.SENT:
             continue
-        steps.append(button(t(LABELS[do], chain=chain), do))
+        given = dict(notice.values)
+        arg = str(given.get("chain_id", "")) if do == "use-chain" else ""
+        steps.append(button(t(LABELS[do], chain=chain, other=given.get("other", "")), do, arg))
     dismiss = cross("dismiss", t("do.dismiss"))
     return [
         h(

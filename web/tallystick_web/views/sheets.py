@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..figures import clock_time, money, parse_amount, plain, span
+from ..figures import clock_time, money, span
 from ..state import DepositPhase, Sheet, State, Transit
 from ..tree import Element, Node, h
 from ..words import Words
 from . import desk
+from .chains import chains
+from .deposit import deposit, top_up
+from .ledger import ledger
 from .market import market
 from .money import money_sheet, transaction
-from .parts import button, cross, icon, provider_name, under_way, working
+from .parts import button, cross, icon, under_way, working
 from .provider import provider
 
 Parts = tuple[str, Sequence[Node], Sequence[Node]]
-WORDS_PER_TOKEN = 0.75
+FORMS = {Sheet.DEPOSIT: "deposit", Sheet.TOP_UP: "top-up"}
 
 
 def sheet(state: State, t: Words) -> list[Node]:
@@ -29,8 +32,8 @@ def sheet(state: State, t: Words) -> list[Node]:
         h("div", body, class_="body"),
         h("div", foot, class_="foot") if foot else None,
     ]
-    if state.sheet is Sheet.DEPOSIT:
-        return [h("form", inner, data_submit="deposit", class_="sheet-form", novalidate=True, key=state.sheet.value)]
+    if submits := FORMS.get(state.sheet):
+        return [h("form", inner, data_submit=submits, class_="sheet-form", novalidate=True, key=state.sheet.value)]
     return [h("div", inner, class_="sheet-form", key=state.sheet.value)]
 
 
@@ -53,83 +56,6 @@ def wallets(state: State, t: Words) -> Parts:
         for wallet in state.wallets
     ]
     return t("wallet.pick"), [h("ul", rows, class_="choices")], []
-
-
-def deposit(state: State, t: Words) -> Parts:
-    """How much. One sentence says what it means before anything is signed."""
-    choice, coin = state.chosen, state.coin
-    title = t("deposit.title")
-    if choice is None:
-        return title, [h("p", t("welcome.choose_more"))], [button(t("do.choose"), "open-market", kind="primary")]
-    amount = parse_amount(state.amount_text, coin)
-    wrong = amount_fault(state, t)
-    said = str(money(amount or 0, coin))
-    body: list[Node] = [_amount_field(state, amount, wrong, t)]
-    if amount and not wrong:
-        expiry = clock_time(state.deposit_expiry, state.now, state.offset_minutes)
-        body.append(
-            h("p", t("deposit.promise", amount=said, provider=provider_name(choice), expiry=expiry), class_="promise")
-        )
-    if choice.first:
-        first = money(choice.first, coin)
-        body.append(h("p", t("deposit.first", first=first, provider=provider_name(choice))))
-    if state.deposit.phase is DepositPhase.SIGNING:
-        return title, body, [working(t("deposit.signing"))]
-    body.append(h("p", t("deposit.one_prompt")))
-    label = t("deposit.submit", amount=said) if amount and not wrong else t("do.deposit")
-    submit = h("button", label, class_="button primary", type="submit", disabled=bool(wrong))
-    return title, body, [button(t("do.cancel"), "close-sheet"), submit]
-
-
-def amount_fault(state: State, t: Words) -> str:
-    """Why the typed amount will not do; empty where it will."""
-    amount, choice, coin = parse_amount(state.amount_text, state.coin), state.chosen, state.coin
-    if amount is None:
-        return t(
-            "deposit.not_amount",
-            example=plain(max(choice.minimum if choice else 0, 10 ** (coin.decimals - 3)), coin.decimals),
-        )
-    if choice and amount < choice.minimum:
-        return t("deposit.too_small", minimum=money(choice.minimum, coin))
-    if state.wallet.balance is not None and amount > state.wallet.balance:
-        return t("deposit.too_much", balance=money(state.wallet.balance, coin))
-    return ""
-
-
-def _amount_field(state: State, amount: int | None, wrong: str, t: Words) -> Element:
-    choice, coin = state.chosen, state.coin
-    balance = money(state.wallet.balance, coin) if state.wallet.balance is not None else t("money.nothing")
-    tokens = amount * 1_000_000 // choice.price_out if amount and choice and choice.price_out else 0
-    words = f"{round_down(int(tokens * WORDS_PER_TOKEN)):,}"
-    note = (
-        h("span", wrong, class_="wrong", id="amount-note", role="alert")
-        if wrong
-        else h("span", t("deposit.help", words=words, balance=balance), class_="help", id="amount-note")
-    )
-    return h(
-        "div",
-        h("label", t("deposit.amount", symbol=coin.symbol), for_="amount"),
-        h(
-            "input",
-            id="amount",
-            name="amount",
-            inputmode="decimal",
-            autocomplete="off",
-            value=state.amount_text,
-            data_input="amount",
-            aria_invalid="true" if wrong else None,
-            aria_describedby="amount-note",
-            disabled=state.deposit.phase is DepositPhase.SIGNING,
-        ),
-        note,
-        class_="field",
-    )
-
-
-def round_down(number: int) -> int:
-    """Two digits are enough for "about"."""
-    unit: int = 10 ** max(0, len(str(number)) - 2)
-    return number // unit * unit
 
 
 def close(state: State, t: Words) -> Parts:
@@ -194,4 +120,7 @@ SHEETS = {
     Sheet.MONEY: money_sheet,
     Sheet.CLOSE: close,
     **desk.SHEETS,
+    Sheet.LEDGER: ledger,
+    Sheet.TOP_UP: top_up,
+    Sheet.CHAINS: chains,
 }

@@ -52,6 +52,7 @@ def wallet(state: State, t: Words) -> list[Node]:
         return [button(t("do.connect"), "connect")]
     account = short_address(held.account)
     return [
+        *_chain(state, t),
         h(
             "button",
             icon("wallet"),
@@ -61,6 +62,27 @@ def wallet(state: State, t: Words) -> list[Node]:
             data_do="open-money",
             aria_haspopup="dialog",
             aria_label=t("wallet.button_label", account=account),
+        ),
+    ]
+
+
+def _chain(state: State, t: Words) -> list[Node]:
+    """Which chain, where there are several; a click changes it."""
+    if state.site is None or len(state.sites) < 2:
+        return []
+    name = state.site.chain_name
+    label = h("span", name, class_="label")
+    return [
+        h(
+            "button",
+            label,
+            icon("down"),
+            class_="button chain",
+            type="button",
+            data_do="open-chains",
+            aria_haspopup="dialog",
+            aria_label=t("chains.chip", chain=name),
+            key="chain",
         )
     ]
 
