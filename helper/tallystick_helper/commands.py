@@ -28,8 +28,8 @@ from .chain.sender import Sender
 from .chat import Account, Answer, Conversation
 from .crypto import NativeCrypto
 from .deployments import locate, remember
-from .engines import open_engine
 from .keys import Secret
+from .models import open_models
 from .provide import Provider, default_endpoint
 from .quote import Agree, Quote
 from .settings import Settings
@@ -94,7 +94,7 @@ async def provide_now(
     """Announces this node; what was done."""
     async with chain_of(settings) as (rpc, chain):
         where = await locate(settings, chain, rpc, NativeCrypto())
-        engine = await open_engine(settings.engine.kind, settings.engine.options, settings.data_dir)
+        engine = await open_models(settings)
         try:
             models = engine.models()
         finally:

@@ -147,7 +147,7 @@ async def stack(options: argparse.Namespace) -> AsyncIterator[dict[str, Any]]:
         assert up.engine and up.public and up.page and up.admin
         endpoint = options.endpoint or f"ws://127.0.0.1:{up.public.port}"
         owner = Provider(settings, crypto, rpc, where, owner_key)
-        await owner.provide(up.engine.capabilities(), endpoint, lambda name, transaction: None)
+        await owner.provide(up.engine.models(), endpoint, lambda name, transaction: None)
         await up.serving.wait()
         # What the local API spends from: a deposit of the node's own, as `tallystick channel open` makes one.
         payer = Account(crypto, rpc, where, own_key, UserStore(folder, crypto), poll=0.02)

@@ -214,6 +214,14 @@ class EngineSettings(Section):
     options: dict[str, Any] = {}
 
 
+class MemorySettings(Section):
+    """Which of several models are in memory. A model is loaded when somebody asks for it, and unloaded for another."""
+
+    loaded: int = Field(0, ge=0, description="models in memory at once; 0 for as many as fit")
+    idle: float = Field(0.0, ge=0, description="unload a model after so many seconds without a request; 0 for never")
+    reserve: int = Field(256, ge=0, description="MiB that are left free when a model is loaded")
+
+
 def default_data_dir() -> Path:
     base = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
     return Path(base).expanduser() / "tallystick"
@@ -244,7 +252,16 @@ class Settings(BaseSettings):
     offer: OfferSettings = OfferSettings()
     money: MoneySettings = MoneySettings()
     engine: EngineSettings = EngineSettings()
+    models: dict[Annotated[str, Field(pattern=r"^[^\s/\x00-\x1f][^\x00-\x1f]{0,63}$")], EngineSettings] = Field(
+        {}, description="several models, by the name each is offered under, in place of the one of `[engine]`"
+    )
+    memory: MemorySettings = MemorySettings()
     _place: str = PrivateAttr("")
+
+    @property
+    def serves(self) -> bool:
+        """Is there a model that this node runs?"""
+        return bool(self.models) or self.engine.kind != "none"
 
     @property
     def place(self) -> str:

@@ -13,7 +13,8 @@ from tallystick_shared.errors import Code, LocalError
 from .admin import Admin
 from .app import page_app, public_app
 from .crypto import NativeCrypto
-from .engines import Engine, open_engine
+from .engines import Engine
+from .models import open_models
 from .node.assemble import Running, gate_rules
 from .node.gate import Gate
 from .node.service import Node
@@ -86,13 +87,13 @@ class Up:
             self.page.start()
         if self.admin is not None:
             await self.admin.start()
-        if not self.places or settings.engine.kind == "none":
+        if not self.places or not settings.serves:
             return
         listen = settings.listen
         app = public_app(lambda: self._switchboard if self.nodes else None)
         self.public = Listener(app, listen.host, listen.port, websocket=True, gate=self._gate)
         self.public.start()
-        engine = self.engine = await open_engine(settings.engine.kind, settings.engine.options, settings.data_dir)
+        engine = self.engine = await open_models(settings)
         await asyncio.gather(*(place.try_look(engine) for place in self.places))
         self._supervisors = [asyncio.create_task(place.supervise(engine)) for place in self.places]
 
@@ -107,6 +108,7 @@ class Up:
             "endpoint": endpoint,
             "provider": self.places[0].provider() if self.places else None,
             "model": self.engine.capabilities().model if self.engine else None,
+            "models": [able.model for able in self.engine.models()] if self.engine else [],
             "pid": os.getpid(),
             "chains": {place.name: place.provider() for place in self.places if place.name},
         }

@@ -139,7 +139,7 @@ async def serving(world: World, name: str = "node", **changes: Any) -> AsyncIter
         assert up.engine is not None and up.public is not None
         owner = Provider(settings, world.crypto, world.rpc, world.where, world.owner_key)
         endpoint = f"ws://127.0.0.1:{up.public.port}"
-        await owner.provide(up.engine.capabilities(), endpoint, lambda name, transaction: None)
+        await owner.provide(up.engine.models(), endpoint, lambda name, transaction: None)
         await until(lambda: up.node is not None)
         yield Serving(world, up, settings, owner.address)
     finally:

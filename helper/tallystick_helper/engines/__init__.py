@@ -20,6 +20,7 @@ from .seat import Capabilities, Engine, Event, Finish, Load, Piece, Reason, Run,
 from .slotted import Caps, Slotted
 
 __all__ = [
+    "CAPS",
     "DEFAULT",
     "Capabilities",
     "Caps",
@@ -42,12 +43,9 @@ Opener = Callable[[Mapping[str, Any], Path | None], Awaitable[Engine]]
 
 
 async def _open_gguf(options: Mapping[str, Any], data_dir: Path | None) -> Engine:
-    from .gguf import GgufEngine, GgufOptions
+    from .gguf import GgufEngine, gguf_options
 
-    values = dict(options)
-    if values.get("path"):
-        values["path"] = Path(values["path"])
-    return await GgufEngine.open(GgufOptions(**values), data_dir)
+    return await GgufEngine.open(gguf_options(options), data_dir)
 
 
 async def _open_gguf_embeddings(options: Mapping[str, Any], data_dir: Path | None) -> Engine:

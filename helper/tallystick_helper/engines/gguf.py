@@ -10,8 +10,10 @@ import asyncio
 import gc
 import hashlib
 import re
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from tallystick_shared import chat
 from tallystick_shared.errors import Code, LocalError
@@ -116,6 +118,12 @@ class _Turn:
     def give_back_from_thread(self) -> None:
         if self._taken:
             self._loop.call_soon_threadsafe(self.give_back)
+
+
+def gguf_options(values: Mapping[str, Any]) -> GgufOptions:
+    """The engine's options from settings. Raises TypeError for unknown ones, LocalError BAD_SETTINGS."""
+    path = {"path": Path(values["path"])} if values.get("path") else {}
+    return GgufOptions(**{**values, **path})
 
 
 def find_model(options: GgufOptions, data_dir: Path | None = None) -> GgufModel:
