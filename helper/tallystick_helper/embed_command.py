@@ -98,7 +98,8 @@ async def _ask(conversation: Conversation, offer: Offer, texts: list[str]) -> tu
             data += event.data
             continue
         if event.units < len(texts):
-            code = Code.DEPOSIT_EXHAUSTED if event.finish == "deposit" else Code.TRUNCATED
+            # As many as were asked for would be all: it ends at a lesser length where no more could be paid.
+            code = Code.DEPOSIT_EXHAUSTED if event.finish in ("deposit", "length") else Code.TRUNCATED
             raise PeerError(code, vectors=event.units, texts=len(texts))
         return embeddings.read_vectors(bytes(data), len(texts)), event
     raise PeerError(Code.PROVIDER_GONE)

@@ -113,7 +113,9 @@ def vectors_answer(one: Candidate, data: bytes, count: int, end: Finished, *, pa
     none.
     """
     if end.units < count:
-        raise PeerError(Code.DEPOSIT_EXHAUSTED if end.finish == "deposit" else Code.TRUNCATED, vectors=end.units)
+        # As many as were asked for would be all: it ends at a lesser length where no more could be paid.
+        spent = end.finish in ("deposit", "length")
+        raise PeerError(Code.DEPOSIT_EXHAUSTED if spent else Code.TRUNCATED, vectors=end.units)
     vectors = read_vectors(data, count)
     size = len(data) // count
     rows = [
