@@ -65,6 +65,11 @@ class ChainSettings(Section):
     id: int | None = None
     name: str = "Ethereum"
     symbol: str = "ETH"
+    explorer: str = Field(
+        "",
+        pattern="^(https?://[^\\s/]+(/\\S*)?)?$",
+        description="a block explorer, for the page's links to transactions",
+    )
     registry: Address | None = None
     channels: Address | None = None
     block: int = Field(0, ge=0, description="the block in which the contracts were deployed")

@@ -25,6 +25,7 @@ from .server import Listener
 from .settings import Settings
 
 KNOWN = 4
+PATIENCE = 2.0  # for a further chain's RPC address, while somebody waits for the page
 log = structlog.get_logger(__name__)
 
 
@@ -114,12 +115,25 @@ class Up:
         }
 
     async def configuration(self) -> dict[str, Any]:
-        """`/tallystick.json`, for the first chain. Raises LocalError where no chain is set, or the contracts are
-        unknown on it.
+        """`/tallystick.json`: the first chain, and under `further` the others whose contracts are known. Raises
+        LocalError where no chain is set, or the contracts are unknown on the first.
         """
         if not self.places:
             raise LocalError(Code.NO_CONTRACTS)
-        chain, where = self.places[0].settings.chain, await self.places[0].where()
+        found = await self._site(self.places[0])
+        asked = (asyncio.wait_for(self._site(place), PATIENCE) for place in self.places[1:])
+        further = await asyncio.gather(*asked, return_exceptions=True)
+        # One whose chain does not answer yet is left out, not waited for.
+        if known := [site for site in further if isinstance(site, dict)]:
+            found["further"] = known
+        if self.settings.demo_key:
+            for site in (found, *known):
+                site["demo"] = {"key": self.settings.demo_key}
+        return found
+
+    @staticmethod
+    async def _site(place: Place) -> dict[str, Any]:
+        chain, where = place.settings.chain, await place.where()
         found: dict[str, Any] = {
             "chain_id": where.chain_id,
             "chain_name": chain.name,
@@ -129,12 +143,12 @@ class Up:
             "channels": "0x" + where.channels.hex(),
             "block": where.block,
         }
-        if self.running is not None:
+        if chain.explorer:
+            found["explorer"] = chain.explorer
+        if place.running is not None:
             # Whom the page may ask for snapshots, though its chain's node has forgotten old logs. It checks them.
-            known = self.running.market.some(KNOWN)
+            known = place.running.market.some(KNOWN)
             found["known"] = {"0x" + provider.hex(): "0x" + blob.hex() for provider, blob in known.items()}
-        if self.settings.demo_key:
-            found["demo"] = {"key": self.settings.demo_key}
         return found
 
     async def stop(self) -> None:

@@ -120,16 +120,20 @@ class Town:
     def state(self) -> State:
         return self.page.app.state
 
-    async def open(self) -> None:
-        """Opened, with everything that this browser kept."""
-        site = {
+    @property
+    def site(self) -> dict[str, Any]:
+        """What the page's server would say."""
+        return {
             "chain_id": self.demo.chain_id,
             "registry": self.demo.registry,
             "channels": self.demo.channels,
             "block": self.world.where.block,
             "known": {"0x" + provider.hex(): "0x" + blob.hex() for provider, blob in self.known.items()},
         }
-        await start(self.page, json.dumps(site))
+
+    async def open(self) -> None:
+        """Opened, with everything that this browser kept."""
+        await start(self.page, json.dumps(self.site))
 
     async def read(self) -> State:
         """Opened, connected, and the market read."""

@@ -77,4 +77,5 @@ class ChainsFlow:
         await self._app.seats.vault.put(REMEMBERED, str(site.chain_id).encode())
         await self._deposit.load()
         if self._app.state.connected:
+            await self._wallet.read_balance()
             self._app.heard("entered")

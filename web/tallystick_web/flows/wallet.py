@@ -160,10 +160,11 @@ class WalletFlow:
 
     async def read_balance(self) -> None:
         """Reads what the account holds."""
-        account = self._app.state.wallet.account
+        account, site = self._app.state.wallet.account, self._app.state.site
         if account and self.rpc:
             balance = await self.rpc.request("eth_getBalance", ["0x" + account.hex(), "latest"])
-            self._app.dispatch(BalanceRead(to_int(str(balance))))
+            if self._app.state.site is site and self._app.state.wallet.account == account:
+                self._app.dispatch(BalanceRead(to_int(str(balance))))
 
     def _rpc(self) -> WalletRpc:
         if self.rpc is None:

@@ -248,7 +248,7 @@ def _who(choice: Choice, name: str, sight: Sight | None, seen: str, asking: bool
 
 
 def _cell(name: str, content: Children, t: Words) -> Element:
-    label = h("span", t(f"market.column_{name}"), class_="label", aria_hidden="true")
+    label = h("span", t(f"market.column_{name}"), class_="cell-label", aria_hidden="true")
     return h("td", label, h("span", content, class_="value figure"), role="cell", data_column=name)
 
 
