@@ -16,6 +16,8 @@ from .cli_channel import app as channel_app
 from .cli_doctor import app as doctor_app
 from .cli_embed import embed
 from .cli_gateway import app as gateway_app
+from .cli_models import app as models_app
+from .cli_models import offer_demo
 from .cli_registry import app as registry_app
 from .terminal import (
     AsJson,
@@ -45,6 +47,7 @@ app = typer.Typer(
 )
 app.add_typer(channel_app)
 app.add_typer(registry_app)
+app.add_typer(models_app)
 app.add_typer(gateway_app)
 app.command()(embed)
 app.add_typer(doctor_app)
@@ -97,6 +100,7 @@ def up(
         "engine": {"kind": engine},
     }
     settings = load_settings(config, flags, as_json)
+    offer_demo(settings, as_json)
     from .up import Up
 
     async def work() -> None:

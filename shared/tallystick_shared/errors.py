@@ -103,6 +103,7 @@ class Code(IntEnum):
     PROFILE_CHANGED = 630
     PAGE_FAILED = 631
     MODEL_TOO_LARGE = 632
+    NOT_FETCHED = 633
     NO_DEPOSIT = 640
 
 
@@ -200,7 +201,10 @@ WORDS: dict[Code, tuple[str, str]] = {
         "Ask for the deposit back from your wallet.",
     ),
     Code.BAD_SETTINGS: ("A setting is not valid.", "Correct it and start again."),
-    Code.MODEL_MISSING: ("The model's file is missing.", "Install it, or set another model."),
+    Code.MODEL_MISSING: (
+        "The model's file is missing.",
+        "Fetch the demo model with `tallystick models get demo`, or set `engine.options.path`.",
+    ),
     Code.BAD_KEY_FILE: ("The key file cannot be read.", "Give a file with one private key."),
     Code.NOT_REGISTERED: ("No provider is registered under this address.", "Choose another provider."),
     Code.NO_CONTRACTS: ("Tallystick's contracts are not on this network.", "Choose another network, or deploy them."),
@@ -237,6 +241,10 @@ WORDS: dict[Code, tuple[str, str]] = {
     Code.NO_DEPOSIT: (
         "No open deposit here can pay a provider of this model.",
         "Open one with a provider that offers it.",
+    ),
+    Code.NOT_FETCHED: (
+        "The model could not be fetched.",
+        "Look at this machine's package index and network, or set `engine.options.path` to a file of your own.",
     ),
     Code.PAGE_FAILED: (
         "Something in this page broke.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import sys
@@ -19,7 +20,7 @@ def test_the_demo_model_is_found_and_not_imported() -> None:
 
 
 def test_a_package_that_is_not_there() -> None:
-    gone = weights.DemoModel("n", "no_such_package_here", "f", "0", "l")
+    gone = dataclasses.replace(weights.DEMO, package="no_such_package_here")
     with pytest.raises(TallystickError) as caught:
         weights.find_demo(gone)
     assert caught.value.code is Code.MODEL_MISSING

