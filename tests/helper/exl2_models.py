@@ -17,6 +17,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from tallystick_helper.engines.exl2.convert import EVEN, Mix, write_folder
 from tallystick_helper.engines.exl2.tensors import Floats
 from tallystick_helper.engines.exl2.text import byte_characters
+from tallystick_helper.engines.llama import LlamaServer
 
 SPECIAL = ("<|im_start|>", "<|im_end|>", "<|endoftext|>")
 END = 257  # <|im_end|>
@@ -97,3 +98,20 @@ def write_clockwork(target: Path, mix: Mix = EVEN, head: int = 8, **shape: Any) 
     names = {"bos_token": SPECIAL[2], "eos_token": SPECIAL[1], "pad_token": SPECIAL[2]}
     (target / "tokenizer_config.json").write_text(json.dumps({**names, "chat_template": TEMPLATE}))
     return target
+
+
+def greedy(server: LlamaServer, question: str, most: int) -> tuple[list[int], list[float]]:
+    """What llama.cpp answers at temperature 0: ids and natural log-probabilities."""
+    entries: list[dict[str, Any]] = []
+
+    def take(chunk: dict[str, Any]) -> bool:
+        for choice in chunk.get("choices", ()):
+            entries.extend((choice.get("logprobs") or {}).get("content") or ())
+        return False
+
+    server.chat(
+        {"messages": [{"role": "user", "content": question}], "max_tokens": most, "temperature": 0.0, "stream": True,
+         "logprobs": True, "top_logprobs": 1, "cache_prompt": False},
+        take,
+    )  # fmt: skip
+    return [int(entry["id"]) for entry in entries], [float(entry["logprob"]) for entry in entries]

@@ -117,7 +117,7 @@ class GgufModel:
         if kind != "gpt2" or before is None:
             raise LocalError(Code.BAD_SETTINGS, tokenizer=f"{kind} {split}"[:64], known=["gpt2"])
         tokens: list[str] = self.field("tokenizer.ggml.tokens")
-        merges = [tuple(merge.split(" ", 1)) for merge in self.field("tokenizer.ggml.merges")]
+        merges = [tuple(merge.split(" ", 1)) for merge in self.field("tokenizer.ggml.merges", None) or ()]
         made = Tokenizer(models.BPE(vocab={token: index for index, token in enumerate(tokens)}, merges=merges))
         made.pre_tokenizer = pre_tokenizers.Sequence(before)
         made.decoder = decoders.ByteLevel()
