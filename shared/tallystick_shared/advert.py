@@ -128,19 +128,27 @@ def read_advert(crypto: Crypto, domain: Domain, provider: bytes, profile: Profil
 
 
 class AdvertBook:
-    """Reads the adverts of one registry's providers, and remembers how far each has come: its sequence never falls."""
+    """Reads the adverts of one registry's providers, and remembers how far each has come: its sequence never falls, and
+    stands for one advert only.
+    """
 
     def __init__(self, crypto: Crypto, domain: Domain) -> None:
         self._crypto, self._domain = crypto, domain
-        self._seen: OrderedDict[bytes, int] = OrderedDict()
+        self._seen: OrderedDict[bytes, tuple[int, bytes]] = OrderedDict()
+        """By provider: sequence and signing hash of the newest. Signatures are left out: one advert may have many."""
 
     def read(self, provider: bytes, profile: Profile, blob: bytes, now: int) -> Advert:
-        """Like `read_advert`. Raises also PeerError ADVERT_OUTDATED where a newer one was seen before."""
+        """Like `read_advert`. Raises also PeerError ADVERT_OUTDATED where a newer one was seen before, BAD_ADVERT where
+        another one with the same sequence was: the provider tells different people different things.
+        """
         advert = read_advert(self._crypto, self._domain, provider, profile, blob, now)
-        before = self._seen.get(provider, 0)
+        digest = self._domain.digest(self._crypto, ADVERT, advert.signing(self._crypto))
+        before, known = self._seen.get(provider, (0, digest))
         if advert.sequence < before:
             raise PeerError(Code.ADVERT_OUTDATED, sequence=advert.sequence, seen=before)
-        self._seen[provider] = advert.sequence
+        if advert.sequence == before and digest != known:
+            raise PeerError(Code.BAD_ADVERT, reason="another one with the same sequence")
+        self._seen[provider] = advert.sequence, digest
         self._seen.move_to_end(provider)
         while len(self._seen) > REMEMBERED:
             self._seen.popitem(last=False)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from tallystick_helper.crypto import NativeCrypto
 from tallystick_shared.errors import Code, PeerError
 from tallystick_shared.messages import MAX_INPUT
-from tallystick_shared.records import HEADER, MAX_BODY, SIZES, Record
+from tallystick_shared.records import HEADER, MAX_BODY, SIZES, Record, Type
 from tallystick_shared.session import ClientSession, ProviderSession
 from tallystick_shared.session import events as ev
 from tallystick_shared.session.guest import GuestSession, Question, Signer
@@ -23,6 +23,7 @@ from tests.shared.tools import Seeded
 MAX_STEPS = 400
 MOST = 4000
 CRYPTO = NativeCrypto()
+RENEWAL = Record(Type.REKEY, 0, b"")
 
 
 def fresh(window: int | None = None) -> Pair:
@@ -90,9 +91,12 @@ class Hearing:
 
 
 def sealed(teller: Peer, record: Record) -> bytes:
-    """The frame of a record, whatever its body says."""
+    """The frame of a record, whatever its body says. After a REKEY that is one the teller has the new key too."""
     body = record.body[:MAX_BODY]
     teller._send(Record(record.type, record.stream, body), SIZES[-1] if len(body) + HEADER.size > SIZES[-2] else 0)
+    if record == RENEWAL:
+        assert teller._sending is not None
+        teller._sending.rekey()
     return teller._out.pop()
 
 

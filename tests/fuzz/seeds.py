@@ -8,10 +8,11 @@ from functools import cache
 from typing import Any
 
 from tallystick_shared.chat import ChatParams, chat_input
-from tallystick_shared.messages import BODIES, encode
+from tallystick_shared.messages import BODIES, Window, encode
 from tallystick_shared.records import Frame, Record, Type, decode_record
 from tallystick_shared.session import events as ev
 from tallystick_shared.session.guest import GuestSession, Question, Signer
+from tallystick_shared.session.windows import DATA_WINDOW, INPUT_WINDOW
 from tallystick_shared.snapshot import SnapshotAsk
 from tests.fuzz import script
 from tests.fuzz.hearing import CRYPTO, MOST, keyed
@@ -81,7 +82,9 @@ class Recorder:
 
 @cache
 def session() -> Recorder:
-    """Two questions, an answer that needs vouchers, one that is stopped, a ping, and the channel's end."""
+    """Two questions, an answer that needs vouchers, one that is stopped, windows that move, a ping, keys renewed
+    after a quarter of an hour of silence, and the channel's end.
+    """
     recorder = Recorder()
     pair = recorder.pair().connect()
     first, second = pair.ask(), pair.ask(b"y" * 500)
@@ -89,15 +92,41 @@ def session() -> Recorder:
     pair.engine(second, 10)
     pair.pass_time(2)
     pair.client._send(Record(Type.PING, 0, encode(BODIES[Type.PING](b"12345678"))))
+    pair.client._post(Window(DATA_WINDOW + 10), first)
+    pair.provider._post(Window(INPUT_WINDOW + 10), first)
     pair.client.cancel(second)
     pair.provider.finish(first, "stop")
     pair.pass_time(4)
+    pair.pass_time(900, 10.0)
     pair.client.close()
     pair.settle()
     pair.provider.close_ok(b"\x09" * 32)
     pair.settle()
     assert pair.client.closed and pair.provider.closed
     assert len(pair.seen(ev.Finished)) == 2
+    for side in ("client", "provider"):
+        assert {Type.WINDOW, Type.REKEY} <= {heard.record.type for heard in recorder.of(side) if heard.plaintext}
+    return recorder
+
+
+@cache
+def returned() -> Recorder:
+    """A client comes back and asks for what its provider knows nothing of any more, then for something new."""
+    older = Pair(Seeded(CRYPTO, b"older")).connect()
+    older.engine(older.ask(), 5)
+    older.pass_time(1)
+    older.break_off()
+    recorder = Recorder()
+    pair = recorder.pair(older=older.client).connect()
+    pair.pass_time(1)
+    stream = pair.ask()
+    pair.engine(stream, 10)
+    pair.pass_time(2)
+    pair.provider.finish(stream, "stop")
+    pair.pass_time(5)
+    pair.client.bye()
+    pair.settle()
+    assert Type.RESUME in {heard.record.type for heard in recorder.of("client") if heard.plaintext}
     return recorder
 
 
@@ -145,7 +174,7 @@ def bodies(recorder: Recorder) -> list[tuple[Type, bytes]]:
 
 def _body_seeds() -> list[bytes]:
     samples = [bytes([KINDS.index(type(sample))]) + encode(sample) for sample in SAMPLES]
-    real = [bytes([KINDS.index(BODIES[kind])]) + body for kind, body in bodies(session())]
+    real = [bytes([KINDS.index(BODIES[kind])]) + body for one in (session(), returned()) for kind, body in bodies(one)]
     pair = Pair(Seeded(CRYPTO))
     more = [pair.profile(), SnapshotAsk(), pair.config.body()]
     return [*samples, *real, *(bytes([KINDS.index(type(each))]) + encode(each) for each in more)]
@@ -161,13 +190,13 @@ def _first(sender: str) -> bytes:
 
 SEEDS: dict[str, Callable[[], list[bytes]]] = {
     "hello": lambda: [_first("client")[1:57]],
-    "record": lambda: _plaintexts(session()),
+    "record": lambda: [*_plaintexts(session()), *_plaintexts(returned())],
     "body": _body_seeds,
     "chat": lambda: [chat_input([("system", "be brief"), ("user", "hi")]), encode(ChatParams(0.5, 0.9, 7, ("stop",)))],
     "greeting": lambda: [_first("client"), _first("client") + b"----" + session().of("client")[1].frame],
     "answer": lambda: [_first("provider"), b"\x03\x00\x67"],
     "auth": lambda: [body for kind, body in bodies(session()) if kind is Type.AUTH],
-    "provider": lambda: [scripted(session().of("client")), scripted(visit().of("client"))],
+    "provider": lambda: [scripted(one.of("client")) for one in (session(), visit(), returned())],
     "client": lambda: [scripted(session().of("provider"))],
     "guest": lambda: [scripted(visit().of("provider"))],
 }

@@ -61,6 +61,7 @@ def test_seeds_lead_deep() -> None:
     assert {"Ready", "Accepted", "Output", "VoucherDue", "VoucherDurable", "Finished"} <= hear_client(
         seeds("client")[0]
     )
+    assert {"AuthOffered", "RequestReady", "StreamDone"} <= hear_provider(seeds("provider")[2])
     assert hear_guest(seeds("guest")[0]) == {"answer", "Closed"}
 
 

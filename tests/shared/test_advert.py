@@ -150,10 +150,18 @@ def test_a_sequence_that_falls(scene):
     scene.book.read(scene.provider, scene.profile, scene.advert(sequence=100).encode(), WALL)
 
 
+def test_two_adverts_with_one_sequence(scene):
+    first, other = scene.advert(sequence=7), scene.advert(sequence=7, load=Load(4, 4, 8, 8))
+    scene.book.read(scene.provider, scene.profile, first.encode(), WALL)
+    with refused(Code.BAD_ADVERT, PeerError):
+        scene.book.read(scene.provider, scene.profile, other.encode(), WALL)
+    scene.book.read(scene.provider, scene.profile, first.encode(), WALL)
+
+
 def test_what_a_book_remembers_is_bounded(scene):
-    scene.book._seen.update((number.to_bytes(20, "big"), 1) for number in range(REMEMBERED + 50))
+    scene.book._seen.update((number.to_bytes(20, "big"), (1, b"")) for number in range(REMEMBERED + 50))
     scene.book.read(scene.provider, scene.profile, scene.advert().encode(), WALL)
-    assert len(scene.book._seen) == REMEMBERED and scene.book._seen[scene.provider] == 7
+    assert len(scene.book._seen) == REMEMBERED and scene.book._seen[scene.provider][0] == 7
 
 
 def test_a_digest_that_others_would_compute(scene):
