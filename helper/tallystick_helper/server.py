@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import uvicorn
@@ -63,7 +64,9 @@ class Server(uvicorn.Server):
             task.cancel()
 
 
-def _config(app: ASGIApp, header_deadline: float, gate: Gate | None, **options: Any) -> GuardedConfig:
+def _config(
+    app: ASGIApp, header_deadline: float, gate: Gate | None, proxies: Sequence[str], **options: Any
+) -> GuardedConfig:
     config = GuardedConfig(
         app,
         http=GuardedHttp,
@@ -72,12 +75,14 @@ def _config(app: ASGIApp, header_deadline: float, gate: Gate | None, **options: 
         access_log=False,
         server_header=False,
         date_header=False,
-        proxy_headers=False,
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=[*proxies],
         h11_max_incomplete_event_size=8192,
         timeout_graceful_shutdown=3,
         **options,
     )
     config.header_deadline, config.gate = header_deadline, gate
+    config.proxies = tuple(ipaddress.ip_network(proxy) for proxy in proxies)
     return config
 
 
@@ -94,9 +99,10 @@ class Listener:
         header_deadline: float = HEADER_DEADLINE,
         gate: Gate | None = None,
         keep_alive: int = 5,
+        proxies: Sequence[str] = (),
     ) -> None:
-        """`gate` counts every socket from its first moment; an idle one is kept for `keep_alive` seconds. Raises
-        LocalError BAD_SETTINGS where the port is taken.
+        """`gate` counts every socket from its first moment; an idle one is kept for `keep_alive` seconds; `proxies` are
+        addresses or networks whose X-Forwarded-For is believed. Raises LocalError BAD_SETTINGS where the port is taken.
         """
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
@@ -114,7 +120,7 @@ class Listener:
                 "ws_ping_interval": 20,
                 "ws_ping_timeout": 20,
             }
-        self._server = Server(_config(app, header_deadline, gate, **options))
+        self._server = Server(_config(app, header_deadline, gate, proxies, **options))
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:

@@ -11,6 +11,7 @@ like `[chain]`, with `[chains.NAME.offer]` and `[chains.NAME.money]` for what di
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import tomllib
 from pathlib import Path
@@ -50,6 +51,16 @@ def _endpoint(value: Any) -> Any:
 
 
 Endpoint = Annotated[str, BeforeValidator(_endpoint)]
+
+
+def _network(value: Any) -> str:
+    try:
+        return str(ipaddress.ip_network(value))
+    except ValueError:
+        raise ValueError("it is an address or a network, like 10.0.0.2 or 10.0.0.0/24") from None
+
+
+Network = Annotated[str, BeforeValidator(_network)]
 
 
 class Section(BaseModel):
@@ -122,6 +133,11 @@ class ListenSettings(Section):
     host: str = "0.0.0.0"
     port: Port = 8766
     endpoint: Endpoint | None = None
+    proxies: list[Network] = Field(
+        [],
+        description="reverse proxies before this listener, addresses or networks: the limits go by the address that"
+        " they name in X-Forwarded-For. Whoever is not listed is not believed",
+    )
     unauthenticated: int = Field(limits.STRANGERS.value, ge=1)
     unauthenticated_per_address: int = Field(limits.STRANGERS_PER_ADDRESS.value, ge=1)
     unauthenticated_per_neighbourhood: int = Field(limits.STRANGERS_PER_NEIGHBOURHOOD.value, ge=1)

@@ -92,7 +92,7 @@ class Up:
             return
         listen = settings.listen
         app = public_app(lambda: self._switchboard if self.nodes else None)
-        self.public = Listener(app, listen.host, listen.port, websocket=True, gate=self._gate)
+        self.public = Listener(app, listen.host, listen.port, websocket=True, gate=self._gate, proxies=listen.proxies)
         self.public.start()
         engine = self.engine = await open_models(settings)
         await asyncio.gather(*(place.try_look(engine) for place in self.places))

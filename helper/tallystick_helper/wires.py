@@ -9,6 +9,7 @@ clients; a socket counts at the gate from its first moment to its last, and goes
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 from typing import Any
 
 import uvicorn
@@ -27,13 +28,23 @@ SLICE = 4096
 """Bytes that are parsed before it is asked whether to go on: some 700 of the smallest frames, a few milliseconds."""
 CONTROL = Rate(limits.CONTROL_BURST.value, limits.CONTROL_FRAMES.value)
 Event = dict[str, Any]
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class GuardedConfig(uvicorn.Config):
-    """uvicorn's, with the seconds within which a first request must be complete, and the gate that counts sockets."""
+    """uvicorn's, with the seconds within which a first request must be complete, and the gate that counts sockets.
+    A socket of one of the `proxies` counts only once it has said for whom it is there.
+    """
 
     header_deadline = HEADER_DEADLINE
     gate: Gate | None = None
+    proxies: tuple[Network, ...] = ()
+
+    def is_proxy(self, address: str) -> bool:
+        try:
+            return any(ipaddress.ip_address(address) in network for network in self.proxies)
+        except ValueError:
+            return False
 
 
 class GuardedHttp(H11Protocol):
@@ -49,7 +60,9 @@ class GuardedHttp(H11Protocol):
         assert isinstance(self.config, GuardedConfig)
         self._deadline = self.loop.call_later(self.config.header_deadline, self._cut)
         if self.config.gate is not None:
-            self._stranger = self.config.gate.enter(self.client[0] if self.client else "", self.transport.abort)
+            address = self.client[0] if self.client else ""
+            if not self.config.is_proxy(address):
+                self._stranger = self.config.gate.enter(address, self.transport.abort)
             # A WebSocket finds its place at the gate, and the way to cut its socket, in its scope.
             self.app_state = {**self.app_state, "stranger": self._stranger, "abort": self.transport.abort}
 

@@ -42,6 +42,8 @@ STALL_TIMEOUT = 300.0
 CLOSE_TIMEOUT = 60.0
 WAIT = 0.25
 WINDOW_UNITS = 20_000
+REST = 0.1
+"""Seconds between two looks whether a connection rests, for whoever asks for traffic of another class."""
 MAX_TICKETS = 4
 RETURN_WITHIN = table.KEPT_TIME.value
 """So long after a drop a provider may still hold what was under way."""
@@ -243,10 +245,14 @@ class User:
         return True
 
     async def ask(self, service: str, params: bytes, data: bytes, model: str, max_units: int) -> int:
-        """Opens a stream and sends its input. Returns its number; answers come as events. Raises TallystickError."""
+        """Opens a stream and sends its input, once what runs of another class of traffic is over. Returns its number;
+        answers come as events. Raises TallystickError.
+        """
         request = Request(self._crypto.random(16), service, params, data, self._profile.offer(model), max_units)
-        if self.session.state not in (ConnectionState.AUTHING, ConnectionState.READY):
-            raise LocalError(Code.PROVIDER_GONE)
+        self._can_ask()
+        while not self.session.takes(service):
+            await self._host.sleep(REST)
+            self._can_ask()
         amount = self.session.first_amount(request)
         self._asking.append(request)
         try:
@@ -258,6 +264,10 @@ class User:
         stream = self.session.open(request, amount)
         await self._flush()
         return stream
+
+    def _can_ask(self) -> None:
+        if self.session.state not in (ConnectionState.AUTHING, ConnectionState.READY):
+            raise LocalError(Code.PROVIDER_GONE)
 
     async def stop(self, stream: int) -> None:
         """Stops an answer; what arrived is kept and paid."""

@@ -12,7 +12,10 @@ from websockets.exceptions import ConnectionClosed
 
 from tallystick_helper.app import public_app
 from tallystick_helper.node import connection as connection_module
+from tallystick_helper.node.gate import Gate
+from tallystick_helper.routes.public import PublicSocket
 from tallystick_helper.server import Listener
+from tallystick_helper.settings import ListenSettings
 from tallystick_shared.errors import Code
 from tallystick_shared.records import Frame, Hello
 
@@ -86,3 +89,49 @@ async def test_a_ninth_stranger_drives_out_the_first(provider: Serving) -> None:
     assert len(provider.node.gate) == 8
     for websocket in sockets[1:]:
         await websocket.close()
+
+
+class Noting:
+    """Serves nobody: it notes who comes, and how many count as strangers then."""
+
+    draining = False
+
+    def __init__(self, gate: Gate) -> None:
+        self.gate = gate
+        self.seen: list[tuple[str, int]] = []
+
+    async def serve(self, socket: PublicSocket, address: str) -> None:
+        self.seen.append((address, len(self.gate)))
+        assert (socket.stranger is None) == (len(self.gate) == 0)
+
+
+@pytest.mark.parametrize(
+    ("proxies", "said", "address", "counted"),
+    [
+        ([], ["203.0.113.9"], "127.0.0.1", 1),
+        (["127.0.0.1"], ["203.0.113.9"], "203.0.113.9", 0),
+        (["127.0.0.0/8"], ["198.51.100.1, 203.0.113.9, 127.0.0.7"], "203.0.113.9", 0),
+        (["127.0.0.1"], ["198.51.100.1", "203.0.113.9"], "203.0.113.9", 0),
+        (["127.0.0.1"], ["[2001:db8::1]:443"], "2001:db8::1", 0),
+        (["127.0.0.1"], [], "127.0.0.1", 0),
+        (["127.0.0.2"], ["203.0.113.9"], "127.0.0.1", 1),
+    ],
+)
+async def test_only_a_listed_proxy_is_believed(proxies: list[str], said: list[str], address: str, counted: int) -> None:
+    gate = Gate()
+    noting = Noting(gate)
+    listener = Listener(public_app(lambda: noting), "127.0.0.1", 0, websocket=True, gate=gate, proxies=proxies)
+    listener.start()
+    headers = [("X-Forwarded-For", each) for each in said]
+    url = f"ws://127.0.0.1:{listener.port}"
+    async with connect(url, additional_headers=headers, compression=None, proxy=None) as websocket:
+        with pytest.raises(ConnectionClosed):
+            await websocket.recv()
+    await listener.stop()
+    assert noting.seen == [(address, counted)]
+
+
+def test_a_proxy_is_an_address_or_a_network() -> None:
+    assert ListenSettings(proxies=["10.0.0.2", "fd00::/8"]).proxies == ["10.0.0.2/32", "fd00::/8"]
+    with pytest.raises(ValueError, match="an address or a network"):
+        ListenSettings(proxies=["proxy.example"])

@@ -108,6 +108,35 @@ def test_the_oldest_of_the_node_makes_room(account):
     assert shelf.size <= 2000
 
 
+def finished(shelf, account, number, sent):
+    """An ended stream on a connection, of which nothing is acknowledged."""
+    key, held = stream(account, number=number, sent=sent)
+    held.cost, held.state = account.finish(key[1]), StreamState.DONE
+    shelf.enter(key, held, None, number)
+    shelf.ended(key, held)
+    return key, held
+
+
+def test_what_ended_on_a_connection_counts_too(account):
+    shelf = Shelf(ShelfLimits(total_bytes=2000))
+    (first, held), *others = (finished(shelf, account, number, 800) for number in range(2))
+    bodies = [one.body for one in held.sent]
+    waiting, _ = put(shelf, account, number=7, sent=800)
+    assert shelf.size <= 2000
+    assert shelf.find(first) is None and shelf.past(first) == held.cost > 0
+    assert not any(any(body) for body in bodies)
+    assert shelf.find(waiting) and shelf.find(others[0][0])
+
+
+def test_a_channel_keeps_so_many_that_ended(account):
+    shelf = Shelf(ShelfLimits(channel_streams=3))
+    keys = [finished(shelf, account, number, 40)[0] for number in range(5)]
+    assert [shelf.find(key) is None for key in keys] == [True, True, False, False, False]
+    held = shelf.find(keys[2])
+    shelf.leave(keys[2], held)  # acknowledged
+    assert shelf.size == sum(shelf.find(key).size for key in keys[3:])
+
+
 def test_the_engine_is_stopped_where_it_made_more_than_the_window(account):
     shelf = Shelf()
     account.window = 50

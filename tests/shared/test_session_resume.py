@@ -511,3 +511,29 @@ def test_attack_a_paused_stream_that_goes_to_and_fro_is_given_up(pair):
     pair.pass_time(2)
     held, _ = handed_over(pair, stream, 4, every=4)
     assert held.finish == "interrupted" and not held.pending
+
+
+def test_attack_what_is_sent_again_is_no_excuse_for_not_paying(pair):
+    """The pause counts from RESUME on, also while old output goes out once more: its slot is free in time."""
+    stream = pair.ask()
+    for number in range(40):  # a record for each, up to the window
+        make(pair, stream, number, number + 1)
+        pair.now += 0.1
+        pair.provider.tick(pair.now)
+        pair.provider.outgoing()  # nobody hears it
+    held = pair.provider.streams[stream]
+    assert held.state is StreamState.PAUSED and len(held.sent) >= 10
+    other = pair._again(account=pair.account).connect().provider
+    other._offer(stream, ResumeAt(held.open.request_id, held.sent[0].seq, held_amount(held)))
+    sent = 0
+    for _ in range(52):
+        pair.now += 0.1
+        other.tick(pair.now)
+        sent += len(other.outgoing())
+    assert not held.again and sent > len(held.sent)
+    assert held.finish == "interrupted"
+
+
+def held_amount(held):
+    """What its client counts that heard all up to what is not acknowledged."""
+    return amount_bytes(held.price.amount(held.input_units, held.heard[1]))

@@ -12,12 +12,14 @@ from tallystick_shared.messages import MAX_INPUT, amount_bytes, amount_int
 from tallystick_shared.records import ALONE, LOW_LATENCY, RICH
 from tallystick_shared.session import ClientLimits, Resume
 from tallystick_shared.session import events as ev
+from tallystick_shared.session.shape import BULK
 from tallystick_shared.session.tables import ConnectionState
 from tallystick_shared.session.tickets import TicketBook
 from tallystick_shared.user import (
     CLOSE_TIMEOUT,
     CONNECT_TIMEOUT,
     MAX_TICKETS,
+    REST,
     SILENCE_TIMEOUT,
     STALL_TIMEOUT,
     STOP_TIMEOUT,
@@ -339,6 +341,32 @@ def test_a_question_that_cannot_be_asked(stage, prompt, model, code):
     with refused(code):
         drive(user.ask("chat", b"", prompt, model, 10))
     assert not stage.saved and user.ready
+
+
+def test_a_question_of_another_class_waits_until_the_connection_rests(stage):
+    user = stage.user(limits=LIMITS)
+    stage.until(ev.Ready)
+    ask(user)
+    picture = user.ask("images", b"", b"a picture", "toy", 1)
+    stage.answers[ev.RequestReady] = lambda event: stage.provider.finish(event.stream, "stop")
+    with pytest.raises(StopIteration):
+        for _ in range(1000):
+            picture.send(None)
+            stage.turn()
+    assert len(stage.seen(ev.Finished)) == 1 and set(stage.slept) == {REST}
+    assert stage.until(ev.Finished).stream == 2
+    assert stage.provider.shape is BULK
+
+
+def test_who_waits_for_a_rest_learns_that_the_connection_is_gone(stage):
+    user = stage.user(limits=LIMITS)
+    stage.until(ev.Ready)
+    ask(user)
+    picture = user.ask("images", b"", b"a picture", "toy", 1)
+    picture.send(None)
+    user.session.bye()
+    with refused(Code.PROVIDER_GONE, LocalError):
+        drive(picture)
 
 
 def test_close_waits_for_running_answers_to_stop(stage):

@@ -5,10 +5,21 @@ from __future__ import annotations
 import pytest
 
 from tallystick_shared.errors import Code, LocalError, PeerError
-from tallystick_shared.messages import TYPES, Auth, AuthOk, Ping, encode_body
+from tallystick_shared.messages import (
+    TYPES,
+    Auth,
+    AuthOk,
+    Cancel,
+    PayFirst,
+    Ping,
+    Voucher,
+    VoucherOk,
+    Window,
+    encode_body,
+)
 from tallystick_shared.records import LOW_LATENCY as FAST
 from tallystick_shared.records import RICH as LARGE
-from tallystick_shared.records import Record, Type
+from tallystick_shared.records import SIZES, Record, Type, size_for
 from tallystick_shared.session import events as ev
 from tallystick_shared.session.rekey import RECORDS as REKEY_RECORDS
 from tallystick_shared.session.shape import BULK, LOW_LATENCY, RICH, TEXT, padded_count, shape_of
@@ -327,6 +338,27 @@ def test_a_crowded_socket_gets_nothing_until_it_has_room(crypto):
     pair.provider.crowded = False
     pair.let_pass(0.6)
     assert len(pair.heard("provider")) > before
+
+
+def test_what_still_waits_at_the_end_of_a_connection_leaves_in_the_size_of_its_class(crypto):
+    """The end shows anyway; beside it there is only how many records waited for their beats."""
+    pair = tapped(crypto)
+    pair.ask()
+    for _ in range(3):
+        pair.provider._post(Ping(b"12345678"))
+    before = len(pair.heard("provider"))
+    pair.provider.bye()
+    pair.settle()
+    last = pair.heard("provider")[before:]
+    assert len(last) >= 4 and {seen.size for seen in last} == {TEXT.down.size + OVERHEAD}
+
+
+def test_the_largest_voucher_fits_the_smallest_record():
+    """A P-256 signature, and eight streams with the highest numbers: only its class says how large a record is."""
+    most = (2**32 - 1, 2**32 - 1)
+    assert size_for(len(encode_body(Voucher(b"\xff" * 16, bytes(128), (most,) * 8)))) == TEXT.up.size
+    for small in (VoucherOk(b"\xff" * 16), PayFirst(b"\xff" * 16), Cancel(2**16 - 1), Window(2**63 - 1)):
+        assert size_for(len(encode_body(small))) == min(SIZES)
 
 
 def test_a_class_changes_only_at_rest(crypto):

@@ -229,6 +229,10 @@ class ClientSession(Peer):
         self._last_record = self.progressed = self.now
         return number
 
+    def takes(self, service: str) -> bool:
+        """May it be asked for now? Not while the cadence of another class of traffic runs, to the end of its tail."""
+        return shape_of(self.hello.flags, service) is self.shape or not self._cadence.running
+
     def _take_shape(self, shape: Shape) -> None:
         """Raises LocalError OTHER_TRAFFIC while the cadence of another class runs."""
         if shape is not self.shape:

@@ -78,6 +78,8 @@ class Shelf:
         self.limits = bounds or ShelfLimits()
         self._live: dict[Key, tuple[Holder, int]] = {}
         self._streams: dict[Key, ProviderStream] = {}
+        self._ended: dict[Key, int] = {}
+        """Those on a connection that are over and not acknowledged, oldest first: bytes that they held at their end."""
         self._kept: OrderedDict[Key, Kept] = OrderedDict()
         self._past: OrderedDict[Key, int] = OrderedDict()
         self._events: list[ShelfStopped | ShelfEnded] = []
@@ -87,8 +89,8 @@ class Shelf:
 
     @property
     def size(self) -> int:
-        """Bytes of output that are kept."""
-        return sum(kept.held.size for kept in self._kept.values())
+        """Bytes of output that are kept, those of ended streams on connections too."""
+        return sum(kept.held.size for kept in self._kept.values()) + sum(self._ended.values())
 
     def events(self) -> list[ShelfStopped | ShelfEnded]:
         """What happened since the last call."""
@@ -105,6 +107,33 @@ class Shelf:
         """The stream is not on a connection any longer."""
         if self._streams.get(key) is held:
             del self._live[key], self._streams[key]
+            self._ended.pop(key, None)
+
+    def ended(self, key: Key, held: ProviderStream) -> None:
+        """The stream is over, and stays on its connection until its client acknowledges it: within the same bounds as
+        those that are kept here.
+        """
+        if self._streams.get(key) is not held:
+            return
+        self._ended[key] = held.size
+        mine = [other for other in self._ended if other[0] == key[0]]
+        for other in mine[: max(0, len(mine) - self.limits.channel_streams)]:
+            self._forget(other)
+        self._trim()
+
+    def _forget(self, key: Key) -> None:
+        """An ended stream that nobody acknowledges: whoever asks for it is told that it is gone, and what it cost."""
+        held = self._streams[key]
+        self.leave(key, held)
+        self.remember(key, held.cost)
+        held.forget()
+
+    def _trim(self) -> None:
+        """Within the bytes of all: first goes what its client most likely has."""
+        while self._ended and self.size > self.limits.total_bytes:
+            self._forget(next(iter(self._ended)))
+        while self._kept and self.size > self.limits.total_bytes:
+            self._wipe(next(iter(self._kept)), "lost")
 
     def find(self, key: Key) -> ProviderStream | None:
         """A stream, wherever it is."""
@@ -119,6 +148,7 @@ class Shelf:
         if key in self._live:
             holder, number = self._live.pop(key)
             del self._streams[key]
+            self._ended.pop(key, None)
             return holder.release(number)
         kept = self._kept.pop(key, None)
         return kept.held if kept else None
@@ -147,8 +177,7 @@ class Shelf:
         mine = [other for other in self._kept if other[0] == key[0]]
         for other in mine[: max(0, len(mine) - self.limits.channel_streams)]:
             self._wipe(other, "lost")
-        while self._kept and self.size > self.limits.total_bytes:
-            self._wipe(next(iter(self._kept)), "lost")
+        self._trim()
 
     def fed(self, key: Key) -> None:
         """The engine made more for a stream that is kept: may it go on? What was made for all that are kept of its

@@ -248,6 +248,7 @@ class Serving(Peer):
         if held.ending is not None:  # it ended on another connection; here that is told once more
             kind, body = held.ending
             held.state = StreamState.DONE if kind is Type.END else StreamState.FAILED
+            self._shelf.ended((self.channel_id, held.open.request_id), held)
             self._start_tail()
             return Record(kind, number, body)
         if held.failure is not None:
@@ -261,13 +262,13 @@ class Serving(Peer):
     # -- pauses
 
     def _check_pauses(self) -> None:
-        """Whoever may not send its next piece waits for a voucher. A piece dearer than the window is asked for first:
-        no voucher for what was received could ever cover it.
+        """Whoever may not send its next piece waits for a voucher, also while what is old is sent again. A piece dearer
+        than the window is asked for first: no voucher for what was received could ever cover it.
         """
         for number, held in list(self.streams.items()):
             if held.state is StreamState.INPUT and held.waiting:
                 self._check_unpaid(number, held)
-            if not held.started or held.again:
+            if not held.started:
                 continue
             total = held.next_total
             if total is None or self.account.allows(held.open.request_id, total):
@@ -278,6 +279,8 @@ class Serving(Peer):
                 self._stop(number, held, "deposit")
                 continue
             if needed - self.account.owed > self.account.window:
+                if held.again:  # its client would be asked for more than it knows of
+                    continue
                 self._ask_first(held, needed)
             if held.paused_since is None:
                 held.state, held.paused_since = StreamState.PAUSED, self.now
@@ -335,7 +338,9 @@ class Serving(Peer):
         cost = held.cost if held.accepted else 0
         self._events.append(StreamDone(number, request_id, finish, input_units, held.units, cost, held.accepted))
         held.input = bytearray()
-        if not held.accepted:
+        if held.accepted:
+            self._shelf.ended((self.channel_id, request_id), held)
+        else:
             self._shelf.leave((self.channel_id, request_id), held)
         self._start_tail()
         self._forget_ended(number)
