@@ -6,7 +6,6 @@ import asyncio
 from dataclasses import dataclass, field
 
 from tallystick_helper.chat import Conversation
-from tallystick_helper.engines import Task
 from tallystick_shared.chat import SERVICE, chat_input
 from tallystick_shared.deposit import Deposit
 from tallystick_shared.errors import TallystickError
@@ -73,6 +72,7 @@ class Payer:
         model = self.provider.node.engine.capabilities().model
         user = self.conversation.user
         stream = outcome.stream = await user.ask(SERVICE, params, data, model, max_units)
+        held = user.session.streams[stream]
         if cancel_at == 0:
             await user.cancel(stream)
         while True:
@@ -96,8 +96,8 @@ class Payer:
                 assert event.units == outcome.units
                 assert event.amount == outcome.amount
                 break
-        if outcome.error is not None and outcome.began.is_set():
-            outcome.input_units = await self.provider.node.engine.count(Task(SERVICE, data, params, max_units))
+        if outcome.error is not None:
+            outcome.input_units = max(0, held.input_units)
         return outcome
 
     async def check_money(self) -> int:
