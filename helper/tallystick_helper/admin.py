@@ -14,6 +14,7 @@ from .gateway.holdings import Holdings
 from .gateway.key import ApiKey
 from .gateway.service import Gateway
 from .place import Place
+from .routes.figures import Figures, figure_routes
 from .routes.openai import Answers
 from .server import Listener
 from .settings import Settings
@@ -26,24 +27,33 @@ KEEP_ALIVE = 75
 class Admin:
     """`start`, then `stop`. Deposits are those of the data directory; `places` are the chains they are on."""
 
-    def __init__(self, settings: Settings, places: Sequence[Place]) -> None:
-        self._settings, self._places = settings, places
+    def __init__(self, settings: Settings, places: Sequence[Place], figures: Figures) -> None:
+        self._settings, self._places, self._figures = settings, places, figures
         self._crypto = NativeCrypto()
         self._store = UserStore(settings.data_dir, self._crypto)
         self._holdings: dict[str, Holdings] = {}
         wishes = settings.gateway
         self.gateway = Gateway(self._money, idle=wishes.idle, traffic=wishes.traffic)
         self.key = ApiKey(settings.data_dir)
+        self.metrics_key = ApiKey(settings.data_dir, "metrics")
         self.listener: Listener | None = None
 
     async def start(self) -> None:
         """Raises LocalError BAD_SETTINGS where the port is taken, BAD_KEY_FILE."""
-        self.key.text()
+        for key in (self.key, self.metrics_key):
+            key.text()
         answers = Answers(self.gateway, self.key, self._settings.gateway.max_tokens)
         admin = self._settings.admin
-        app = admin_app(answers.routes(), lambda: names_of(admin.host, self.listener.port if self.listener else 0))
+        figures = figure_routes(self._figures, self.metrics_key)
+        app = admin_app(
+            [*answers.routes(), *figures], lambda: names_of(admin.host, self.listener.port if self.listener else 0)
+        )
         self.listener = Listener(app, admin.host, admin.port, websocket=False, keep_alive=KEEP_ALIVE)
         self.listener.start()
+
+    def _names(self) -> frozenset[str]:
+        """The listener's own Host values, once it is bound."""
+        return names_of(self._settings.admin.host, self.listener.port if self.listener else 0)
 
     async def _money(self) -> list[Holdings]:
         """Of each chain whose contracts are known. Raises LocalError of the first chain where there is none."""

@@ -7,9 +7,11 @@ from typing import Annotated
 import typer
 
 from tallystick_shared.channel import NATIVE
+from tallystick_shared.errors import LocalError
 
 from .cli_channel import address_of, settings_of
 from .cli_channel import app as channel_app
+from .settings import Settings
 from .terminal import (
     AsJson,
     ChannelsAt,
@@ -48,19 +50,23 @@ def key(
     JSON: api_key, file, base_url (of a node with these settings).
     """
     settings = load_settings(config, {"data_dir": data_dir}, as_json)
-    from tallystick_shared.errors import LocalError
-
-    from .gateway.key import ApiKey
-
-    kept = ApiKey(settings.data_dir, "metrics" if metrics else "api")
     try:
-        text = kept.replace() if new else kept.text()
+        found = key_of(settings, metrics=metrics, new=new)
     except LocalError as error:
         fail(error, as_json)
         raise
+    say(as_json, found, found["api_key"])
+
+
+def key_of(settings: Settings, *, metrics: bool = False, new: bool = False) -> dict[str, str]:
+    """A key and what it opens, in a node with these settings. Raises LocalError BAD_KEY_FILE."""
+    from .gateway.key import ApiKey
+
+    kept = ApiKey(settings.data_dir, "metrics" if metrics else "api")
+    text = kept.replace() if new else kept.text()
     host = "[::1]" if settings.admin.host == "::1" else "127.0.0.1"
     base = f"http://{host}:{settings.admin.port}/{'metrics' if metrics else 'v1'}"
-    say(as_json, {"api_key": text, "file": str(kept.path), "base_url": base}, text)
+    return {"api_key": text, "file": str(kept.path), "base_url": base}
 
 
 @channel_app.command("open")

@@ -1,4 +1,4 @@
-"""`tallystick models`: getting a model, and whether one fits."""
+"""`tallystick models`: what is here, getting a model, and whether one fits."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ import typer
 
 from tallystick_shared.errors import Code, LocalError
 
+from .cli_models_list import list_models
 from .settings import Settings
 from .terminal import AsJson, ConfigFile, DataDir, err, fail, load_settings, run, say
 
-app = typer.Typer(name="models", help="The models of this machine.", no_args_is_help=True)
+app = typer.Typer(name="models", invoke_without_command=True)
+app.callback()(list_models)
 MIB = 1 << 20
 COLOURS = {"green": "green", "amber": "yellow", "red": "red"}
 

@@ -14,12 +14,16 @@ from .admin import Admin
 from .app import page_app, public_app
 from .crypto import NativeCrypto
 from .engines import Engine
+from .metrics import Metrics
+from .model_list import served
 from .models import open_models
 from .node.assemble import Running, gate_rules
 from .node.gate import Gate
 from .node.service import Node
 from .node.switchboard import Name, Switchboard
+from .observed import Observed
 from .place import Place
+from .routes.figures import Figures
 from .routes.page import Page, page_folder
 from .server import Listener
 from .settings import Settings
@@ -41,7 +45,8 @@ class Up:
         self._gate = Gate(gate_rules(settings.listen))
         self.places = [Place(one, self.crypto, self._gate, self._free) for one in settings.places()]
         self._switchboard = Switchboard(lambda: self.nodes, self._absent, self._gate)
-        self.admin = Admin(settings, self.places) if settings.admin.on else None
+        self.metrics = Metrics(lambda: self.engine, self.places)
+        self.admin = Admin(settings, self.places, self._figures()) if settings.admin.on else None
         self._supervisors: list[asyncio.Task[None]] = []
 
     @property
@@ -94,9 +99,15 @@ class Up:
         app = public_app(lambda: self._switchboard if self.nodes else None)
         self.public = Listener(app, listen.host, listen.port, websocket=True, gate=self._gate, proxies=listen.proxies)
         self.public.start()
-        engine = self.engine = await open_models(settings)
+        engine = self.engine = Observed(await open_models(settings), self.metrics)
         await asyncio.gather(*(place.try_look(engine) for place in self.places))
         self._supervisors = [asyncio.create_task(place.supervise(engine)) for place in self.places]
+
+    def _figures(self) -> Figures:
+        """What the admin listener tells of this process."""
+        return Figures(
+            self.metrics.text, lambda: [row.values() for row in served(self.engine, self.places, self.settings)]
+        )
 
     def urls(self) -> dict[str, Any]:
         """What a person or a script needs to know."""

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import stat
 from pathlib import Path
 
-import pytest
-from typer.testing import CliRunner
-
-from tallystick_helper.cli import app
+from tallystick_helper.cli_gateway import key_of
 from tallystick_helper.keys import Secret
 from tallystick_helper.open_command import open_now
 from tallystick_helper.quote import Quote
+from tallystick_helper.settings import Settings
 from tallystick_shared.channel import NATIVE
 from tallystick_shared.errors import Code, LocalError
 
@@ -48,17 +45,10 @@ async def test_what_is_not_agreed_to_is_not_sent(provider: Serving) -> None:
     assert world.store().deposits() == []
 
 
-def test_the_key_is_shown_and_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TALLYSTICK_ADMIN__PORT", "7007")
-
-    def shown(*flags: str) -> dict[str, str]:
-        done = CliRunner().invoke(app, ["gateway", "key", "--data-dir", str(tmp_path), "--json", *flags])
-        assert done.exit_code == 0
-        found: dict[str, str] = json.loads(done.stdout)
-        return found
-
-    first = shown()
+def test_the_key_is_shown_and_replaced(tmp_path: Path) -> None:
+    settings = Settings.model_validate({"data_dir": tmp_path, "admin": {"port": 7007}})
+    first = key_of(settings)
     assert first["base_url"] == "http://127.0.0.1:7007/v1"
-    assert shown() == first and stat.S_IMODE(Path(first["file"]).stat().st_mode) == 0o600
-    assert shown("--new")["api_key"] != first["api_key"]
-    assert shown("--metrics")["base_url"] == "http://127.0.0.1:7007/metrics"
+    assert key_of(settings) == first and stat.S_IMODE(Path(first["file"]).stat().st_mode) == 0o600
+    assert key_of(settings, new=True)["api_key"] != first["api_key"]
+    assert key_of(settings, metrics=True)["base_url"] == "http://127.0.0.1:7007/metrics"

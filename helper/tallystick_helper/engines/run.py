@@ -40,6 +40,8 @@ class Run:
         """Units that the engine made so far, and those that it was let begin."""
         self.gate: Callable[[int], bool] | None = None
         """Set by whoever reads the run: may so many more units be made? Asked in the loop; `look` after it changed."""
+        self.watch: Callable[[Event], None] | None = None
+        """Sees each event as it is given out."""
         self._begun = 0
         self._opened = asyncio.Event()
         self._ticket = ticket
@@ -145,9 +147,12 @@ class Run:
             piece = await self._events.get()
         if piece is not None:
             self.units += piece.units
-            return piece
-        self._finished = True
-        return self._finish()
+        else:
+            self._finished = True
+        event: Event = self._finish() if piece is None else piece
+        if self.watch is not None:
+            self.watch(event)
+        return event
 
     def _finish(self) -> Finish:
         reason, error = self._outcome

@@ -130,6 +130,11 @@ class Node:
             self._connections.discard(connection)
             connection.gone.set()
 
+    @property
+    def connected(self) -> int:
+        """Open connections, of users with a channel and of strangers."""
+        return len(self._connections)
+
     # -- channels
 
     async def admit(self, connection: Connection, offered: AuthOffered) -> tuple[LiveChannel, Signed]:
