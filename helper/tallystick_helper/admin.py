@@ -14,8 +14,10 @@ from .gateway.holdings import Holdings
 from .gateway.key import ApiKey
 from .gateway.service import Gateway
 from .place import Place
+from .routes.control import Controls, control_routes
 from .routes.figures import Figures, figure_routes
 from .routes.openai import Answers
+from .running import KEY as CONTROL_KEY
 from .server import Listener
 from .settings import Settings
 from .store import UserStore
@@ -27,8 +29,8 @@ KEEP_ALIVE = 75
 class Admin:
     """`start`, then `stop`. Deposits are those of the data directory; `places` are the chains they are on."""
 
-    def __init__(self, settings: Settings, places: Sequence[Place], figures: Figures) -> None:
-        self._settings, self._places, self._figures = settings, places, figures
+    def __init__(self, settings: Settings, places: Sequence[Place], figures: Figures, controls: Controls) -> None:
+        self._settings, self._places, self._figures, self._controls = settings, places, figures, controls
         self._crypto = NativeCrypto()
         self._store = UserStore(settings.data_dir, self._crypto)
         self._holdings: dict[str, Holdings] = {}
@@ -36,17 +38,20 @@ class Admin:
         self.gateway = Gateway(self._money, idle=wishes.idle, traffic=wishes.traffic)
         self.key = ApiKey(settings.data_dir)
         self.metrics_key = ApiKey(settings.data_dir, "metrics")
+        self._control_key = ApiKey(settings.data_dir, CONTROL_KEY)
         self.listener: Listener | None = None
 
     async def start(self) -> None:
         """Raises LocalError BAD_SETTINGS where the port is taken, BAD_KEY_FILE."""
-        for key in (self.key, self.metrics_key):
+        for key in (self.key, self.metrics_key, self._control_key):
             key.text()
         answers = Answers(self.gateway, self.key, self._settings.gateway.max_tokens)
         admin = self._settings.admin
         figures = figure_routes(self._figures, self.metrics_key)
+        controls = control_routes(self._controls, self._control_key)
         app = admin_app(
-            [*answers.routes(), *figures], lambda: names_of(admin.host, self.listener.port if self.listener else 0)
+            [*answers.routes(), *figures, *controls],
+            lambda: names_of(admin.host, self.listener.port if self.listener else 0),
         )
         self.listener = Listener(app, admin.host, admin.port, websocket=False, keep_alive=KEEP_ALIVE)
         self.listener.start()
@@ -72,12 +77,15 @@ class Admin:
             raise fault or LocalError(Code.NO_CONTRACTS, reason="no chain is set: give --rpc URL")
         return found
 
+    @property
+    def origin(self) -> str:
+        """Of the listener, once it is bound."""
+        host = "[::1]" if self._settings.admin.host == "::1" else "127.0.0.1"
+        return f"http://{host}:{self.listener.port if self.listener else 0}"
+
     def urls(self) -> dict[str, Any]:
         """Where the local API is."""
-        if self.listener is None:
-            return {"gateway": None}
-        host = "[::1]" if self._settings.admin.host == "::1" else "127.0.0.1"
-        return {"gateway": f"http://{host}:{self.listener.port}/v1"}
+        return {"gateway": f"{self.origin}/v1" if self.listener else None}
 
     async def stop(self) -> None:
         """Ends requests, then the connections to providers: what was received is paid."""

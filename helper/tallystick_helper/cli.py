@@ -18,6 +18,7 @@ from .cli_embed import embed
 from .cli_gateway import app as gateway_app
 from .cli_models import app as models_app
 from .cli_models import offer_demo
+from .cli_node import app as node_app
 from .cli_registry import app as registry_app
 from .terminal import (
     AsJson,
@@ -51,6 +52,7 @@ app.add_typer(models_app)
 app.add_typer(gateway_app)
 app.command()(embed)
 app.add_typer(doctor_app)
+app.add_typer(node_app)
 
 
 def signalled() -> asyncio.Event:

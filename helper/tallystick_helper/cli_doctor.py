@@ -81,11 +81,12 @@ async def _examine(
     from .crypto import NativeCrypto
     from .doctor import CHECKS, Patient, examine
     from .doctor.paid import OwnPayer
+    from .running import RunningNode
 
     chain = settings.chain
     rpc = HttpRpc(chain.rpc, chain_id=chain.id, rest=chain.rest) if chain.rpc else None
     payer = OwnPayer(settings, key, amount, paying) if paying is not None else None
-    patient = Patient(settings, NativeCrypto(), rpc, payer=payer)
+    patient = Patient(settings, NativeCrypto(), rpc, payer=payer, node=RunningNode.find(settings.data_dir))
     try:
         return await examine(CHECKS, patient, lines)
     finally:

@@ -26,12 +26,15 @@ from .chain.deploy import Wanted, carry_out, chain_id, plan
 from .chain.rpc import HttpRpc
 from .chain.sender import Sender
 from .chat import Account, Answer, Conversation
+from .control import sections_of
 from .crypto import NativeCrypto
 from .deployments import locate, remember
+from .engines import Capabilities
 from .keys import Secret
 from .models import open_models
 from .provide import Provider, default_endpoint
 from .quote import Agree, Quote
+from .running import RunningNode
 from .settings import Settings
 from .shown import Money, plain_text
 from .store import UserStore
@@ -88,17 +91,31 @@ async def deploy_now(
         return {"chain_id": chain, **record.values(), **counted}
 
 
+async def _models(settings: Settings) -> tuple[Capabilities, ...]:
+    """What is to be offered: by the node that runs here, which takes other models where the settings name others; else
+    by opening them. Raises LocalError.
+    """
+    node = RunningNode.find(settings.data_dir)
+    state = await node.ask() if node is not None else {}
+    if node is not None and state["models"]:
+        named, wanted = settings.model_fields_set & {"engine", "models"}, sections_of(settings)
+        if named and state["engine"] != wanted:
+            await node.command("/engine", **wanted)
+        return await node.models()
+    engine = await open_models(settings)
+    try:
+        return engine.models()
+    finally:
+        await engine.close()
+
+
 async def provide_now(
     settings: Settings, key: Secret, tell: Callable[[str, str], None], agree: Agree
 ) -> dict[str, Any]:
     """Announces this node; what was done."""
     async with chain_of(settings) as (rpc, chain):
         where = await locate(settings, chain, rpc, NativeCrypto())
-        engine = await open_models(settings)
-        try:
-            models = engine.models()
-        finally:
-            await engine.close()
+        models = await _models(settings)
         owner = Provider(settings, NativeCrypto(), rpc, where, key.reveal())
         endpoint = default_endpoint(settings)
         done = await owner.provide(models, endpoint, tell, agree)

@@ -24,6 +24,7 @@ from .engines import Engine
 from .keys import KeyStore
 from .node.assemble import Running, renew, start_node
 from .node.gate import Gate
+from .renting import Renting
 from .settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -32,9 +33,17 @@ log = structlog.get_logger(__name__)
 class Place:
     """`settings` are those of this chain (`Settings.on`); `running` is the node while it serves."""
 
-    def __init__(self, settings: Settings, crypto: Crypto, gate: Gate, free: Callable[[Place], bool]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        crypto: Crypto,
+        gate: Gate,
+        free: Callable[[Place], bool],
+        renting: Renting | None = None,
+    ) -> None:
         """`free` tells whether no other section of the settings has this place's chain."""
         self.settings, self._crypto, self._gate, self._free = settings, crypto, gate, free
+        self._renting = renting
         self.name = settings.place
         self.rpc = HttpRpc(settings.chain.rpc, chain_id=settings.chain.id, rest=settings.chain.rest)
         self.running: Running | None = None
@@ -88,7 +97,8 @@ class Place:
             renew(self.running, announced, self._crypto, KeyStore(self.settings.data_dir))
         else:
             await self._stop_node()
-            self.running = await start_node(self.settings, self._crypto, announced, self.rpc, engine, self._gate)
+            parts = (self.settings, self._crypto, announced, self.rpc, engine, self._gate, self._renting)
+            self.running = await start_node(*parts)
         self._announced_at = changed
         self.serving.set()
         log.info("serving", provider="0x" + announced.provider.hex(), chain=announced.where.chain_id)
@@ -108,8 +118,8 @@ class Place:
 
     def _same_place(self, old: Announcement, new: Announcement) -> bool:
         before, after = old.profile(self._crypto), new.profile(self._crypto)
-        same = (old.provider, old.where) == (new.provider, new.where)
-        return same and (before.payee, before.operator) == (after.payee, after.operator)
+        same = [(one.provider, one.where.chain_id, one.where.registry, one.where.channels) for one in (old, new)]
+        return same[0] == same[1] and (before.payee, before.operator) == (after.payee, after.operator)
 
     async def _stop_node(self) -> None:
         running, self.running = self.running, None

@@ -16,14 +16,17 @@ import os
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
+from zoneinfo import available_timezones
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from tallystick_shared import limits
 from tallystick_shared.chains import Deployment, deployment
 from tallystick_shared.errors import Code, LocalError
 from tallystick_shared.evm.rpc import to_bytes
+
+from .schedule import Schedule
 
 MINUTE = 60
 GWEI = 10**9
@@ -191,6 +194,34 @@ class OfferSettings(Section):
         return max(1, min(two_seconds, self.credit_limit))
 
 
+class RentingSettings(Section):
+    """When the node rents out, and to whom not. `tallystick pause`, `resume`, `deny` and `allow` change the same while
+    it runs.
+    """
+
+    hours: list[str] = Field(
+        [], description="hours of the week, such as `mon-fri 18:00-08:00` or `sat,sun`; always where none is named"
+    )
+    timezone: str = Field("", description="the zone of those hours, such as `Europe/Berlin`; this machine's if not set")
+    deny: list[Address] = Field([], description="wallets whose requests are refused")
+
+    @field_validator("hours")
+    @classmethod
+    def _readable(cls, hours: list[str]) -> list[str]:
+        try:
+            Schedule.parse(hours)
+        except LocalError as error:
+            raise ValueError(f"{error.values['hours']}: {error.values['reason']}") from None
+        return hours
+
+    @field_validator("timezone")
+    @classmethod
+    def _known(cls, zone: str) -> str:
+        if zone and zone not in available_timezones():
+            raise ValueError("there is no such zone")
+        return zone
+
+
 class MoneySettings(Section):
     """When the node claims by itself."""
 
@@ -271,6 +302,7 @@ class Settings(BaseSettings):
     admin: AdminSettings = AdminSettings()
     gateway: GatewaySettings = GatewaySettings()
     offer: OfferSettings = OfferSettings()
+    renting: RentingSettings = RentingSettings()
     money: MoneySettings = MoneySettings()
     engine: EngineSettings = EngineSettings()
     models: dict[Annotated[str, Field(pattern=r"^[^\s/\x00-\x1f][^\x00-\x1f]{0,63}$")], EngineSettings] = Field(

@@ -10,10 +10,13 @@ import structlog
 
 from tallystick_shared.errors import Code, LocalError
 
+from . import running
 from .admin import Admin
 from .app import page_app, public_app
+from .control import Control
 from .crypto import NativeCrypto
 from .engines import Engine
+from .engines.door import Door
 from .metrics import Metrics
 from .model_list import served
 from .models import open_models
@@ -23,6 +26,7 @@ from .node.service import Node
 from .node.switchboard import Name, Switchboard
 from .observed import Observed
 from .place import Place
+from .renting import Renting
 from .routes.figures import Figures
 from .routes.page import Page, page_folder
 from .server import Listener
@@ -40,13 +44,16 @@ class Up:
         self.settings = settings
         self.crypto = NativeCrypto()
         self.engine: Engine | None = None
+        self.door: Door | None = None
         self.public: Listener | None = None
         self.page: Listener | None = None
         self._gate = Gate(gate_rules(settings.listen))
-        self.places = [Place(one, self.crypto, self._gate, self._free) for one in settings.places()]
+        renting = Renting(settings.data_dir, settings.renting)
+        self.places = [Place(one, self.crypto, self._gate, self._free, renting) for one in settings.places()]
+        self.control = Control(self, renting)
         self._switchboard = Switchboard(lambda: self.nodes, self._absent, self._gate)
         self.metrics = Metrics(lambda: self.engine, self.places)
-        self.admin = Admin(settings, self.places, self._figures()) if settings.admin.on else None
+        self.admin = Admin(settings, self.places, self._figures(), self.control) if settings.admin.on else None
         self._supervisors: list[asyncio.Task[None]] = []
 
     @property
@@ -93,13 +100,15 @@ class Up:
             self.page.start()
         if self.admin is not None:
             await self.admin.start()
+            running.note(settings.data_dir, self.admin.origin)
         if not self.places or not settings.serves:
             return
         listen = settings.listen
         app = public_app(lambda: self._switchboard if self.nodes else None)
         self.public = Listener(app, listen.host, listen.port, websocket=True, gate=self._gate, proxies=listen.proxies)
         self.public.start()
-        engine = self.engine = Observed(await open_models(settings), self.metrics)
+        self.door = Door(await open_models(settings))
+        engine = self.engine = Observed(self.door, self.metrics)
         await asyncio.gather(*(place.try_look(engine) for place in self.places))
         self._supervisors = [asyncio.create_task(place.supervise(engine)) for place in self.places]
 
@@ -166,6 +175,7 @@ class Up:
         """Ends what this person asked others, drains the nodes, then closes listeners, engine and chains."""
         if self.admin is not None:
             await self.admin.stop()
+            running.forget(self.settings.data_dir)
         for supervisor in self._supervisors:
             supervisor.cancel()
         await asyncio.gather(*self._supervisors, return_exceptions=True)

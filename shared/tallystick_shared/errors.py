@@ -47,6 +47,7 @@ class Code(IntEnum):
     DELAY_TOO_SHORT = 208
     DELAY_TOO_LONG = 209
     UNCONFIRMED = 210
+    DENIED = 211
 
     BAD_VOUCHER = 300
     ABOVE_CAP = 301
@@ -72,6 +73,7 @@ class Code(IntEnum):
     DRAINING = 502
     PROVIDER_GONE = 503
     CLOSE_FAILED = 504
+    RESTING = 505
 
     NO_WALLET = 600
     REFUSED = 601
@@ -105,6 +107,7 @@ class Code(IntEnum):
     MODEL_TOO_LARGE = 632
     NOT_FETCHED = 633
     NO_DEPOSIT = 640
+    NO_NODE = 650
 
 
 WORDS: dict[Code, tuple[str, str]] = {
@@ -148,6 +151,10 @@ WORDS: dict[Code, tuple[str, str]] = {
         "The provider could not make sure of the deposit from two sources.",
         "Wait a few seconds and try again.",
     ),
+    Code.DENIED: (
+        "This provider does not serve this wallet.",
+        "Choose another provider, and close the deposit to get the rest back.",
+    ),
     Code.BAD_VOUCHER: ("A payment was not signed correctly.", "Reload the page and try again."),
     Code.ABOVE_CAP: ("A payment is above what the deposit allows.", "Top up or make a new deposit."),
     Code.DEPOSIT_EXHAUSTED: ("The deposit is used up.", "Make a new deposit to go on."),
@@ -185,6 +192,7 @@ WORDS: dict[Code, tuple[str, str]] = {
         "The provider could not close the deposit.",
         "Ask for the rest back yourself; it takes a while.",
     ),
+    Code.RESTING: ("The provider rents nothing out just now.", "Try again later, or choose another provider."),
     Code.NO_WALLET: ("No wallet was found in this browser.", "Install one such as MetaMask, then reload."),
     Code.REFUSED: ("You said no; nothing was sent.", "Try again whenever you like."),
     Code.WALLET_UNSUPPORTED: ("Your wallet cannot do this.", "Use another wallet."),
@@ -234,6 +242,7 @@ WORDS: dict[Code, tuple[str, str]] = {
     ),
     Code.ADVERT_OUTDATED: ("The provider said something newer of its load before.", "Ask it again."),
     Code.PROFILE_CHANGED: ("The provider has changed its entry on chain.", "Read the list of providers again."),
+    Code.NO_NODE: ("No node runs here.", "Start one with `tallystick up`, or name its data by --data-dir."),
     Code.MODEL_TOO_LARGE: (
         "The model does not fit into this machine's memory.",
         "Take a smaller model, less context or fewer slots.",

@@ -145,10 +145,5 @@ async def test_the_chain_is_named_and_answers(world: World, urls: list[str]) -> 
 
 async def test_as_a_command(world: World) -> None:
     shell = Shell(world)
-    told = await shell.json("doctor", "--engine", "echo", code=1)
-    found = {one["check"]: one for one in told["checks"]}
-    assert told["ok"] is False
-    assert found["rpc"]["state"] == "ok" and found["rpc"]["chain_id"] == 31337
-    assert found["registered"]["mend"].startswith("Run `tallystick provide`")
     shown, _ = await shell.text("doctor", "--engine", "echo", code=1)
-    assert "BAD   Registered" in shown and "1 to mend: registered" in shown
+    assert "BAD   Registered" in shown and "Run `tallystick provide`" in shown and "1 to mend: registered" in shown

@@ -13,8 +13,10 @@ from tallystick_shared.market import Listing
 
 from ..announcement import Announcement
 from ..chain.rpc import HttpRpc
-from ..engines import Capabilities, Engine, open_engine
+from ..engines import Capabilities, Engine
 from ..keys import KeyStore
+from ..models import open_models
+from ..running import RunningNode
 from ..settings import Settings
 from .machine import Here, Machine
 
@@ -35,22 +37,20 @@ class PaidAnswer:
     first: float
 
 
-async def open_own(settings: Settings) -> Engine:
-    """The engine in the settings, opened here."""
-    return await open_engine(settings.engine.kind, settings.engine.options, settings.data_dir)
-
-
 @dataclass
 class Patient:
-    """`rpc` is None where no chain is set. `payer` is None where nothing may be paid. `clock` gives Unix seconds."""
+    """`rpc` is None where no chain is set, `node` where none runs on this data, `payer` where nothing may be paid.
+    `clock` gives Unix seconds.
+    """
 
     settings: Settings
     crypto: Crypto
     rpc: HttpRpc | None = None
     machine: Machine = field(default_factory=Here)
     payer: Payer | None = None
+    node: RunningNode | None = None
     clock: Callable[[], float] = time.time
-    open_engine: Callable[[Settings], Awaitable[Engine]] = open_own
+    open_engine: Callable[[Settings], Awaitable[Engine]] = open_models
 
     chain_id: int = 0
     where: Deployment | None = None

@@ -11,6 +11,7 @@ from tallystick_shared.profile import Profile, registry_domain
 from tallystick_shared.session import ProviderIdentity
 
 from ..engines.seat import Engine
+from ..engines.seat import Load as EngineLoad
 
 FRESH = 5
 """Seconds for which one is given out again: signing costs, and anybody may ask."""
@@ -21,9 +22,16 @@ MOST = 0xFFFF
 class Adverts:
     """Signs with the operator's key. `clock` is Unix time in seconds."""
 
-    def __init__(self, crypto: Crypto, engine: Engine, per_channel: int, clock: Callable[[], float]) -> None:
-        """`per_channel`: connections of a channel."""
-        self._crypto, self._engine, self._clock = crypto, engine, clock
+    def __init__(
+        self,
+        crypto: Crypto,
+        engine: Engine,
+        per_channel: int,
+        clock: Callable[[], float],
+        resting: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """`per_channel`: connections of a channel. `resting` tells whether nothing is rented out now."""
+        self._crypto, self._engine, self._clock, self._resting = crypto, engine, clock, resting
         self._promised = Promised(
             limits.STREAMS.value,
             per_channel,
@@ -31,18 +39,18 @@ class Adverts:
             int(limits.IDLE.value),
             int(limits.SESSION.value),
         )
-        self._made: tuple[float, Profile, bytes] | None = None
+        self._made: tuple[float, Profile, bool, bytes] | None = None
         self._sequence = 0
 
     def current(self, identity: ProviderIdentity, profile: Profile) -> bytes:
         """For the profile that is announced now."""
         now = self._clock()
         if self._made is not None:
-            at, before, blob = self._made
-            if 0 <= now - at < FRESH and before == profile:
+            at, before, rested, blob = self._made
+            if 0 <= now - at < FRESH and before == profile and rested == self._resting():
                 return blob
         blob = self._make(identity, profile, now).encode()
-        self._made = (now, profile, blob)
+        self._made = (now, profile, self._resting(), blob)
         return blob
 
     def _make(self, identity: ProviderIdentity, profile: Profile, now: float) -> Advert:
@@ -57,8 +65,12 @@ class Adverts:
             issued,
             issued + LIFETIME,
             profile.epoch,
-            Load(*(min(MOST, count) for count in (load.slots, load.running, load.queue, load.waiting))),
+            Load(0, 0, 0, 0) if self._resting() else _load(load),
             self._promised,
         )
         domain = registry_domain(identity.chain_id, identity.registry)
         return advert.signed(self._crypto, domain, identity.operator_key)
+
+
+def _load(load: EngineLoad) -> Load:
+    return Load(*(min(MOST, count) for count in (load.slots, load.running, load.queue, load.waiting)))

@@ -25,6 +25,7 @@ from ..engines import Engine
 from ..guest import NativeGuest
 from ..keys import KeyStore
 from ..ledger import Ledger
+from ..renting import Renting
 from ..settings import ListenSettings, MoneySettings, Settings
 from .gate import Gate, GateRules
 from .guests import Guests
@@ -95,7 +96,13 @@ class Running:
 
 
 async def start_node(
-    settings: Settings, crypto: Crypto, announced: Announcement, rpc: HttpRpc, engine: Engine, gate: Gate
+    settings: Settings,
+    crypto: Crypto,
+    announced: Announcement,
+    rpc: HttpRpc,
+    engine: Engine,
+    gate: Gate,
+    renting: Renting | None = None,
 ) -> Running:
     """Opens the ledger, catches up with the chain and starts to serve. Raises LocalError."""
     keys = KeyStore(settings.data_dir)
@@ -135,6 +142,7 @@ async def start_node(
                 listen.connections_per_channel,
                 gate,
                 Guests(market, opened, time.monotonic),
+                renting,
             )
         )
     except BaseException:

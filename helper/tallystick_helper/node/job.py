@@ -183,10 +183,12 @@ class Job:
         self._check_room()
 
     def _check_sold(self) -> None:
-        """Service, model (to its files) and price are as announced: seen before room is taken from others for its
-        input. Raises PeerError.
+        """Its wallet is served now, and service, model (to its files) and price are as announced: seen before room is
+        taken from others for its input. Raises PeerError.
         """
         node, wanted = self._node, self._offered.open
+        if node.renting is not None:
+            node.renting.check(self._channel.offered.config.payer)
         able = self._able()
         if wanted.service not in able.services:
             raise PeerError(Code.UNKNOWN_SERVICE)

@@ -27,6 +27,7 @@ from ..chain.sender import Sender
 from ..chain.table import Tracked
 from ..engines.seat import Engine
 from ..ledger import Ledger
+from ..renting import Renting
 from .admission import Admission, Terms
 from .adverts import Adverts
 from .budget import Budget
@@ -70,6 +71,7 @@ class NodeParts:
     per_channel: int = limits.CONNECTIONS_PER_CHANNEL.value
     gate: Gate | None = None
     guests: Guests | None = None
+    renting: Renting | None = None
 
 
 class Node:
@@ -86,7 +88,8 @@ class Node:
         self.confirmations = Confirmations(parts.rpc, parts.channels, parts.follower, depths, budget)
         self.witness = Witness(parts.sources, parts.channels, budget)
         self.gate = Gate() if parts.gate is None else parts.gate  # an empty gate is false
-        self.adverts = Adverts(parts.crypto, parts.engine, parts.per_channel, time.time)
+        self.renting = parts.renting
+        self.adverts = Adverts(parts.crypto, parts.engine, parts.per_channel, time.time, self._resting)
         self.guests = parts.guests
         if self.guests is not None:
             self.guests.advert = self.advert
@@ -115,6 +118,18 @@ class Node:
     def renew(self, identity: ProviderIdentity, profile: Profile) -> None:
         """A newer profile of the same provider, payee and operator: new connections and requests go by it."""
         self.identity, self.profile = identity, profile
+
+    def _resting(self) -> bool:
+        return self.renting is not None and bool(self.renting.resting)
+
+    @property
+    def working(self) -> int:
+        """Requests that are under way."""
+        return sum(len(channel.jobs) for channel in self._channels.values())
+
+    @property
+    def connections(self) -> int:
+        return len(self._connections)
 
     def advert(self) -> bytes:
         """How full it is, signed by the operator, for anybody."""

@@ -1,0 +1,71 @@
+"""One engine in front of another that can be changed while requests run."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import structlog
+
+from .seat import Capabilities, Engine, Load, Run, Task
+
+REST = 0.25
+log = structlog.get_logger(__name__)
+
+
+class Door:
+    """Fills the engine seat with whichever engine stands behind it now. One that was replaced takes nothing new, and is
+    closed once what it began is over.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._closing: set[asyncio.Task[None]] = set()
+
+    def __getattr__(self, name: str) -> Any:
+        """What else the engine has, as the figures of several models."""
+        return getattr(self._engine, name)
+
+    def swap(self, engine: Engine) -> None:
+        """From now on this one."""
+        old, self._engine = self._engine, engine
+        task = asyncio.create_task(_outlive(old))
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+    def capabilities(self) -> Capabilities:
+        return self._engine.capabilities()
+
+    def models(self) -> tuple[Capabilities, ...]:
+        return self._engine.models()
+
+    async def count(self, task: Task) -> int:
+        return await self._engine.count(task)
+
+    def run(self, task: Task) -> Run:
+        return self._engine.run(task)
+
+    def load(self, model: str = "") -> Load:
+        return self._engine.load(model)
+
+    def busy(self, model: str = "", scope: bytes = b"") -> bool:
+        return self._engine.busy(model, scope)
+
+    async def close(self) -> None:
+        """Also those that were replaced."""
+        for task in list(self._closing):
+            task.cancel()
+        await asyncio.gather(*self._closing, return_exceptions=True)
+        await self._engine.close()
+
+
+async def _outlive(old: Engine) -> None:
+    """Closes it once it is idle, or at once where it is not waited for any more."""
+    try:
+        while True:
+            load = old.load()
+            if not load.running and not load.waiting:
+                break
+            await asyncio.sleep(REST)
+    finally:
+        await asyncio.shield(asyncio.ensure_future(old.close()))
