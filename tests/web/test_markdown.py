@@ -10,11 +10,11 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallystick_web.markdown import blocks
+from tallystick_web.markdown import Cutter, blocks
 from web.build.inputs import ROOT, node
 
 TEXT_LINES = ["text", "more *text*", "", "", "- item", "  inside", "1. first", "    code", "# Head", "> q", "    "]
-MARK_LINES = ["```", "```python", "~~~", "````", "<div>", "</div>", "| a | b |", "|---|---|"]
+MARK_LINES = ["$$", "\\[", "\\]", "2", "```", "```python", "~~~", "````", "<div>", "</div>", "| a | b |", "|---|---|"]
 LINES = st.sampled_from(TEXT_LINES + MARK_LINES)
 TEXTS = st.lists(LINES, max_size=14).map("\n".join)
 
@@ -71,7 +71,7 @@ def test_finished_blocks_never_change_as_more_comes(source: str, cut: int) -> No
 
 
 def test_the_pieces_rendered_are_the_whole_rendered() -> None:
-    """With the renderer itself: render(head) + render(tail) = render(all), for 3,000 texts made of awkward lines."""
+    """With the renderer itself: render(head) + render(tail) = render(all), for 6,000 texts made of awkward lines."""
     awkward = [
         "[a]: http://x",
         "[a]",
@@ -85,9 +85,18 @@ def test_the_pieces_rendered_are_the_whole_rendered() -> None:
         "\ttab",
         "word\\",
         "- ",
+        "$$",
+        "$$ a",
+        "x $$",
+        "$a$ and $5",
+        "\\[",
+        "\\]",
+        "\\(b\\)",
+        "2",
+        "2.",
     ]
     lines, dice = TEXT_LINES + MARK_LINES + awkward, random.Random(7)
-    texts_ = ["\n".join(dice.choice(lines) for _ in range(dice.randint(1, 12))) for _ in range(3000)]
+    texts_ = ["\n".join(dice.choice(lines) for _ in range(dice.randint(1, 12))) for _ in range(6000)]
     pieces = [[block.text for block in blocks(text, finished=True)] for text in texts_]
     script = Path(__file__).with_name("render.mjs")
     done = subprocess.run(
@@ -95,3 +104,16 @@ def test_the_pieces_rendered_are_the_whole_rendered() -> None:
     )
     wrong = json.loads(done.stdout)
     assert [pieces[index] for index in wrong] == []
+
+
+@given(TEXTS, st.lists(st.integers(1, 40), max_size=12))
+def test_a_cutter_that_has_seen_the_beginning_cuts_like_one_that_has_not(source: str, steps: list[int]) -> None:
+    """Except where it cut before: what was finished stays so."""
+    cutter, at = Cutter(), 0
+    seen: list[str] = []
+    for step in steps:
+        at += step
+        shown = [block.text for block in cutter.blocks(source[:at], finished=False) if not block.open_fence]
+        assert shown[: len(seen[:-2])] == seen[:-2]
+        seen = shown
+    assert "".join(block.text for block in cutter.blocks(source, finished=True)) == source

@@ -2,9 +2,7 @@
 import { p256 } from "@noble/curves/nist.js";
 import { secp256k1 } from "@noble/curves/secp256k1.js";
 import { keccak_256 } from "@noble/hashes/sha3.js";
-import DOMPurify from "dompurify";
 import sodium from "libsodium-wrappers";
-import { marked } from "marked";
 
 await sodium.ready;
 export { sodium };
@@ -48,25 +46,4 @@ export const noble = {
   },
 };
 
-// An answer comes from a stranger's machine: nothing in it may make a request, take on the page's looks or pose as its controls.
-const CLEAN = {
-  RETURN_TRUSTED_TYPE: true,
-  USE_PROFILES: { html: true },
-  FORBID_TAGS: "img picture source audio video track style form input button textarea select option dialog".split(" "),
-  FORBID_ATTR: "style class id name srcset background ping popover popovertarget".split(" "),
-  ALLOWED_URI_REGEXP: /^(?:https?|mailto):/i,
-};
-
-if (DOMPurify.isSupported) {
-  DOMPurify.addHook("afterSanitizeAttributes", (node) => {
-    if (node.tagName !== "A" || !node.hasAttribute("href")) return;
-    node.setAttribute("target", "_blank");
-    node.setAttribute("rel", "noopener noreferrer nofollow");
-  });
-}
-
-// No link definitions: the end of a text must not change how its beginning looks (web/tallystick_web/markdown.py).
-marked.use({ tokenizer: { def: () => undefined } });
-
-/** Markdown of a model's answer as sanitised TrustedHTML, ready for innerHTML. */
-export const render = (markdown) => DOMPurify.sanitize(marked.parse(markdown, { async: false, gfm: true }), CLEAN);
+export { fill, speak, visible } from "../js/answer/dress.js";

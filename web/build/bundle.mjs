@@ -18,6 +18,30 @@ const shared = {
   assetNames: "[name]-[hash]",
   entryNames: "[name]-[hash]",
 };
+// KaTeX brings each font in three formats; every browser of the page takes the first.
+const oneFormat = {
+  name: "one-format",
+  setup: (made) =>
+    made.onLoad({ filter: /katex\.min\.css$/ }, ({ path: file }) => ({
+      contents: readFileSync(file, "utf8").replace(/,url\([^)]*\.(?:woff|ttf)\) format\("[a-z]+"\)/g, ""),
+      loader: "css",
+    })),
+};
+// `import place from "x.css?place"`: the style sheet in a file of its own, and its name, for a script that loads it later.
+const placed = {
+  name: "placed",
+  setup: (made) => {
+    made.onResolve({ filter: /\.css\?place$/ }, ({ path: file, resolveDir }) => ({
+      path: path.resolve(resolveDir, file.replace(/\?place$/, "")),
+      namespace: "placed",
+    }));
+    made.onLoad({ filter: /.*/, namespace: "placed" }, async ({ path: file }) => {
+      const { metafile } = await build({ ...shared, entryPoints: [file], outdir: job.out, plugins: [oneFormat] });
+      const [name] = Object.entries(metafile.outputs).find(([, { entryPoint }]) => entryPoint);
+      return { contents: `export default ${JSON.stringify(path.basename(name))}`, loader: "js" };
+    });
+  },
+};
 // Kept as they are: the build puts the hashed places in later.
 const external = ["__PYODIDE__/*", "__PYSCRIPT__/*", "__MODULES__"];
 
@@ -31,7 +55,8 @@ const note = ({ metafile }) => {
 for (const format of ["esm", "iife", "css"]) {
   const entryPoints = Object.keys(job.hashed).filter((entry) => job.hashed[entry] === format);
   if (!entryPoints.length) continue;
-  note(await build({ ...shared, entryPoints, outdir: job.out, ...(format === "css" ? {} : { format }) }));
+  const scripts = format === "css" ? {} : { format, splitting: format === "esm", chunkNames: "[name]-[hash]", plugins: [placed] };
+  note(await build({ ...shared, entryPoints, outdir: job.out, ...scripts }));
 }
 for (const { entry, to } of job.plain) {
   note(await build({ ...shared, entryPoints: [entry], outfile: to, entryNames: "[name]", format: "esm", external }));

@@ -27,6 +27,8 @@ NPM = (
     "@pyscript/core",
     "dompurify",
     "esbuild",
+    "highlight.js",
+    "katex",
     "libsodium",
     "libsodium-wrappers",
     "marked",

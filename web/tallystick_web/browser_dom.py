@@ -4,6 +4,7 @@ browser brings.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from .patch import Region
@@ -18,7 +19,14 @@ from .views.under import cost, files, tools
 from .words import Words
 
 LIVE_SENTENCES = 12
-FIRST_FOCUS = ("input:enabled:not([type=search])", ".choice:enabled", ".foot .primary:enabled", "button")
+ANSWER_WORDS = ("code", "copy", "copied", "failed", "picture", "show", "table")
+FIRST_FOCUS = (
+    "[data-focus]",
+    "input:enabled:not([type=search])",
+    ".choice:enabled",
+    ".foot .primary:enabled",
+    "button",
+)
 
 
 def _js() -> Any:
@@ -31,11 +39,12 @@ def _js() -> Any:
 class DomHost:
     """The `Host` of `patch`, over the real document."""
 
-    def __init__(self) -> None:
-        from tallystick_js import render
+    def __init__(self, words: Words) -> None:
+        from tallystick_js import fill, speak
 
         self._document: Any = _js().document
-        self._render: Any = render
+        speak(json.dumps({name: words(f"answer.{name}") for name in ANSWER_WORDS}))
+        self._fill: Any = fill
 
     def element(self, tag: str, namespace: str | None) -> Any:
         return self._document.createElementNS(namespace, tag) if namespace else self._document.createElement(tag)
@@ -58,7 +67,7 @@ class DomHost:
         node.removeAttribute(name)
 
     def set_prose(self, node: Any, markdown: str) -> None:
-        node.innerHTML = self._render(markdown)
+        self._fill(node, markdown)
 
     def insert(self, parent: Any, node: Any, before: Any | None) -> None:
         parent.insertBefore(node, before)
@@ -74,7 +83,7 @@ class DomScreen:
         self._t = words
         self._js = _js()
         self._by_id: Any = self._js.document.getElementById
-        host = DomHost()
+        host = DomHost(words)
         self._column = self._by_id("column")
         for taken in ("wallet", "column", "cost"):
             self._by_id(taken).replaceChildren()  # what the shell showed until now

@@ -12,7 +12,9 @@ import re
 from dataclasses import dataclass
 
 FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})(.*)$")
+TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]")
 LIST_ITEM = re.compile(r"^ {0,3}([-+*]|\d{1,9}[.)])(\s|$)")
+UNDERLINE = re.compile(r"^ {0,3}(=+|-+)\s*$")
 MAYBE_ITEM = re.compile(r"^ {0,3}([-+*]|\d{1,9}[.)]?)(\s|$)")  # a line that may become one as it grows
 BLOCK_TAGS = """address article aside base basefont blockquote body caption center col colgroup dd details dialog
 dir div dl dt
@@ -26,14 +28,19 @@ RAW_HTML = [
         re.compile(r"^ {0,3}<(script|pre|style|textarea)(\s|>|$)", re.I),
         re.compile(r"</(script|pre|style|textarea)>", re.I),
     ),
-    (re.compile(r"^ {0,3}\$\$"), re.compile(r"\$\$")),  # display mathematics may have blank lines too
-    (re.compile(r"^ {0,3}\\\["), re.compile(r"\\\]")),
     (re.compile(r"^ {0,3}<!--"), re.compile("-->")),
     (re.compile(r"^ {0,3}<\?"), re.compile(r"\?>")),
     (re.compile(r"^ {0,3}<!\[CDATA\["), re.compile(r"\]\]>")),
     (re.compile(r"^ {0,3}<![A-Za-z]"), re.compile(">")),
     (re.compile(rf"^ {{0,3}}</?({'|'.join(BLOCK_TAGS.split())})(\s|/?>|$)", re.I), re.compile(r"^\s*$")),
 ]
+
+# Display mathematics may have blank lines too.
+MATH = [
+    (re.compile(r"^ {0,3}\$\$"), re.compile(r"\$\$")),
+    (re.compile(r"^ {0,3}\\\["), re.compile(r"\\\]")),
+]
+OPENS_MATH = {closes for _, closes in MATH}
 
 
 @dataclass(frozen=True)
@@ -87,10 +94,12 @@ def _cut(source: str) -> list[str]:
     current: list[str] = []
     fence = ""
     raw: re.Pattern[str] | None = None
-    blank = in_list = False
+    blank = in_list = torn = False
     for line in source.splitlines(keepends=True):
         bare = line.rstrip("\r\n")
-        if not fence and not raw and blank and current and _begins_block(bare, in_list):
+        # Other marks between those of mathematics: what is what depends on all around. No cut from there on.
+        torn = torn or (raw in OPENS_MATH and _other_marks(bare))
+        if not torn and not fence and not raw and blank and current and _begins_block(bare, in_list):
             pieces.append("".join(current))
             current, in_list = [], False
         current.append(line)
@@ -99,6 +108,10 @@ def _cut(source: str) -> list[str]:
         in_list = in_list or (not fence and bool(LIST_ITEM.match(bare)))
         blank = not bare.strip() and not fence
     return [*pieces, "".join(current)] if current else pieces
+
+
+def _other_marks(line: str) -> bool:
+    return bool(UNDERLINE.match(line) or FENCE.match(line) or _opened(RAW_HTML, line))
 
 
 def _begins_block(line: str, in_list: bool) -> bool:
@@ -111,7 +124,11 @@ def _raw_after(end: re.Pattern[str] | None, line: str) -> re.Pattern[str] | None
     """What closes the raw HTML that is open after this line, or None."""
     if end is not None:
         return None if end.search(line) else end
-    for opens, closes in RAW_HTML:
+    return _opened(RAW_HTML + MATH, line)
+
+
+def _opened(kinds: list[tuple[re.Pattern[str], re.Pattern[str]]], line: str) -> re.Pattern[str] | None:
+    for opens, closes in kinds:
         if match := opens.match(line):
             return None if closes.search(line, match.end()) else closes
     return None
@@ -142,3 +159,8 @@ def _open_fence(tail: str) -> tuple[str, str, str] | None:
         fence = after
         position += len(line)
     return (tail[:start], language, tail[code_at:]) if fence else None
+
+
+def visible(text: str) -> str:
+    """Signs that turn the direction of what follows, shown as what they are: text must not read other than it is."""
+    return TURNS.sub(lambda match: f"⟨U+{ord(match[0]):04X}⟩", text)

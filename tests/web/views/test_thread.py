@@ -105,7 +105,17 @@ def test_an_open_fence_is_plain_text() -> None:
     turn = Turn(2, "assistant", "See:\n\n```python\na = '<b>'", TurnState.STREAMING, "m")
     tree = h("div", thread(saying(OPEN, QUESTION, turn), T))
     (answer,) = find(tree, class_="answer")
-    assert answer.children == (Prose("See:\n\n", "block-0"), h("pre", h("code", "a = '<b>'"), key="fence-1"))
+    prose, figure = answer.children
+    assert prose == Prose("See:\n\n", "block-0") and isinstance(figure, Element)
+    assert figure.children[1] == h("pre", h("code", "a = '<b>'")) and text_of(figure.children[0]) == "python"
+
+
+def test_a_block_that_is_no_prose_any_more_is_shown_as_it_is_and_in_pieces() -> None:
+    turn = Turn(2, "assistant", "x" * 30_000 + "\u202e", TurnState.DONE, "m")
+    (answer,) = find(h("div", thread(saying(OPEN, QUESTION, turn), T)), class_="answer")
+    (plain,) = answer.children
+    assert isinstance(plain, Element) and len(plain.children) == 8
+    assert text_of(plain).endswith("⟨U+202E⟩")
 
 
 def test_after_the_end_the_conversation_stays() -> None:

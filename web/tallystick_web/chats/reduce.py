@@ -49,6 +49,8 @@ def _fronted(chats: Chats, chat: Chat) -> Chats:
 
 
 def _started(chats: Chats, action: a.ChatsStarted) -> Chats:
+    if chats.get(action.chat):
+        return chats
     held = tuple(replace(chat, id=action.chat) if chat.id == chats.front else chat for chat in chats.held)
     return replace(chats, salt=action.salt, front=action.chat, held=held)
 
@@ -60,14 +62,15 @@ def _listed(chats: Chats, action: a.ChatsListed) -> Chats:
 
 def _loaded(chats: Chats, action: a.ChatLoaded) -> Chats:
     """What was typed before the chat was there stays behind it."""
-    chat, typed = action.chat, chats.chat.turns if action.adopt else ()
+    chat, adopt = action.chat, action.adopt and action.chat.id != chats.front
+    typed = chats.chat.turns if adopt else ()
     end = chat.path[-1].id if chat.path else 0
     fresh: dict[int, int] = {0: end}
     for turn in typed:
         moved = replace(turn, id=next_id(chat, chats.salt), parent=fresh.get(turn.parent, end))
         fresh[turn.id] = moved.id
         chat = replace(chat, turns=(*chat.turns, moved), revision=chat.revision + 1)
-    if action.adopt:
+    if adopt:
         chats = replace(chats, held=tuple(one for one in chats.held if one.id != chats.front))
     return _fronted(chats, chat)
 

@@ -38,6 +38,7 @@ class PaletteFlow:
             return
         self._app.dispatch(moved(palette="", place=0, menu=""))
         self._app.dispatch(SheetOpened(Sheet.PALETTE))
+        self._app.draw()  # at once: what is typed next is typed into it
 
     def _step(self, step: str) -> None:
         count = len(offered(self._app.state, self._app.words))

@@ -100,7 +100,7 @@ def _field(name: str, value: float | int | None, label: str, help_text: str, t: 
             aria_describedby=f"setup-{name}-help",
         ),
         h("p", help_text, id=f"setup-{name}-help", class_="help"),
-        class_="field",
+        class_="parameter",
         key=name,
     )
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 from ..chats.model import Chat
 from ..chats.prompt import tokens
 from ..figures import Coin, money
-from ..markdown import Cutter
+from ..markdown import Block, Cutter, visible
 from ..state import Link, State, Turn, TurnState, Usage
 from ..tree import Children, Element, Node, Prose, h
 from ..words import Words
@@ -252,7 +252,7 @@ def _answer(turn: Turn, t: Words, waits: str) -> Element:
     pieces: list[Node] = []
     for index, block in enumerate(cutter.blocks(turn.text, finished=not streaming)):
         if block.open_fence:
-            pieces.append(h("pre", h("code", block.text), key=f"fence-{index}"))
+            pieces.append(_fence(block, index, t))
         elif len(block.text) > LARGE:
             pieces.append(_plain(block.text, index))
         else:
@@ -260,9 +260,15 @@ def _answer(turn: Turn, t: Words, waits: str) -> Element:
     return h("div", pieces, class_="answer", dir="auto", key="answer")
 
 
+def _fence(block: Block, index: int, t: Words) -> Element:
+    """Code that is still coming: plain, under the same head that it has when it is finished."""
+    head = h("figcaption", h("span", block.language or t("answer.code")))
+    return h("figure", head, h("pre", h("code", visible(block.text))), class_="code", key=f"fence-{index}")
+
+
 def _plain(text: str, index: int) -> Element:
     """A block too long to be prose, in pieces of which only those in sight are laid out."""
-    pieces = [h("div", text[at : at + PIECE], key=str(at)) for at in range(0, len(text), PIECE)]
+    pieces = [h("div", visible(text[at : at + PIECE]), key=str(at)) for at in range(0, len(text), PIECE)]
     return h("div", pieces, class_="plain", key=f"plain-{index}")
 
 
