@@ -54,10 +54,17 @@ export const coloured = (html) => {
   }
 };
 
+// Texts made to keep a renderer busy: nobody writes forty marks of quotes or lists in a row, or thousands of brackets in a block.
+const DEEP = /^(?:[ \t]*[>*+-]){40}/m;
+const MOST_MARKS = 4_000;
+const MOST_MATH = 600;
+const count = (text, rule) => text.match(rule)?.length ?? 0;
+const busy = (text) => DEEP.test(text) || count(text, /[[*_]/g) > MOST_MARKS || count(text, /\\[[(]|\$/g) > MOST_MATH;
+
 /** Markdown of a model's answer as sanitised TrustedHTML, ready for innerHTML; null where it cannot be rendered. */
 export const render = (markdown) => {
   try {
-    return DOMPurify.sanitize(parse(markdown), CLEAN);
+    return busy(markdown) ? null : DOMPurify.sanitize(parse(markdown), CLEAN);
   } catch {
     return null; // Nested a thousand deep; its text is shown then.
   }
