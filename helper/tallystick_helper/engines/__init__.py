@@ -31,6 +31,7 @@ __all__ = [
     "Piece",
     "Reason",
     "Run",
+    "Slotted",
     "Task",
     "names",
     "open_engine",
