@@ -113,6 +113,7 @@ def _on_connected(page: Page, before: State, after: State) -> None:
 
 async def _read_all(page: Page) -> None:
     await page.deposit.check()
+    await page.close.go_on()
     with contextlib.suppress(RpcError):
         await page.deposit.look_aside()
     try:

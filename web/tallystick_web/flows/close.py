@@ -18,7 +18,8 @@ from ..purse.actions import PurseMoved
 from ..purse.book import ASK_BACK, WITHDRAWAL
 from ..state import DepositPhase, Link, Sheet, Transit
 from .chat import ChatFlow
-from .deposit import DepositFlow, log_of
+from .deposit import DepositFlow
+from .opening import log_of
 from .pending import Ended, Follower, Sent
 from .records import Records
 from .transactions import Transactions
@@ -64,15 +65,38 @@ class CloseFlow:
         try:
             async with asyncio.timeout(PATIENCE):
                 transaction = "0x" + (await self._chat.close_deposit()).hex()
-            record = self._record()
+        except (TallystickError, RpcError, TimeoutError) as error:
+            if isinstance(error, TallystickError) and error.code is Code.IN_USE_ELSEWHERE:
+                self._app.dispatch(DepositMoved(DepositPhase.OPEN))
+                raise
+            self._alone()
+            return
+        await self._records.keep_closing(transaction)  # a page that is left now goes on from here
+        await self._until_closed(transaction)
+
+    async def _until_closed(self, transaction: str) -> None:
+        """The provider's transaction, to its end."""
+        record = self._record()
+        try:
             async with asyncio.timeout(LONGEST):
                 ended = await self._follow(Sent(transaction, record.closer, record.channels), self._is_ended)
         except (TallystickError, RpcError, TimeoutError):
-            self._app.dispatch(DepositMoved(DepositPhase.OPEN, {"alone": True}))
-            self._app.dispatch(SheetOpened(Sheet.CLOSE))
+            self._alone()
             return
         if ended is not None:
             await self._ended(ended)
+
+    def _alone(self) -> None:
+        """The sheet offers the way without the provider."""
+        self._app.dispatch(DepositMoved(DepositPhase.OPEN, {"alone": True}))
+        self._app.dispatch(SheetOpened(Sheet.CLOSE))
+
+    async def go_on(self) -> None:
+        """With a close that was under way when the page was left."""
+        transaction = await self._records.closing()
+        if transaction and self._app.state.deposit.usable and self._wallet.rpc is not None:
+            self._app.dispatch(DepositMoved(DepositPhase.CLOSING))
+            self._app.spawn(self._until_closed(transaction))
 
     async def request(self, _: str = "") -> None:
         """Alone, first half: from `expiry` on the rest can be withdrawn."""

@@ -6,8 +6,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import replace as changed
-from typing import Any
 
 import msgspec
 
@@ -18,7 +16,6 @@ from tallystick_shared.deposit import Terms, opening_call, plan
 from tallystick_shared.errors import Code, LocalError, TallystickError
 from tallystick_shared.evm.channels import Channels
 from tallystick_shared.evm.rpc import RpcError, to_int
-from tallystick_shared.messages import amount_int
 
 from ..actions import (
     AmountTyped,
@@ -32,20 +29,20 @@ from ..actions import (
 )
 from ..app import App
 from ..faults import code_of_rpc
-from ..figures import parse_amount, plain
+from ..figures import money, parse_amount, plain
 from ..purse.actions import PurseMoved
 from ..purse.book import DEPOSIT
 from ..purse.paying import Way
-from ..state import Choice, Deposit, DepositPhase, Notice, Sheet, State, Transit
+from ..state import Choice, Deposit, DepositPhase, Notice, Sheet, Site, State, Transit
 from .aside import Aside
 from .ledger import LedgerFlow
 from .market import MarketFlow
+from .opening import outcome, shown, suggested
 from .pending import Ended, Follower, Sent
 from .permission import PermissionFlow
 from .records import Records, Sending
 from .wallet import WalletFlow
 
-SUGGESTED_TOKENS = 100_000
 SHORTEST_DELAY = 900
 GAS = {Way.COIN: 51_000, Way.APPROVED: 73_000, Way.PERMIT: 101_000, Way.APPROVE: 120_000, Way.CLEAR: 150_000}
 """Of opening a deposit, approvals included: contracts/gas.json, rounded up, and some 47,000 for an approval."""
@@ -116,9 +113,30 @@ class DepositFlow:
             return
         if state.deposit.phase is DepositPhase.SIGNING:
             return
+        lock = f"deposit-{state.site.chain_id}"
+        if not await self._app.seats.locks.take(lock):  # another tab makes one now
+            raise LocalError(Code.IN_USE_ELSEWHERE)
+        try:
+            if not await self._made_elsewhere():
+                await self._make(state, state.site, state.chosen, amount)
+        finally:
+            self._app.seats.locks.release(lock)
+
+    async def _made_elsewhere(self) -> bool:
+        """Another tab made one since this one was opened: it is used, not overwritten."""
+        held = await self._records.deposit()
+        if held is None or (self.record is not None and held.config == self.record.config):
+            return False
+        await self.load()
+        await self.check()
+        self._app.dispatch(SheetClosed())
+        self._app.dispatch(Noticed(Notice("deposit_elsewhere", quiet=True)))
+        return True
+
+    async def _make(self, state: State, site: Site, chosen: Choice, amount: int) -> None:
         await self._wallet.ensure_chain(may_switch=True)
-        listing = await self._market.listing(state.chosen.provider)
-        where = Deployment(state.site.chain_id, state.site.registry, state.site.channels, state.site.block)
+        listing = await self._market.listing(chosen.provider)
+        where = Deployment(site.chain_id, site.registry, site.channels, site.block)
         terms = Terms(amount, state.life, SHORTEST_DELAY, token=state.purse.token)
         record = plan(
             self._app.seats.crypto, where, listing, state.wallet.account, terms, int(self._app.seats.world.wall())
@@ -323,8 +341,11 @@ class DepositFlow:
             self._show(record, DepositPhase.OPEN)
         await self._records.end_sending()
         if word.ended:
+            values = outcome(word, await self._records.closing())
             await self._records.forget_deposit()
-            self._app.dispatch(DepositMoved(DepositPhase.ENDED))
+            self._app.dispatch(DepositMoved(DepositPhase.ENDED, values))
+            back = (("amount", str(money(values["refunded"], self._app.state.coin))),)
+            self._app.dispatch(Noticed(Notice("deposit_ended", back, quiet=True)))
         elif word.expiry < record.expiry or word.expiry <= self._app.seats.world.wall():
             self._app.dispatch(DepositMoved(DepositPhase.REQUESTED, {"expiry": word.expiry, "alone": True}))
         else:
@@ -348,41 +369,3 @@ class DepositFlow:
         assert self.record is not None and self._wallet.rpc is not None
         crypto = self._app.seats.crypto
         return await Channels(crypto, self.record.channels).state(self._wallet.rpc, self.record.channel_id(crypto))
-
-
-def shown(app: App, record: DepositRecord, phase: DepositPhase) -> Deposit:
-    """What the state holds of a record; the counts of the same deposit stay."""
-    channel_id, held = record.channel_id(app.seats.crypto), app.state.deposit
-    fresh = Deposit(
-        phase,
-        channel_id,
-        record.provider,
-        record.cap,
-        record.expiry,
-        record.config.delay,
-        open_transaction=record.transaction,
-        transit=Transit.SENT if phase is DepositPhase.SENT else Transit.ASKED,
-        first=amount_int(record.agreed.first_voucher) if record.agreed else 0,
-        token=record.config.token,
-    )
-    if held.channel_id != channel_id:
-        return fresh
-    return changed(fresh, owed=held.owed, durable=held.durable, notches=held.notches)
-
-
-def suggested(choice: Choice) -> int:
-    """An amount that lasts a while: a hundred thousand tokens written, rounded up to one digit; never below
-    the provider's minimum.
-    """
-    wanted = max(choice.minimum, SUGGESTED_TOKENS * max(choice.price_in, choice.price_out) // 1_000_000, 1)
-    unit = 10 ** (len(str(wanted)) - 1)
-    return int(-(-wanted // unit) * unit)
-
-
-def log_of(channels: Channels, entries: list[dict[str, Any]], name: str) -> dict[str, Any]:
-    """The values of one event of a receipt; empty where it is not there."""
-    for entry in entries:
-        log = channels.read_log(entry)
-        if log is not None and log.name == name:
-            return log.values
-    return {}

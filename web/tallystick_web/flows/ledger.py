@@ -31,6 +31,7 @@ from ..purse.book import (
     REPLACED,
     SEEN,
     SENT,
+    WITHDRAWAL,
     Book,
     Entry,
     as_csv,
@@ -115,7 +116,7 @@ class LedgerFlow:
     def _changed(self, before: State, after: State) -> None:
         for turn in ended(before, after):
             self._answered(turn)
-        if after.deposit.phase is DepositPhase.ENDED and before.deposit.phase is DepositPhase.CLOSING:
+        if after.deposit.phase is DepositPhase.ENDED and before.deposit.phase is not DepositPhase.ENDED:
             self._closed(after)
         if self._next_look and before.now < after.now and self._next_look <= after.now:
             self._next_look = 0.0
@@ -139,8 +140,11 @@ class LedgerFlow:
         )
 
     def _closed(self, state: State) -> None:
-        """By the provider: its transaction, the person's money."""
+        """By the provider: its transaction, the person's money. One's own withdrawal has its line already."""
         deposit = state.deposit
+        channel = "0x" + deposit.channel_id.hex()
+        if any(entry.kind == WITHDRAWAL and entry.channel == channel for entry in state.book.entries):
+            return
         self.note(
             self._entry(
                 f"close:{deposit.channel_id.hex()}",
@@ -148,7 +152,7 @@ class LedgerFlow:
                 amount=str(deposit.paid),
                 back=str(deposit.refunded),
                 provider="0x" + deposit.provider.hex(),
-                channel="0x" + deposit.channel_id.hex(),
+                channel=channel,
                 transaction=deposit.end_transaction,
                 state=CONFIRMED,
             )

@@ -18,6 +18,7 @@ from ..ports import Vault
 
 DEPOSIT = "deposit"
 SENDING = "sending"
+CLOSING = "closing"
 ASIDE = "aside"
 FOUND = "found"
 NOTCHES = "notches"
@@ -65,6 +66,7 @@ class Records:
     async def forget_deposit(self) -> None:
         await self._vault.delete(self._here(DEPOSIT))
         await self._vault.delete(self._here(SENDING))
+        await self._vault.delete(self._here(CLOSING))
 
     async def sending(self) -> Sending | None:
         """None where the deposit's transaction has its end."""
@@ -76,6 +78,14 @@ class Records:
 
     async def end_sending(self) -> None:
         await self._vault.delete(self._here(SENDING))
+
+    async def closing(self) -> str:
+        """The provider's transaction that closes the deposit; empty where none is known."""
+        data = await self._vault.get(self._here(CLOSING))
+        return data.decode() if data else ""
+
+    async def keep_closing(self, transaction: str) -> None:
+        await self._vault.put(self._here(CLOSING), transaction.encode())
 
     async def aside(self) -> list[DepositRecord]:
         """Deposits that were given up and may still be opened."""

@@ -23,9 +23,10 @@ from ..figures import money
 from ..purse.book import ASK_BACK, WITHDRAWAL
 from ..state import Found, FoundPhase, Notice, Sheet, State, Transit
 from .aside import chain_time
-from .deposit import DepositFlow, log_of
+from .deposit import DepositFlow
 from .guest import deployment
 from .market import MarketFlow
+from .opening import log_of
 from .pending import Ended, Follower
 from .records import Records
 from .rpc import WalletRpc

@@ -48,6 +48,8 @@ def _figures(deposit: Deposit) -> dict[str, str]:
         "data_owed": str(deposit.owed),
         "data_open_tx": deposit.open_transaction,
         "data_end_tx": deposit.end_transaction,
+        "data_paid": str(deposit.paid),
+        "data_refunded": str(deposit.refunded),
     }
 
 

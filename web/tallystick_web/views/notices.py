@@ -37,6 +37,8 @@ NEXT = {
 # Not faults but news, in words of their own.
 TOLD: dict[str, list[str]] = {
     "chain_busy": [],
+    "deposit_ended": ["open-money"],
+    "deposit_elsewhere": ["open-money"],
     "wallet_moved": ["use-chain", "switch"],
     "deposit_came": ["open-money"],
     "deposit_found": ["open-money"],
