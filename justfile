@@ -49,6 +49,10 @@ docs *args:
 ray *args:
     @deploy/ray/up "$@"
 
+# vLLM's CPU build before a node, with the model's folder (3.4 GB, optional, never part of a test)
+vllm-cpu folder *args:
+    @deploy/vllm/up "$@"
+
 # the contracts against their source: what is committed, and with --rpc URL what stands on a chain
 verify-contracts *args:
     @{{python}} -m contracts.verify "$@"

@@ -76,16 +76,25 @@ def read_folder(path: Path) -> Folder:
         raise LocalError(Code.MODEL_MISSING, path=str(path), reason="the folder holds no .safetensors file")
     config = _read_json(path / "config.json", needed=True)
     generation = _read_json(path / "generation_config.json")
-    tokenizer = _read_json(path / "tokenizer_config.json")
-    source = _template_source(path, tokenizer)
     return Folder(
         path=path,
         config=config,
         generation=generation,
         text=Text(path / "tokenizer.json"),
-        template=ChatTemplate(source, _token_names(tokenizer)) if source is not None else None,
+        template=read_template(path),
         ends=_ends(text_config(config)) | _ends(config) | _ends(generation),
     )
+
+
+def read_template(path: Path) -> ChatTemplate | None:
+    """The chat template of a folder, where it has one. Raises LocalError."""
+    return template_of(_read_json(path / "tokenizer_config.json"), path)
+
+
+def template_of(tokenizer: dict[str, Any], path: Path) -> ChatTemplate | None:
+    """The chat template that `tokenizer_config.json` holds, or a file beside it. Raises LocalError BAD_SETTINGS."""
+    source = _template_source(path, tokenizer)
+    return ChatTemplate(source, _token_names(tokenizer)) if source is not None else None
 
 
 def text_config(config: dict[str, Any]) -> dict[str, Any]:

@@ -39,7 +39,10 @@ class ChatTemplate:
         Raises LocalError BAD_REQUEST where the template refuses the conversation, as many do with two turns of one
         role in a row. Its message is not passed on: it may quote the prompt.
         """
-        turns = [{"role": role, "content": content} for role, content in messages]
+        return self.render_turns([{"role": role, "content": content} for role, content in messages], **more)
+
+    def render_turns(self, turns: Sequence[dict[str, Any]], **more: Any) -> str:
+        """The same for turns in OpenAI's shape."""
         try:
             return self._template.render(messages=turns, add_generation_prompt=True, **self._tokens, **more)
         except Exception as error:  # a program by somebody else raises what it likes

@@ -23,7 +23,7 @@ from .. import weights
 from ..chat import ChatTask, read_chat
 from ..seat import Capabilities, Load, Reason, Run, Task
 from ..slotted import Slotted
-from .counting import Bounded, estimated, find_server_count
+from .counting import Ask, Bounded, estimated, find_server_count
 from .discovery import Found, can_schema, can_score, discover, make_token, tried
 from .errors import Crowded, Fault
 from .health import Health
@@ -32,6 +32,7 @@ from .options import UpstreamOptions
 from .pieces import pieces_of
 from .requests import Requests
 from .stream import Ended, Part
+from .tokens import Tokens, read_tokens
 from .units import Count, Meter
 
 _BYTES_PER_TOKEN = 64
@@ -186,11 +187,17 @@ class UpstreamEngine(Slotted):
 
 async def _open(door: Door, options: UpstreamOptions, data_dir: Path | None) -> tuple[Found, Capabilities, Counts]:
     found = await discover(door, options)
-    files: dict[str, str] = {}
-    count = await find_server_count(door, options, found.model)
-    ask, template = (count[0], count[1]) if count else (estimated, 0)
+    tokens: Tokens | None = None
+    ask: Ask = estimated
+    template = 0
+    if options.tokenizer is not None:
+        tokens = await asyncio.to_thread(read_tokens, options.tokenizer, data_dir)
+    if tokens is not None and tokens.has_template:
+        ask, template = tokens.input_units, tokens.prompt([{"role": "user", "content": ""}])
+    elif (server := await find_server_count(door, options, found.model)) is not None:
+        ask, template = server
     template = min(template + _TEMPLATE_UNITS, _MOST_TEMPLATE)
-    manifest = _manifest(options, found, files)
+    manifest = _manifest(options, found, tokens.files if tokens else {})
     able = Capabilities(
         engine="upstream",
         kind="text",
@@ -209,7 +216,7 @@ async def _open(door: Door, options: UpstreamOptions, data_dir: Path | None) -> 
         reasoning=options.reasoning,
         continues=found.flavour.continues is not None,
     )
-    return found, able, Counts(Bounded(ask, _BYTES_PER_TOKEN, template), None)
+    return found, able, Counts(Bounded(ask, _BYTES_PER_TOKEN, template), tokens.count if tokens else None)
 
 
 def _manifest(options: UpstreamOptions, found: Found, files: dict[str, str]) -> str:

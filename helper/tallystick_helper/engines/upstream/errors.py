@@ -109,7 +109,7 @@ def _words(found: Any) -> tuple[str, str]:
         return "", str(inner)
     message = inner.get("message") or inner.get("msg") or ""
     for name in (inner.get("type"), inner.get("code")):
-        if isinstance(name, str) and re.fullmatch(r"[A-Za-z_][\w. -]{0,47}", name):
+        if isinstance(name, str) and re.fullmatch(r"[A-Za-z_][\w.-]{0,47}", name):
             return name, str(message)
     return "", str(message)
 

@@ -18,7 +18,7 @@ from tallystick_shared.services import CHAT
 from ..events import Piece
 
 Count = Callable[[str], int]
-_ROLL = 512
+_ROLL = 128
 """Characters of the window that stay when it is moved on; it is moved at four times as many."""
 _BYTES_PER_UNIT = 4
 _UNITS_PER_MESSAGE = 4
