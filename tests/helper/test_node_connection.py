@@ -102,7 +102,7 @@ async def authenticate(provider: Serving, deposit: Deposit) -> Code | None:
 async def test_each_check_spares_the_dearer_ones(
     counted: Serving, chain: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tallystick_helper.node.admission.PARKED", 0.2)
+    monkeypatch.setattr("tallystick_helper.node.admission.PARKED", 1.0)  # time enough to be looked up
     node, deposit = counted.node, await counted.deposit()
     await until(lambda: node.follower.table.get(deposit.channel_id(counted.world.crypto)))
     ledger, me = Ledger(counted, chain), node.identity

@@ -22,7 +22,7 @@ from tallystick_shared.money import Price
 from tallystick_shared.session import Resume
 
 from .knocks import Knock
-from .world import ETHER, HOUR, PRICE_IN, PRICE_OUT, Serving, World, serving, until
+from .world import ETHER, HOUR, PRICE_IN, PRICE_OUT, Serving, World, serving, until, until_it_is
 
 MODEL = "loopback"
 PROMPT = [("user", "count the notches on this stick")]
@@ -158,10 +158,7 @@ async def test_a_closed_tab_leaves_both_whole(world: World) -> None:
         async def claimed() -> int:
             return (await channels.state(world.rpc, channel_id)).claimed
 
-        for _ in range(500):
-            if await claimed():
-                break
-            await asyncio.sleep(0.02)
+        await until_it_is(claimed)
         assert await claimed() == row.voucher.amount
         assert await world.balance(provider.provider) - payee_before == row.voucher.amount
         await world.pass_time(HOUR)
@@ -185,12 +182,12 @@ async def test_a_restarted_node_claims_what_an_earlier_one_earned(world: World) 
     await world.pass_time(HOUR // 2 + 1)
     async with serving(world) as provider:
         channels = Channels(world.crypto, world.where.channels)
-        for _ in range(500):
-            state = await channels.state(world.rpc, deposit.channel_id(world.crypto))
-            if state.claimed:
-                break
-            await asyncio.sleep(0.02)
-        assert state.claimed == answer.amount
+
+        async def claimed() -> int:
+            return (await channels.state(world.rpc, deposit.channel_id(world.crypto))).claimed
+
+        await until_it_is(claimed)
+        assert await claimed() == answer.amount
 
 
 async def test_what_was_claimed_is_not_served_for_again_after_the_ledger_was_lost(world: World) -> None:
@@ -225,11 +222,11 @@ async def test_claims_at_the_threshold(world: World) -> None:
         await answer_of(conversation, 30)
         await conversation.settle()
         paid = cost(20) + cost(30)
-        for _ in range(500):
-            if await world.balance(provider.provider) - before == paid:
-                break
-            await asyncio.sleep(0.02)
-        assert await world.balance(provider.provider) - before == paid
+
+        async def got() -> bool:
+            return await world.balance(provider.provider) - before == paid
+
+        await until_it_is(got)
         await conversation.leave()
 
 
@@ -267,10 +264,11 @@ async def test_a_channel_that_comes_while_it_is_awaited_is_taken(provider: Servi
     conversation = await provider.conversation(deposit)
     connecting = asyncio.create_task(conversation.connect())
     await until(lambda: any(one._authing for one in provider.node._connections))
-    for _ in range(500):
-        if int(await world.rpc.request("eth_getTransactionCount", ["0x" + account.address.hex(), "pending"]), 16):
-            break
-        await asyncio.sleep(0.01)
+
+    async def left() -> int:
+        return int(await world.rpc.request("eth_getTransactionCount", ["0x" + account.address.hex(), "pending"]), 16)
+
+    await until_it_is(left)
     await world.rpc.request("evm_mine", [])
     await connecting
     await opening

@@ -30,7 +30,7 @@ from tests.shared.tools import refused
 
 from .proxy import Proxy, proxy
 from .test_node_witness import lies
-from .world import ETHER, Serving, World, serving, until
+from .world import ETHER, Serving, World, serving, until, until_it_is
 
 HOUR = 3600
 EXPIRY = 1_000_000
@@ -188,10 +188,7 @@ async def left(world: World) -> Left:
         (batch,) = batches(rows)
         claiming = asyncio.create_task(provider.node.till.claim(batch))
         found = Left(world, rows, provider.node.identity.operator)
-        for _ in range(500):
-            if await found.count():
-                break
-            await asyncio.sleep(0.01)
+        await until_it_is(found.count)
         claiming.cancel()
         await asyncio.gather(claiming, return_exceptions=True)
     return found
@@ -255,10 +252,7 @@ async def test_a_claim_that_the_chain_forgot_while_we_were_away_is_sent_again(le
     before = await left.world.balance(left.world.crypto.secp256k1_address(left.world.owner_key))
     async with left.next() as up:
         assert up.node is not None
-        for _ in range(500):
-            if await left.count():
-                break
-            await asyncio.sleep(0.01)
+        await until_it_is(left.count)
         await left.world.rpc.request("evm_mine", [])
         await until(lambda: not up.node._tasks or left.rows[0].channel_id not in up.node.till._busy)
         assert await left.count("latest") == 1
@@ -271,10 +265,13 @@ async def test_a_stuck_claim_is_raised_after_a_restart_and_only_one_row_stays(le
         assert up.node is not None
         ledger, till = up.node.ledger, up.node.till
         (first, *_) = await ledger.unmined()
-        for _ in range(500):
-            if len(await ledger.unmined()) > 1:
-                break
-            await asyncio.sleep(0.01)
+
+        async def raised() -> Any:
+            """Noted is not sent yet: the chain's node has to know it."""
+            later = [row.transaction for row in await ledger.unmined() if row.transaction != first.transaction]
+            return later and await left.world.rpc.request("eth_getTransactionByHash", ["0x" + later[-1].hex()])
+
+        await until_it_is(raised)
         await left.world.rpc.request("evm_mine", [])
         await until(lambda: left.rows[0].channel_id not in till._busy)
         (row,) = await ledger.unmined(since=0)
@@ -290,10 +287,10 @@ async def test_a_claim_that_a_reorganisation_took_back_is_not_made_anew(world: W
         async def mined() -> list[SentRow]:
             return [row for row in await ledger.unmined(since=0) if row.block is not None]
 
-        for _ in range(500):
-            if await mined() and not till._busy:
-                break
-            await asyncio.sleep(0.01)
+        async def claimed() -> bool:
+            return bool(await mined()) and not till._busy
+
+        await until_it_is(claimed)
         (claim,) = await mined()
         await world.rpc.request("evm_setAutomine", [False])
         await world.rpc.request("anvil_reorg", [1, []])
@@ -438,6 +435,23 @@ async def test_a_payer_that_burns_gas_is_not_refunded_at_the_nodes_cost(provider
     assert await provider.world.balance(provider.node.identity.operator) == before
     await payer.call("behave(uint256)", 0)
     await close(provider, deposit)
+
+
+async def test_a_close_waits_for_a_claim_that_is_under_way(world: World) -> None:
+    async with serving(world, money={"threshold": 1, "interval": 0.05}) as provider:
+        deposit = await provider.deposit(10**15)
+        await world.rpc.request("evm_setAutomine", [False])
+        await talk(provider, deposit)
+        node, channel_id = provider.node, deposit.channel_id(world.crypto)
+        await until(lambda: channel_id in node.till._busy)
+        closing = asyncio.create_task(close(provider, deposit))
+        await until(lambda: any(channel.ending for channel in node._channels.values()))
+        assert not node.till.is_closing(channel_id) and not closing.done()
+        await world.rpc.request("evm_setAutomine", [True])
+        await closing
+        await node.till.finish()
+        (channel,) = [row for row in await node.ledger.ended_channels() if row.channel_id == channel_id]
+        assert await world.balance(provider.provider) >= channel.voucher.amount
 
 
 async def test_a_close_that_was_mined_and_failed_is_not_paid_for_again(provider: Serving) -> None:

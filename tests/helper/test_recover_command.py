@@ -23,7 +23,7 @@ from tallystick_helper.store import UserStore
 from tallystick_shared.errors import Code, LocalError
 
 from .test_channel_commands import gone, id_of
-from .world import HOUR, Serving, World
+from .world import HOUR, Serving, World, until_it_is
 
 
 def wiped(world: World, rpc: str = "") -> Settings:
@@ -40,6 +40,16 @@ def test_a_node_that_invents_many_records_does_not_crowd_out_the_others() -> Non
 
 def payer(world: World) -> bytes:
     return world.crypto.secp256k1_address(world.user_key)
+
+
+async def known(provider: Serving) -> None:
+    """The node has heard of a deposit, from the chain's logs."""
+
+    async def count() -> int:
+        rows = await provider.node.ledger.run(lambda db: db.execute("SELECT count(*) FROM opened").fetchone())
+        return int(rows[0])
+
+    await until_it_is(count)
 
 
 async def yes(quote: Quote) -> None:
@@ -89,6 +99,7 @@ async def test_from_the_logs_to_the_money(world: World) -> None:
 async def test_where_logs_are_refused_other_nodes_tell(provider: Serving, forgetful: str) -> None:
     world = provider.world
     deposit = await provider.deposit()
+    await known(provider)
     found = await recover_now(wiped(world, forgetful), payer(world), from_nodes=False)
     assert (found.asked, found.values()["source"]) == (1, "nodes")
     assert ["0x" + view.held.channel_id.hex() for view in found.views] == [id_of(world, deposit)]
@@ -97,6 +108,7 @@ async def test_where_logs_are_refused_other_nodes_tell(provider: Serving, forget
 async def test_other_nodes_can_be_asked_without_need(provider: Serving) -> None:
     world = provider.world
     deposit = await provider.deposit()
+    await known(provider)
     found = await recover_now(wiped(world), payer(world), from_nodes=True)
     assert found.asked == 1 and found.views[0].held.agreed == deposit.expiry
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -150,5 +150,13 @@ async def until(condition: Callable[[], Any], seconds: float = 10.0) -> None:
     """Waits for something that no event announces. Fails after so many seconds."""
     end = time.monotonic() + seconds
     while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        await asyncio.sleep(0.01)
+
+
+async def until_it_is(condition: Callable[[], Awaitable[Any]], seconds: float = 20.0) -> None:
+    """The same for a condition that has to be asked for."""
+    end = time.monotonic() + seconds
+    while not await condition():
         assert time.monotonic() < end, "it did not happen"
         await asyncio.sleep(0.01)

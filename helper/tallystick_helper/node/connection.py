@@ -294,7 +294,9 @@ class Connection:
         return task
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        return self._keep(asyncio.create_task(self._guarded(work)))
+        task = asyncio.create_task(self._guarded(work))
+        task.add_done_callback(lambda _: work.close())  # where it was cancelled before it began
+        return self._keep(task)
 
     async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
         try:

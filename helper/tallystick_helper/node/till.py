@@ -25,12 +25,15 @@ from ..chain.follower import BATCH, Follower
 from ..chain.sender import DEPTH, OnSent, Receipt, Sender
 from ..chain.table import Tracked
 from ..ledger import ChannelRow, Ledger
+from .busy import Busy
 from .channel import LiveChannel
 from .claims import Batch, batches, prepare
 from .errand import Errand, errands
 
 CLOSE_GAS = 3
 """Times what a claim of the same voucher takes: 1.2 to 1.8 is usual."""
+CLAIM_PATIENCE = 45.0
+"""Seconds for which a close waits for a claim of the same channel. Its client waits for a minute."""
 log = structlog.get_logger(__name__)
 
 
@@ -64,7 +67,7 @@ class Till:
     ) -> None:
         self._rpc, self._channels, self._follower = rpc, channels, follower
         self._ledger, self._sender, self._payee, self._rules = ledger, sender, payee, rules
-        self._busy: set[bytes] = set()
+        self._busy = Busy()
         self._closing: set[bytes] = set()
         self._reverted: set[bytes] = set()
         """Channels whose close was mined and failed: it is not tried, and paid for, again."""
@@ -76,15 +79,19 @@ class Till:
     # -- closing on request
 
     async def close(self, channel: LiveChannel, voucher: Signed, on_sent: OnSent) -> None:
-        """Ends a channel of one payee for exactly `voucher`. Returns once the transaction is sent; raises PeerError
-        CLOSE_FAILED.
+        """Ends a channel of one payee for exactly `voucher`, once a claim that is under way has ended. Returns when the
+        transaction is sent; raises PeerError CLOSE_FAILED.
         """
-        offered = channel.offered
-        if offered.depth or channel.channel_id in self._busy:
-            raise PeerError(Code.CLOSE_FAILED, reason="not alone" if offered.depth else "under way")
+        if channel.offered.depth:
+            raise PeerError(Code.CLOSE_FAILED, reason="not alone")
         if channel.channel_id in self._reverted:
             raise PeerError(Code.CLOSE_FAILED, reason="it failed before: ask for the end yourself")
         channel.ending = True
+        try:
+            await self._until_free(channel.channel_id)
+        except PeerError:
+            channel.ending = False
+            raise
         self._busy.add(channel.channel_id)
         self._closing.add(channel.channel_id)
         sent: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
@@ -100,6 +107,17 @@ class Till:
             channel.ending = False
             raise PeerError(Code.CLOSE_FAILED, reason=str(error)) from error
         await on_sent(transaction)
+
+    async def _until_free(self, channel_id: bytes) -> None:
+        """Waits for a claim. Raises PeerError CLOSE_FAILED where it takes too long, or is a close itself."""
+        try:
+            async with asyncio.timeout(CLAIM_PATIENCE):
+                while channel_id in self._busy and channel_id not in self._closing:
+                    await self._busy.change()
+        except TimeoutError:
+            pass
+        if channel_id in self._busy:
+            raise PeerError(Code.CLOSE_FAILED, reason="under way")
 
     def is_closing(self, channel_id: bytes) -> bool:
         """True while the transaction that ends this channel is under way."""
@@ -120,7 +138,7 @@ class Till:
             if fault.code is Code.TRANSACTION_FAILED and "transaction" in fault.values:
                 self._reverted.add(channel.channel_id)
         finally:
-            self._busy.discard(channel.channel_id)
+            self._busy.free([channel.channel_id])
             self._closing.discard(channel.channel_id)
 
     async def _closing_call(self, channel: LiveChannel, voucher: Signed) -> tuple[bytes, Cost]:
@@ -222,7 +240,7 @@ class Till:
         except (TallystickError, RpcError) as error:
             log.warning("transaction_ended", kind=errand.kind, error=str(error))
         finally:
-            self._busy.difference_update(errand.channels)
+            self._busy.free(errand.channels)
             self._under_way.difference_update(errand.versions)
 
     async def _watch(self, errand: Errand) -> None:
@@ -338,7 +356,7 @@ class Till:
         try:
             receipt = await self._transact(Errand(self._ledger, "claim", ids), data, cost=cost)
         finally:
-            self._busy.difference_update(ids)
+            self._busy.free(ids)
         paid = self._paid(receipt)
         log.info("claimed", channels=len(ids), paid=paid, gas=receipt.gas_used)
         return paid
