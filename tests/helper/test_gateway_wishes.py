@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -44,12 +45,46 @@ def test_roles_and_parts() -> None:
         {"role": "user", "content": parts, "name": "x"},
         {"role": "assistant", "content": "c", "tool_calls": []},
     ]
-    data = read_chat({"model": "m", "messages": said}, 10).asked.data
-    found = [(one.role, one.content) for one in chat.read_input(data).messages]
+    asked = read_chat({"model": "m", "messages": said}, 10).asked
+    found = [(one.role, one.content) for one in chat.read_input(asked.data).messages]
     assert found == [("system", "be brief"), ("user", "a\nb"), ("assistant", "c")]
+    assert chat.read_params(asked.params).continues  # the assistant's beginning is gone on with
+
+
+def test_tools_and_their_answers() -> None:
+    call = {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
+    tool = {"type": "function", "function": {"name": "weather", "parameters": {}}}
+    said = [
+        *SAID,
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "content": "rain", "tool_call_id": "c1"},
+    ]
+    choice = {"type": "function", "function": {"name": "weather"}}
+    asked = read_chat({"model": "m", "messages": said, "tools": [tool], "tool_choice": choice}, 10).asked
+    read = chat.read_input(asked.data)
+    assert json.loads(read.tools) == [tool] and json.loads(read.messages[1].tool_calls) == [call]
+    assert (read.messages[1].content, read.messages[2].tool_call_id) == ("", "c1")
+    assert chat.read_params(asked.params).tool_choice == "weather"
+    assert chat.read_params(chat_of(tools=[], tool_choice="auto").asked.params).tool_choice == ""
+
+
+def test_the_shape_of_an_answer() -> None:
+    schema = {"type": "object"}
+    formats = {
+        "{}": {"type": "json_object"},
+        json.dumps(schema): {"type": "json_schema", "json_schema": {"schema": schema}},
+    }
+    for carried, given in formats.items():
+        assert chat.read_params(chat_of(response_format=given).asked.params).json_schema == carried
+    assert chat.read_params(chat_of(logprobs=True).asked.params).logprobs == 0
+    assert chat.read_params(chat_of(logprobs=True, top_logprobs=3).asked.params).logprobs == 3
+    found = chat.read_params(chat_of(top_k=40, min_p=0.1, repeat_penalty=1.1, presence_penalty=0).asked.params)
+    assert (found.top_k, found.min_p, found.repeat_penalty, found.presence_penalty) == (40, 0.1, 1.1, None)
 
 
 def test_what_asks_for_nothing_is_passed_over() -> None:
+    usual = {"logprobs": False, "frequency_penalty": 0, "tools": [], "tool_choice": "none"}
+    assert chat_of(**usual, response_format={"type": "text"}).asked == chat_of().asked
     for name, values in NEUTRAL.items():
         for value in (None, *values):
             assert chat_of(**{name: value}).asked == chat_of().asked
@@ -60,11 +95,17 @@ def test_what_asks_for_nothing_is_passed_over() -> None:
     ("more", "param"),
     [
         ({"n": 2}, "n"),
-        ({"logprobs": True}, "logprobs"),
-        ({"tools": [{"type": "function"}]}, "tools"),
-        ({"response_format": {"type": "json_object"}}, "response_format"),
-        ({"frequency_penalty": 0.5}, "frequency_penalty"),
-        ({"top_k": 40}, "top_k"),
+        ({"logprobs": 7}, "logprobs"),
+        ({"top_logprobs": 3}, "top_logprobs"),
+        ({"logprobs": True, "top_logprobs": 21}, "top_logprobs"),
+        ({"tools": [{"type": "retrieval"}]}, "tools"),
+        ({"tools": [{"type": "function"}], "tool_choice": {"type": "function"}}, "tool_choice"),
+        ({"response_format": {"type": "xml"}}, "response_format"),
+        ({"response_format": {"type": "json_schema"}}, "response_format.json_schema.schema"),
+        ({"frequency_penalty": 5}, "frequency_penalty"),
+        ({"top_k": 0}, "top_k"),
+        ({"mirostat": 2}, "mirostat"),
+        ({"logit_bias": {"5": 1}}, "logit_bias"),
         ({"temperature": 3}, "temperature"),
         ({"temperature": "hot"}, "temperature"),
         ({"top_p": 0}, "top_p"),
@@ -79,10 +120,12 @@ def test_what_asks_for_nothing_is_passed_over() -> None:
         ({"model": ""}, "model"),
         ({"messages": []}, "messages"),
         ({"messages": ["x"]}, "messages.0"),
-        ({"messages": [{"role": "tool", "content": "x"}]}, "messages.0.role"),
+        ({"messages": [{"role": "wizard", "content": "x"}]}, "messages.0.role"),
+        ({"messages": [{"role": "tool", "content": "x"}]}, "messages.0.tool_call_id"),
+        ({"messages": [{"role": "user", "content": "x", "tool_calls": [{}]}]}, "messages.0.tool_calls"),
+        ({"messages": [{"role": "user", "content": "x", "function_call": {}, "name": "y"}] * 1001}, "messages"),
         ({"messages": [{"role": "user", "content": None}]}, "messages.0.content"),
         ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "messages.0.content.0"),
-        ({"messages": [{"role": "assistant", "content": "", "tool_calls": [{}]}]}, "messages.0.tool_calls"),
         ({"provider": {"sort": "luck"}}, "provider.sort"),
     ],
 )

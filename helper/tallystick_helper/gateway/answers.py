@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import base64
-import codecs
 import secrets
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 from tallystick_shared.embeddings import read_vectors
@@ -15,12 +13,12 @@ from tallystick_shared.errors import Code, PeerError
 from tallystick_shared.evm.rpc import to_hex
 from tallystick_shared.session.events import Finished, Output
 
+from .deltas import DeltaReader, add_call
 from .holdings import Candidate
 
-FINISHES = {"stop": "stop", "length": "length", "cancelled": "stop", "deposit": "length"}
-"""Of a stream, as OpenAI calls them: a deposit that is used up ends an answer at its length."""
-REASONING = 1
-"""The kind of DATA that is the model's reasoning."""
+FINISHES = {"stop": "stop", "length": "length", "time": "length", "cancelled": "stop", "deposit": "length"}
+"""Of a stream, as OpenAI calls them: a deposit that is used up, or time that is, ends an answer at its length."""
+TEXTS = ("content", "reasoning_content")
 
 
 def finish_of(end: Finished) -> str:
@@ -52,38 +50,39 @@ def account_of(one: Candidate, end: Finished) -> dict[str, Any]:
     }
 
 
-@dataclass
 class ChatAnswer:
-    """One chat completion as it grows: `chunks` for a stream, `whole` at once."""
+    """One chat completion as it grows: `chunk` for each piece of a stream, `whole` at once."""
 
-    one: Candidate
-    id: str = field(default_factory=lambda: "chatcmpl-" + secrets.token_hex(12))
-    created: int = field(default_factory=lambda: int(time.time()))
-    _texts: dict[bool, str] = field(default_factory=lambda: {False: "", True: ""})
-    _decoders: dict[bool, codecs.IncrementalDecoder] = field(
-        default_factory=lambda: {one: codecs.getincrementaldecoder("utf-8")("replace") for one in (False, True)}
-    )
-    _begun: bool = False
+    def __init__(self, one: Candidate) -> None:
+        self.one = one
+        self._id, self._created = "chatcmpl-" + secrets.token_hex(12), int(time.time())
+        self._reader = DeltaReader()
+        self._message: dict[str, Any] = {"role": "assistant", "content": ""}
+        self._scores: list[dict[str, Any]] = []
 
-    def add(self, output: Output) -> dict[str, str]:
-        """A piece; what is new of it, by the field that it goes to. A character that is cut waits for its rest."""
-        reasoning = output.kind == REASONING
-        text = self._decoders[reasoning].decode(output.data)
-        self._texts[reasoning] += text
-        return {"reasoning_content" if reasoning else "content": text} if text else {}
+    def add(self, output: Output) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """A piece; what is new of it, and the log-probabilities of its tokens. Raises PeerError BAD_MESSAGE."""
+        delta, scores = self._reader.read(output)
+        for field in TEXTS:
+            if field in delta:
+                self._message[field] = self._message.get(field, "") + delta[field]
+        for call in delta.get("tool_calls", ()):
+            add_call(self._message.setdefault("tool_calls", []), call)
+        self._scores += scores
+        return delta, scores
 
     def opening(self) -> dict[str, Any]:
         """The first chunk of a stream: who speaks."""
         return self._chunk({"role": "assistant", "content": ""}, None)
 
     def chunk(self, output: Output) -> dict[str, Any] | None:
-        """Nothing where no character became whole."""
-        new = self.add(output)
-        return self._chunk(new, None) if new else None
+        """Nothing where nothing became whole. Raises PeerError BAD_MESSAGE."""
+        delta, scores = self.add(output)
+        return self._chunk(delta, None, scores) if delta or scores else None
 
     def closing(self, end: Finished, *, usage: bool) -> Iterator[dict[str, Any]]:
         """Why it ended, and with `usage` what it came to. Raises PeerError TRUNCATED."""
-        last = self._chunk({}, finish_of(end))
+        last = self._chunk({}, self._finish(end))
         counted = {"usage": usage_of(end), "tallystick": account_of(self.one, end)}
         if not usage:
             yield last | {"tallystick": counted["tallystick"]}
@@ -93,18 +92,30 @@ class ChatAnswer:
 
     def whole(self, end: Finished) -> dict[str, Any]:
         """Raises PeerError TRUNCATED."""
-        message = {"role": "assistant", "content": self._texts[False]}
-        if self._texts[True]:
-            message["reasoning_content"] = self._texts[True]
-        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": finish_of(end)}
+        message = self._message
+        if message.get("tool_calls"):
+            message = message | {
+                "content": message["content"] or None,
+                "tool_calls": [{name: value for name, value in call.items() if name != "index"} for call in
+                               message["tool_calls"]],
+            }  # fmt: skip
+        scores = {"content": self._scores} if self._scores else None
+        choice = {"index": 0, "message": message, "logprobs": scores, "finish_reason": self._finish(end)}
         counted = {"usage": usage_of(end), "tallystick": account_of(self.one, end)}
         return self._head("chat.completion") | {"choices": [choice]} | counted
 
-    def _head(self, kind: str) -> dict[str, Any]:
-        return {"id": self.id, "object": kind, "created": self.created, "model": self.one.offer.model}
+    def _finish(self, end: Finished) -> str:
+        finish = finish_of(end)
+        return "tool_calls" if finish == "stop" and self._message.get("tool_calls") else finish
 
-    def _chunk(self, delta: dict[str, str], finish: str | None) -> dict[str, Any]:
-        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
+    def _head(self, kind: str) -> dict[str, Any]:
+        return {"id": self._id, "object": kind, "created": self._created, "model": self.one.offer.model}
+
+    def _chunk(
+        self, delta: dict[str, Any], finish: str | None, scores: list[dict[str, Any]] | None = None
+    ) -> dict[str, Any]:
+        logprobs = {"content": scores} if scores else None
+        choice = {"index": 0, "delta": delta, "logprobs": logprobs, "finish_reason": finish}
         return self._head("chat.completion.chunk") | {"choices": [choice]}
 
 

@@ -30,6 +30,7 @@ MONEY = frozenset(
 STATUS: dict[Code, int] = {
     **dict.fromkeys(MONEY, 402),
     C.BAD_REQUEST: 400,
+    C.UNSUPPORTED: 400,
     C.PROMPT_TOO_LONG: 400,
     C.BAD_MESSAGE: 400,
     C.TOO_LARGE: 413,
@@ -54,12 +55,13 @@ NAMES = {
     C.PROMPT_TOO_LONG: "context_length_exceeded",
     C.UNKNOWN_MODEL: "model_not_found",
     C.BUSY: "rate_limit_exceeded",
+    C.UNSUPPORTED: "unsupported_parameter",
 }
 TYPES = {400: "invalid_request_error", 401: "invalid_request_error", 402: "insufficient_quota"}
 TYPES |= {403: "invalid_request_error", 404: "invalid_request_error", 405: "invalid_request_error"}
 TYPES |= {409: "invalid_request_error", 413: "invalid_request_error", 429: "rate_limit_error"}
 RETRY_MS = {C.UNCONFIRMED: 5000, C.UNKNOWN_CHANNEL: 3000, C.TOO_MANY_CONNECTIONS: 60_000, C.TOO_MANY_STREAMS: 1000}
-ELSEWHERE = frozenset({C.BAD_REQUEST, C.PROMPT_TOO_LONG, C.TOO_LARGE})
+ELSEWHERE = frozenset({C.BAD_REQUEST, C.TOO_LARGE})
 """After these no other provider of the model would do better."""
 
 

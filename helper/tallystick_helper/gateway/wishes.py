@@ -13,6 +13,7 @@ from tallystick_shared import chat, embeddings
 from tallystick_shared.messages import encode
 
 from .choice import Preference, read_preference
+from .dialogue import read_messages, read_shape, read_tools
 from .faults import BadParameter
 from .line import Asked
 
@@ -34,24 +35,18 @@ HARMLESS = frozenset(
 """They steer bookkeeping or speed elsewhere; without them the answer is the same kind of answer."""
 NEUTRAL: dict[str, tuple[Any, ...]] = {
     "n": (1,),
-    "frequency_penalty": (0,),
-    "presence_penalty": (0,),
     "logit_bias": ({},),
-    "logprobs": (False,),
-    "top_logprobs": (0,),
-    "tools": ([],),
-    "tool_choice": ("none", "auto"),
     "functions": ([],),
     "function_call": ("none", "auto"),
-    "response_format": ({"type": "text"},),
     "modalities": (["text"],),
     "audio": (),
     "web_search_options": (),
 }
 """Not supported, but taken at the value that asks for nothing. null is always that."""
-ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
 READ = frozenset({"model", "messages", "stream", "stream_options", "max_tokens", "max_completion_tokens", "provider"})
-SAMPLING = frozenset({"temperature", "top_p", "seed", "stop"})
+FLOATS = ("temperature", "top_p", "min_p", "presence_penalty", "frequency_penalty", "repeat_penalty")
+SAMPLING = frozenset({*FLOATS, "seed", "stop", "top_k"})
+SHAPE = frozenset({"response_format", "logprobs", "top_logprobs", "tools", "tool_choice"})
 MOST_TEXTS = 2048
 """Of one embeddings request, as OpenAI has it."""
 
@@ -78,14 +73,15 @@ class EmbeddingsWish:
 
 def read_chat(body: Any, most: int) -> ChatWish:
     """`most` output units where the request names no limit. Raises BadParameter."""
-    found = _known(body, READ | SAMPLING)
+    found = _known(body, READ | SAMPLING | SHAPE)
     _neutral(found)
     stream = _typed(found, "stream", bool) or False
     options = _typed(found, "stream_options", dict) or {}
     usage = _typed(options, "include_usage", bool, "stream_options.") or False
     units = _units(found) or most
-    params = _params(found)
-    data = chat.chat_input(_messages(found.get("messages")))
+    messages, tools = read_messages(found.get("messages")), read_tools(found.get("tools"))
+    data = chat.encode_input(chat.ChatInput(tuple(messages), tools))
+    params = _params(found, tools=bool(tools), continues=messages[-1].role == "assistant")
     asked = Asked(chat.SERVICE, _model(found), params, data, units)
     return ChatWish(asked, read_preference(found.get("provider")), stream, usage)
 
@@ -154,14 +150,18 @@ def _units(found: dict[str, Any]) -> int | None:
     return None
 
 
-def _params(found: dict[str, Any]) -> bytes:
+def _params(found: dict[str, Any], *, tools: bool, continues: bool) -> bytes:
     values = {name: found[name] for name in SAMPLING if found.get(name) is not None}
     stop = values.pop("stop", None)
     if stop is not None:
         values["stop"] = [stop] if isinstance(stop, str) else stop
-    if "temperature" in values or "top_p" in values:  # JSON has whole numbers where a float is meant
-        values |= {name: float(values[name]) for name in ("temperature", "top_p") if type(values.get(name)) is int}
-    return encode(_fitting(chat.ChatParams, values)) if values else b""
+    # JSON has whole numbers where a float is meant, and a penalty of nothing is none.
+    values |= {name: float(values[name]) for name in FLOATS if type(values.get(name)) is int}
+    values = {name: value for name, value in values.items() if not (name.endswith("_penalty") and value == 0)}
+    values |= read_shape(found, tools=tools)
+    if continues:
+        values["continues"] = True
+    return chat.encode_params(_fitting(chat.ChatParams, values))
 
 
 def _fitting(kind: type[Any], values: dict[str, Any]) -> Any:
@@ -176,34 +176,3 @@ def _fitting(kind: type[Any], values: dict[str, Any]) -> Any:
 
 def _field(kind: type[Any], name: str) -> Any:
     return next(one.type for one in msgspec.structs.fields(kind) if one.name == name)
-
-
-def _messages(value: Any) -> list[tuple[str, str]]:
-    if not isinstance(value, list) or not 0 < len(value) <= 1000:
-        raise BadParameter("messages", "it is a list of 1 to 1,000 messages")
-    return [_message(f"messages.{place}", one) for place, one in enumerate(value)]
-
-
-def _message(place: str, value: Any) -> tuple[str, str]:
-    if not isinstance(value, dict):
-        raise BadParameter(place, "it is an object with role and content")
-    role = value.get("role")
-    if role not in ROLES:
-        raise BadParameter(f"{place}.role", f"it is one of {', '.join(ROLES)}")
-    if value.get("tool_calls") or value.get("function_call"):
-        raise BadParameter(f"{place}.tool_calls", "tools are not supported by what is served here")
-    return ROLES[role], _content(f"{place}.content", value.get("content"))
-
-
-def _content(place: str, value: Any) -> str:
-    """Text, or the texts of a list of parts, one after the other."""
-    if isinstance(value, str):
-        return value
-    if not isinstance(value, list):
-        raise BadParameter(place, "it is a text or a list of parts")
-    texts = []
-    for number, part in enumerate(value):
-        if not isinstance(part, dict) or part.get("type") != "text" or not isinstance(part.get("text"), str):
-            raise BadParameter(f"{place}.{number}", 'only parts of the type "text" are supported')
-        texts.append(part["text"])
-    return "\n".join(texts)
