@@ -47,7 +47,7 @@ def key(
 ) -> None:
     """Show the key of the local API, made on first use.
 
-    JSON: api_key, file, base_url (of a node with these settings).
+    JSON: api_key, file, base_url (of the node that runs, or would with these settings).
     """
     settings = load_settings(config, {"data_dir": data_dir}, as_json)
     try:
@@ -59,14 +59,16 @@ def key(
 
 
 def key_of(settings: Settings, *, metrics: bool = False, new: bool = False) -> dict[str, str]:
-    """A key and what it opens, in a node with these settings. Raises LocalError BAD_KEY_FILE."""
+    """A key and what it opens, in the node that runs, or would with these settings. Raises LocalError BAD_KEY_FILE."""
     from .gateway.key import ApiKey
+    from .running import RunningNode
 
     kept = ApiKey(settings.data_dir, "metrics" if metrics else "api")
     text = kept.replace() if new else kept.text()
+    node = RunningNode.find(settings.data_dir)
     host = "[::1]" if settings.admin.host == "::1" else "127.0.0.1"
-    base = f"http://{host}:{settings.admin.port}/{'metrics' if metrics else 'v1'}"
-    return {"api_key": text, "file": str(kept.path), "base_url": base}
+    origin = node.origin if node else f"http://{host}:{settings.admin.port}"
+    return {"api_key": text, "file": str(kept.path), "base_url": f"{origin}/{'metrics' if metrics else 'v1'}"}
 
 
 @channel_app.command("open")

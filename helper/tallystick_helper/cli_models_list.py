@@ -62,17 +62,16 @@ def table_of(rows: list[dict[str, Any]], symbol: str) -> list[list[str]]:
 
 
 def _asked(settings: Settings) -> list[dict[str, Any]] | None:
-    """What the running node says; None where none runs with these settings."""
+    """What the running node says; None where none runs on this data directory."""
     from .gateway.key import ApiKey
+    from .running import RunningNode
 
-    key = ApiKey(settings.data_dir, "metrics")
-    if not settings.admin.on or not key.path.exists():
+    key, node = ApiKey(settings.data_dir, "metrics"), RunningNode.find(settings.data_dir)
+    if node is None or not key.path.exists():
         return None
-    host = "[::1]" if settings.admin.host == "::1" else "127.0.0.1"
     try:
         headers = {"Authorization": f"Bearer {key.text()}"}
-        url = f"http://{host}:{settings.admin.port}/models"
-        answer = httpx2.get(url, headers=headers, timeout=TIMEOUT, trust_env=False)
+        answer = httpx2.get(f"{node.origin}/models", headers=headers, timeout=TIMEOUT, trust_env=False)
         rows: list[dict[str, Any]] = answer.raise_for_status().json()["models"]
     except (httpx2.HTTPError, LocalError, ValueError, KeyError):
         return None

@@ -118,9 +118,7 @@ async def test_logs_hold_no_word_of_a_prompt_or_an_answer(world: World, capfd: p
 
 
 async def test_the_table_of_models_of_a_node_that_runs(provider: Serving) -> None:
-    async with local_api(provider.up) as local:
-        settings = provider.world.settings("node", admin={"port": local.port})
-        running, [row] = await asyncio.to_thread(rows_of, settings)
+    running, [row] = await asyncio.to_thread(rows_of, provider.world.settings("node"))
     assert running and (row["model"], row["state"], row["announced"]) == ("loopback", "loaded", True)
     assert (row["slots"], row["running"], row["queue"], row["waiting"]) == (8, 0, 16, 0)
     assert (row["price_in"], row["price_out"]) == (str(PRICE_IN), str(PRICE_OUT))
