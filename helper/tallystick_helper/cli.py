@@ -11,6 +11,7 @@ import typer
 
 from tallystick_shared.channel import NATIVE
 
+from .cli_backup import app as backup_app
 from .cli_channel import address_of
 from .cli_channel import app as channel_app
 from .cli_doctor import app as doctor_app
@@ -53,6 +54,7 @@ app.add_typer(gateway_app)
 app.command()(embed)
 app.add_typer(doctor_app)
 app.add_typer(node_app)
+app.add_typer(backup_app)
 
 
 def signalled() -> asyncio.Event:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from tallystick_shared.evm.rpc import to_bytes, to_hex
 
 from .engines import Capabilities
 from .engines.probe import first_units
+from .ledger_file import write_private
 from .models import open_models
 from .renting import Renting
 from .settings import EngineSettings, Settings
@@ -109,6 +111,19 @@ class Control:
         """Raises LocalError BAD_SETTINGS."""
         self.renting.allow(address_of(account))
         return self.state()
+
+    async def snapshot(self) -> dict[str, Any]:
+        """Writes each ledger as it is at one moment into a file beside it; whoever asked takes them away. Returns their
+        names by the ledgers' names.
+        """
+        made: dict[str, str] = {}
+        for place in self._up.places:
+            if place.running is not None:
+                ledger = place.running.ledger
+                copy = ledger.path.with_name(f".{ledger.path.name}.{secrets.token_hex(8)}")
+                write_private(copy, await ledger.snapshot())
+                made[ledger.path.name] = copy.name
+        return {"ledgers": made}
 
     async def try_models(self) -> dict[str, Any]:
         """Seconds to the first unit of each model; None where nobody here knows how to ask it. Raises LocalError."""

@@ -170,6 +170,7 @@ class Ledger:
         """
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        self.path = path
         self._writer = _Writer(connect(path, payee, closer))
         self._writer.start()
 
@@ -184,6 +185,10 @@ class Ledger:
         task = _Task(job, loop.create_future(), loop)
         self._writer.tasks.put(task)
         return cast(T, await task.future)
+
+    async def snapshot(self) -> bytes:
+        """The whole file as it is at one moment, while others go on writing."""
+        return await self.run(lambda db: db.serialize())
 
     def close(self) -> None:
         """Writes what waits, then closes."""

@@ -5,6 +5,7 @@ Version 2 keeps the bytes of what was sent; version 3 keeps for each channel who
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 
@@ -40,6 +41,15 @@ def _changes(version: int, payee: bytes, closer: bytes) -> str:
         f"UPDATE channels SET payee = x'{payee.hex()}', closer = x'{closer.hex()}';"
     )
     return "".join({1: bytes_of_sent, 2: whom}[one] for one in range(version or VERSION, VERSION))
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """A new file of mode 0600, on disk when this returns. Raises OSError, also where it is there already."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def connect(path: Path, payee: bytes, closer: bytes) -> sqlite3.Connection:

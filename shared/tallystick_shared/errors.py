@@ -108,6 +108,9 @@ class Code(IntEnum):
     NOT_FETCHED = 633
     NO_DEPOSIT = 640
     NO_NODE = 650
+    NODE_RUNS = 651
+    BAD_BACKUP = 652
+    WOULD_LOSE = 653
 
 
 WORDS: dict[Code, tuple[str, str]] = {
@@ -242,6 +245,15 @@ WORDS: dict[Code, tuple[str, str]] = {
     ),
     Code.ADVERT_OUTDATED: ("The provider said something newer of its load before.", "Ask it again."),
     Code.PROFILE_CHANGED: ("The provider has changed its entry on chain.", "Read the list of providers again."),
+    Code.NODE_RUNS: ("A node runs on this data.", "End it first: `tallystick drain --stop`."),
+    Code.BAD_BACKUP: (
+        "The backup cannot be read.",
+        "Check the passphrase, and that the file is whole; nothing was changed.",
+    ),
+    Code.WOULD_LOSE: (
+        "What is here would be lost: the backup does not have it. Nothing was changed.",
+        "Restore into an empty folder, by --data-dir.",
+    ),
     Code.NO_NODE: ("No node runs here.", "Start one with `tallystick up`, or name its data by --data-dir."),
     Code.MODEL_TOO_LARGE: (
         "The model does not fit into this machine's memory.",
