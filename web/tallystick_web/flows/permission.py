@@ -124,7 +124,7 @@ class PermissionFlow:
         nonce = await token.nonce(rpc, account)
         deadline = int(self._app.seats.world.wall()) + PERMIT_LIFE
         values = permit_values(account, record.channels, int(record.amount), nonce, deadline)
-        asked = [to_hex(account), json.dumps(domain.typed_data(PERMIT, values))]
+        asked = [self._wallet.spelled, json.dumps(domain.typed_data(PERMIT, values))]
         self._app.dispatch(PurseMoved({"step": Step.PERMIT}))
         try:
             signature = to_bytes(str(await rpc.request("eth_signTypedData_v4", asked)))

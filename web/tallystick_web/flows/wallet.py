@@ -27,6 +27,7 @@ class WalletFlow:
         self._app = app
         self._heard_from: set[str] = set()
         self.rpc: WalletRpc | None = None
+        self._spelled: dict[bytes, str] = {}
         self.connected = asyncio.Event()
         app.on("connect", self.connect)
         app.on("switch", self._switch_intent)
@@ -80,11 +81,23 @@ class WalletFlow:
 
     async def _enter(self, info: WalletInfo, account: str, *, may_switch: bool) -> None:
         await self.ensure_chain(may_switch=may_switch)
-        self._app.dispatch(WalletMoved(WalletPhase.CONNECTED, info, to_bytes(account)))
+        self._app.dispatch(WalletMoved(WalletPhase.CONNECTED, info, self._account(account)))
         self._listen(info.id)
         await self._app.seats.vault.put(REMEMBERED, info.id.encode())
         self.connected.set()
         await self.read_balance()
+
+    def _account(self, text: str) -> bytes:
+        """An account as 20 bytes. Some wallets know it only as they spelled it themselves, capitals and all."""
+        account = to_bytes(text)
+        self._spelled[account] = text
+        return account
+
+    @property
+    def spelled(self) -> str:
+        """The account in use, as the wallet spells it."""
+        account = self._app.state.wallet.account
+        return self._spelled.get(account, to_hex(account))
 
     def _listen(self, wallet: str) -> None:
         if wallet not in self._heard_from:
@@ -99,7 +112,7 @@ class WalletFlow:
             self.connected.clear()
             self._app.dispatch(WalletMoved(WalletPhase.NONE))
         elif name == "accountsChanged":
-            self._app.dispatch(WalletMoved(WalletPhase.CONNECTED, account=to_bytes(value[0])))
+            self._app.dispatch(WalletMoved(WalletPhase.CONNECTED, account=self._account(value[0])))
             self._app.spawn(self.read_balance())
         elif name == "chainChanged" and state.site:
             self._moved(to_int(value), state.site)
@@ -155,7 +168,7 @@ class WalletFlow:
             raise LocalError(Code.NO_WALLET)
         await self.ensure_chain(may_switch=True)
         nonce = to_int(str(await rpc.request("eth_getTransactionCount", [to_hex(account), "pending"])))
-        transaction = await rpc.request("eth_sendTransaction", [{"from": to_hex(account), **call}])
+        transaction = await rpc.request("eth_sendTransaction", [{"from": self.spelled, **call}])
         return Sent(str(transaction), account, to_bytes(call["to"]), nonce)
 
     async def read_balance(self) -> None:
