@@ -79,7 +79,8 @@ class FaultyServer:
 async def test_an_engine_that_raises_inside(tmp_path: Path) -> None:
     options = {"context": 1024, "slots": STREAMS, "threads": 1, "ignore_eos": True}
     async with new_world(tmp_path) as world, serving(world, engine={"kind": "gguf", "options": options}) as node:
-        engine = node.node.engine
+        assert node.up.door is not None
+        engine = node.up.door._engine
         assert isinstance(engine, GgufEngine)
         engine._server = faulty = FaultyServer(engine._server)  # type: ignore[assignment]
         payers = [await Payer.at(node) for _ in range(STREAMS)]
@@ -107,7 +108,8 @@ async def test_a_server_that_is_killed(tmp_path: Path, monkeypatch: pytest.Monke
                 check_failed(outcome)
             await until(node.node.engine.busy)
             refused = await payers[0].ask("Are you there?", 8)
-            assert refused.error is not None and refused.retryable and refused.units == refused.input_units == 0
+            assert refused.error is not None and refused.error.code is Code.ENGINE_FAILED
+            assert refused.retry_after_ms >= 1000 and refused.units == refused.input_units == 0
             async with llama_process(slots=STREAMS, context=1024, port=int(server.url.rsplit(":", 1)[1])):
                 await until(lambda: not node.node.engine.busy(), 40)
                 await check_next(node, payers)

@@ -211,7 +211,9 @@ class Job:
     def _check_room(self) -> None:
         engine, model = self._node.engine, self._offered.open.model
         if engine.busy(model, self._channel.channel_id):
-            raise PeerError(Code.BUSY, retry_after_ms=max(RETRY_MS, engine.load(model).wait_ms))
+            load = engine.load(model)
+            code = Code.BUSY if load.slots else Code.ENGINE_FAILED  # no slots at all: what makes the answers is down
+            raise PeerError(code, retry_after_ms=max(RETRY_MS, load.wait_ms))
 
     async def _serve(self, task: Task) -> None:
         async with self._node.engine.run(task) as run:

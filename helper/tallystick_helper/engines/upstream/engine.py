@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import structlog
@@ -82,10 +82,13 @@ class UpstreamEngine(Slotted):
 
     def load(self, model: str = "") -> Load:
         load = super().load(model)
-        if not self._health.down:
+        if (refusal := self._health.refusal()) is None:
             return load
+        wait_ms = max(load.wait_ms, refusal.values["retry_after_ms"])
+        if not self._health.down:
+            return replace(load, wait_ms=wait_ms)
         # Nothing can be begun: an advert with no slots and no queue says so.
-        return Load(0, 0, load.running, load.waiting)
+        return Load(0, 0, load.running, load.waiting, wait_ms)
 
     def busy(self, model: str = "", scope: bytes = b"") -> bool:
         return super().busy(model, scope) or self._health.refusal() is not None
@@ -173,9 +176,15 @@ class UpstreamEngine(Slotted):
                 return Reason.LENGTH
 
     async def _probe(self) -> None:
+        """A token, at the second try if need be: a connection that both ends closed at once proves nothing."""
         try:
             async with asyncio.timeout(self._options.probe_timeout):
-                await make_token(self._door, self._requests.probe())
+                try:
+                    await make_token(self._door, self._requests.probe())
+                except Fault as error:
+                    if not error.again:
+                        raise
+                    await make_token(self._door, self._requests.probe())
         except TimeoutError:
             raise Fault("no token in time") from None
 

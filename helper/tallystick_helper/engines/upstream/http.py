@@ -36,7 +36,8 @@ class Door:
         # A proxy of the environment is for the internet, never for a server on this machine.
         self._client = httpx2.AsyncClient(
             timeout=timeout,
-            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=most),
+            # Servers close an idle connection after 5 s, some sooner; one must not be used just then.
+            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=most, keepalive_expiry=2.0),
             trust_env=options.host not in LOOPBACK,
             headers={**options.key().headers(), "Accept-Encoding": "identity"},
         )
