@@ -19,6 +19,7 @@ from tests.bench.engines import (
     many_streams,
     swap_two_models,
 )
+from tests.bench.frames import longest_frame
 from tests.bench.gas import gas_1000_prompts, provider_gas
 from tests.bench.live import live_streams
 from tests.bench.market import market_1000
@@ -33,6 +34,7 @@ from tests.bench.wire import wire_bytes
 
 MEASUREMENTS: dict[Callable[[], list[Row]], tuple[str, ...]] = {
     page_ready: ("page_ready",),
+    longest_frame: ("longest_frame",),
     streams: ("tokens_1", "first_token_shaped"),
     many_streams: ("tokens_4", "tokens_8"),
     first_token_fast: ("first_token_fast",),

@@ -50,9 +50,26 @@ class Region:
 
 
 def _children(host: Host, parent: Any, old: list[Mounted], new: tuple[Node, ...]) -> list[Mounted]:
-    pool = {_name(place.shown, index): place for index, place in enumerate(old)}
+    same = _same(old, new)
+    if same == len(old) == len(new):
+        return old
+    result = _rest(host, parent, old[same:], new[same:], same)
+    return old[:same] + result
+
+
+def _same(old: list[Mounted], new: tuple[Node, ...]) -> int:
+    """How many at the beginning are the very same: of a long conversation all but what streams."""
+    for index, (place, node) in enumerate(zip(old, new, strict=False)):
+        if place.shown is not node:
+            return index
+    return min(len(old), len(new))
+
+
+def _rest(host: Host, parent: Any, old: list[Mounted], new: tuple[Node, ...], first: int) -> list[Mounted]:
+    """The children from the index `first` on."""
+    pool = {_name(place.shown, index): place for index, place in enumerate(old, first)}
     result = []
-    for index, node in enumerate(new):
+    for index, node in enumerate(new, first):
         place = pool.get(_name(node, index))
         if place is not None and _alike(place.shown, node):
             del pool[_name(node, index)]

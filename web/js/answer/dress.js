@@ -164,6 +164,7 @@ const dressTable = (table) => {
 /** Shows Markdown in an element. */
 export const fill = (element, markdown) => {
   const html = render(markdown);
+  element.classList.toggle("plain", html === null);
   if (html === null) {
     element.textContent = visible(markdown);
     return;

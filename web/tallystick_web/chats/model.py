@@ -36,6 +36,19 @@ class Usage:
     per_second: float = 0.0
     finish: str = ""
 
+    def plus(self, later: Usage) -> Usage:
+        """Of an answer that went on: all tokens and all that was paid, the first word of the first part, the last
+        speed and end.
+        """
+        return Usage(
+            self.input_units + later.input_units,
+            self.output_units + later.output_units,
+            self.amount + later.amount,
+            self.first_ms,
+            later.per_second or self.per_second,
+            later.finish,
+        )
+
 
 @dataclass(frozen=True)
 class Attached:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..actions import NoticeCleared
 from ..app import App
-from ..chats.actions import Asked, Regenerated, Sibling, Unasked
+from ..chats.actions import Asked, Regenerated, Resumed, Sibling, Unasked
 from ..chats.desk import moved
 
 
@@ -60,10 +60,9 @@ class BranchFlow:
         self._app.seats.screen.to_end()
 
     def _continue(self, turn: str) -> None:
-        """A question that everybody can see: nothing is known of models that go on from where they stopped."""
-        words = self._app.words("chat.go_on")
+        """ChatFlow asks the model to go on; where that is not to be had, it asks with a question that is seen."""
         self._app.dispatch(NoticeCleared())
-        self._app.dispatch(Asked(words, parent=int(turn), now=self._app.seats.world.wall()))
+        self._app.dispatch(Resumed(int(turn)))
         self._app.seats.screen.to_end()
 
     def _copy(self, turn_id: str) -> None:

@@ -9,9 +9,8 @@ import codecs
 from collections.abc import Callable
 from typing import Any
 
-from tallystick_shared.chat import SERVICE, ChatParams, chat_input
+from tallystick_shared.chat import SERVICE, ChatParams, chat_input, encode_short
 from tallystick_shared.errors import Code, LocalError, TallystickError
-from tallystick_shared.messages import encode
 from tallystick_shared.session.events import (
     Accepted,
     CloseAccepted,
@@ -57,6 +56,9 @@ class ChatFlow:
         self._stream = 0
         self._chat = ""
         self._answer = 0
+        self._before: Turn | None = None
+        self._going_on = ""
+        self._no_going_on: set[str] = set()
         self._meter = Meter()
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._busy = asyncio.Lock()
@@ -121,17 +123,23 @@ class ChatFlow:
         choice = chosen_for(state, waits)
         question = waits if waits.role == "user" else chat.turn(waits.parent)
         assert question is not None
-        data = chat_input(conversation(chat, question))
+        goes_on = waits.role == "assistant" and bool(waits.text)
+        if goes_on and choice.id in self._no_going_on:
+            self._ask_to_go_on(chat_id, waits)
+            return
+        said = conversation(chat, question)
+        data = chat_input([*said, ("assistant", waits.text)] if goes_on else said)
         self._settled = asyncio.Event()
         self._error = None
         self._decoder.reset()
         self._meter = Meter(asked=self._app.seats.world.monotonic())
+        self._before, self._going_on = (waits, choice.id) if goes_on else (None, "")
         self._app.dispatch(AnswerStarted(turn_id, who(choice), choice.id, chat_id))
         self._chat = chat_id
         self._answer = turn_id if waits.role == "assistant" else _newest_child(self._app.state, chat_id, turn_id)
         try:
             most = most_units(chat, choice.context)
-            self._stream = await user.ask(SERVICE, params(chat.setup), data, choice.model, most)
+            self._stream = await user.ask(SERVICE, params(chat.setup, continues=goes_on), data, choice.model, most)
         except TallystickError as error:
             self._end_answer(TurnState.FAILED)
             raise error
@@ -142,6 +150,16 @@ class ChatFlow:
         await self._keep()
         if self._error is not None:
             raise self._error
+
+    def _ask_to_go_on(self, chat_id: str, answer: Turn) -> None:
+        """Where a model cannot go on from where it stopped: a question that everybody can see."""
+        ended = TurnState.DONE if answer.usage and answer.usage.finish == "length" else TurnState.STOPPED
+        self._app.dispatch(TurnMoved(answer.id, ended, chat=chat_id))
+        if self._app.state.chats.front == chat_id:
+            words, now = self._app.words("chat.go_on"), self._app.seats.world.wall()
+            self._app.dispatch(Asked(words, parent=answer.id, now=now))
+        self._error = None
+        self._settled.set()
 
     async def _keep(self) -> None:
         """Stores the conversation and the meter as they are now."""
@@ -254,12 +272,18 @@ class ChatFlow:
 
     def _on_finished(self, event: Finished) -> None:
         self._meter.input_units, self._meter.output_units = event.input_units, event.units
-        usage = self._meter.usage(event.amount, event.finish)
+        usage = self._whole(self._meter.usage(event.amount, event.finish))
         stopped = event.finish == "cancelled"
         self._end_answer(TurnState.STOPPED if stopped else TurnState.DONE, usage)
         self._count()
 
     def _on_refused(self, event: Refused) -> None:
+        before = self._before
+        if before is not None and event.error.code is Code.UNSUPPORTED:
+            self._no_going_on.add(self._going_on)
+            self._answer = 0
+            self._ask_to_go_on(self._chat, before)
+            return
         self._error = event.error
         self._end_answer(TurnState.FAILED, self._usage() if self._meter.output_units else None)
         self._count()
@@ -284,7 +308,12 @@ class ChatFlow:
     def _usage(self) -> Usage:
         account = self._user.session.account if self._user else None
         running = next(iter(account.running.values()), None) if account else None
-        return self._meter.usage(running.amount if running else 0, "")
+        return self._whole(self._meter.usage(running.amount if running else 0, ""))
+
+    def _whole(self, usage: Usage) -> Usage:
+        """With what an answer that goes on took before."""
+        before = self._before.usage if self._before else None
+        return before.plus(usage) if before else usage
 
     def _end_answer(self, state: TurnState, usage: Usage | None = None) -> None:
         if self._answer:
@@ -318,11 +347,10 @@ def chosen_for(state: State, turn: Turn) -> Choice:
     return wanted if wanted and wanted.provider == state.chosen.provider else state.chosen
 
 
-def params(setup: Setup) -> bytes:
+def params(setup: Setup, *, continues: bool = False) -> bytes:
     """How the chat wants to be answered, encoded; nothing where all is left to the model."""
-    if setup.temperature is None and setup.top_p is None and setup.seed is None:
-        return b""
-    return encode(ChatParams(setup.temperature, setup.top_p, setup.seed))
+    wanted = ChatParams(setup.temperature, setup.top_p, setup.seed, continues=continues)
+    return b"" if wanted == ChatParams() else encode_short(wanted)
 
 
 def _newest_child(state: State, chat_id: str, turn_id: int) -> int:

@@ -39,9 +39,36 @@ def place_of(chat: Chat, turn: Turn, *, last: bool, idle: bool) -> Place:
     return Place(at + 1, len(ids), ids[at - 1] if at else 0, after, last, idle)
 
 
-def message(turn: Turn, state: State, t: Words, *, last: bool) -> Element:
+class _Above:
+    """What was shown last of all messages but the newest: while that grows, nothing above it is looked at."""
+
+    def __init__(self) -> None:
+        self._of: tuple[object, ...] = ()
+        self._tree: object = None
+        self._made: tuple[Element, ...] = ()
+
+    def messages(self, turns: tuple[Turn, ...], chat: Chat, state: State, t: Words) -> tuple[Element, ...]:
+        desk = state.desk
+        now = (turns, state.coin, state.running, desk.editing, desk.menu, _waits(state, t), state.market.choices)
+        if self._tree is not chat.children or self._of != now:
+            made = tuple(message(turn, chat, state, t, last=False) for turn in turns)
+            self._of, self._tree, self._made = now, chat.children, made
+        return self._made
+
+
+_above = _Above()
+
+
+def messages(state: State, t: Words) -> tuple[Element, ...]:
+    """All that is shown of the chat in front."""
+    chat = state.chats.chat
+    turns = chat.path
+    return (*_above.messages(turns[:-1], chat, state, t), message(turns[-1], chat, state, t, last=True))
+
+
+def message(turn: Turn, chat: Chat, state: State, t: Words, *, last: bool) -> Element:
     """One that no longer changes is made once: a long conversation is not cut up again and again."""
-    place = place_of(state.chats.chat, turn, last=last, idle=not state.running)
+    place = place_of(chat, turn, last=last, idle=not state.running)
     if state.desk.editing == turn.id:
         return _editor(turn, state, t)
     if state.desk.menu == f"turn:{turn.id}":

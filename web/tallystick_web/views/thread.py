@@ -6,7 +6,7 @@ from ..figures import money, short_address
 from ..state import DepositPhase, State, Transit, WalletPhase
 from ..tree import Children, Element, Node, h
 from ..words import Words
-from .message import message
+from .message import messages
 from .parts import button, icon, provider_name, short_model
 
 
@@ -24,9 +24,8 @@ def thread(state: State, t: Words) -> list[Node]:
         top = [welcome(state, t)]
     if not turns:
         return list(top)
-    last = turns[-1]
-    shown = [message(turn, state, t, last=turn is last) for turn in turns]
-    return [*top, h("div", shown, class_="messages", key=f"messages-{state.chats.front}")]
+    said = Element("div", (("class", "messages"),), messages(state, t), f"messages-{state.chats.front}")
+    return [*top, said]
 
 
 def welcome(state: State, t: Words) -> Element:
