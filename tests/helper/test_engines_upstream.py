@@ -62,6 +62,7 @@ class TestUpstream(EngineConformance):
         return engine
 
 
+@pytest.mark.full  # reading a GGUF file's vocabulary takes seconds
 async def test_a_tokenizer_of_the_node_counts_as_the_server_does(server: LlamaProcess, engine: Engine) -> None:
     """Input as llama.cpp counts it; output as the whole text is counted, however it was cut."""
     counting = await UpstreamEngine.open(UpstreamOptions(url=server.url, slots=4, tokenizer=find_demo()))
