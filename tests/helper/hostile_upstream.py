@@ -94,6 +94,18 @@ def hanging(*given: Any, comments: bool = False) -> Act:
     return act
 
 
+def vectors(texts: list[str]) -> Act:
+    """A vector for each text, its length in the first place; the last text's first. A text of x's takes its time."""
+    data = [{"index": at, "embedding": [float(len(text)), *[0.5] * 15]} for at, text in enumerate(texts)]
+    answer = status(200, {"data": data[::-1], "usage": {"prompt_tokens": 999}})
+
+    async def act(writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.3 * any(text.startswith("xx") for text in texts))
+        await answer(writer)
+
+    return act
+
+
 @dataclass
 class HostileUpstream:
     """The server. `script` is played from the left, a request an act; `seen` are the bodies that came."""
@@ -104,6 +116,8 @@ class HostileUpstream:
     usual: Act = field(default_factory=lambda: said("Hello", " there"))
     seen: list[dict[str, Any]] = field(default_factory=list)
     keys: set[str] = field(default_factory=set)
+    embedded: list[list[str]] = field(default_factory=list)
+    """The texts of each request for vectors."""
     open: int = 0
     """Requests that are being answered."""
 
@@ -127,6 +141,10 @@ class HostileUpstream:
     def _act(self, path: str, body: bytes) -> Act:
         if path == "/v1/models":
             return status(200, {"data": [self.entry]})
+        if path == "/v1/embeddings":
+            texts = json.loads(body)["input"]
+            self.embedded.append(texts)
+            return self.script.popleft() if self.script else vectors(texts)
         if path != "/v1/chat/completions":
             return status(404, {"detail": "Not Found"})
         self.seen.append(json.loads(body))

@@ -70,8 +70,13 @@ async def _open_toy(options: Mapping[str, Any], data_dir: Path | None) -> Engine
 async def _open_upstream(options: Mapping[str, Any], data_dir: Path | None) -> Engine:
     from .upstream import UpstreamEngine, UpstreamOptions
 
-    files = {name: Path(options[name]) for name in ("key_file", "tokenizer", "manifest") if options.get(name)}
-    return await UpstreamEngine.open(UpstreamOptions(**{**options, **files}), data_dir)
+    return await UpstreamEngine.open(UpstreamOptions.of(options), data_dir)
+
+
+async def _open_upstream_embeddings(options: Mapping[str, Any], data_dir: Path | None) -> Engine:
+    from .upstream import UpstreamEmbeddings, UpstreamOptions
+
+    return await UpstreamEmbeddings.open(UpstreamOptions.of(options), data_dir)
 
 
 async def _open_exl2(options: Mapping[str, Any], data_dir: Path | None) -> Engine:
@@ -99,6 +104,7 @@ _OWN: dict[str, Opener] = {
     "exl3": _open_exl3,
     "exl2_ref": _open_exl2_ref,
     "upstream": _open_upstream,
+    "upstream-embeddings": _open_upstream_embeddings,
     "echo": _open_echo,
     "toy": _open_toy,
 }

@@ -2,5 +2,6 @@
 
 from .engine import UpstreamEngine
 from .options import UpstreamOptions
+from .vectors import UpstreamEmbeddings
 
-__all__ = ["UpstreamEngine", "UpstreamOptions"]
+__all__ = ["UpstreamEmbeddings", "UpstreamEngine", "UpstreamOptions"]

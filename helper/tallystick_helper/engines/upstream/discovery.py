@@ -12,6 +12,7 @@ from typing import Any
 
 from tallystick_shared.errors import Code, LocalError
 
+from .. import weights
 from ..chat import schema_format
 from .errors import Fault
 from .flavours import FLAVOURS, Flavour, flavour_of
@@ -84,6 +85,18 @@ def _public(model: str) -> str:
     if model.startswith(("/", "./", "~")) or "\\" in model or model.endswith(".gguf"):
         model = PurePath(model.replace("\\", "/")).name.removesuffix(".gguf")
     return model[:64]
+
+
+def manifest_of(options: UpstreamOptions, found: Found, files: dict[str, str]) -> str:
+    """The provider's own list of the model's files where there is one: they lie on other machines."""
+    if options.manifest is None:
+        return weights.manifest_json("upstream", found.name, files)
+    try:
+        listed = json.loads(options.manifest.read_text())
+    except (OSError, ValueError) as error:
+        reason = f"the manifest cannot be read ({type(error).__name__})"
+        raise LocalError(Code.BAD_SETTINGS, engine="upstream", reason=reason) from None
+    return json.dumps(listed, sort_keys=True, separators=(",", ":"))
 
 
 async def make_token(door: Door, body: Mapping[str, Any]) -> list[Part]:

@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import Any
 
 import httpx2
+import structlog
 
 from tallystick_shared.errors import LocalError
 
@@ -22,6 +23,9 @@ MAX_EVENT = 1 << 20
 _MAX_ANSWER = 4 << 20
 _DRAIN = 1.0
 """Seconds for what a server still sends after its finish, so that its connection can be used again."""
+
+
+log = structlog.get_logger(__name__)
 
 
 class Door:
@@ -87,6 +91,19 @@ class Door:
 
     async def close(self) -> None:
         await self._client.aclose()
+
+
+@contextlib.asynccontextmanager
+async def opening(options: UpstreamOptions) -> AsyncIterator[Door]:
+    """A door that is closed again where what is built behind it fails."""
+    door = Door(options)
+    try:
+        yield door
+    except BaseException:
+        await door.close()
+        raise
+    if options.url.startswith("http:") and options.host not in LOOPBACK:
+        log.warning("upstream_in_the_clear", host=options.host)
 
 
 async def _events(response: httpx2.Response) -> AsyncGenerator[str, None]:

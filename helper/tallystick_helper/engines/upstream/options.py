@@ -86,6 +86,12 @@ class UpstreamOptions:
     extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
     """Further fields of each request, as the server takes them: `repetition_penalty`, say."""
 
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> UpstreamOptions:
+        """From settings. Raises TypeError for names that are not known."""
+        paths = {name: Path(values[name]) for name in ("key_file", "tokenizer", "manifest") if values.get(name)}
+        return cls(**{**values, **paths})
+
     def __post_init__(self) -> None:
         parts = urlsplit(self.url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
