@@ -53,6 +53,14 @@ ray *args:
 vllm-cpu folder *args:
     @deploy/vllm/up "$@"
 
+# the EXL2 and EXL3 engines against the real libraries, without a GPU; needs PyTorch: gigabytes; --help lists its arguments
+exl2-contract *args:
+    @{{python}} tests/gpu/contract.py "$@"
+
+# the EXL2 and EXL3 engines on a CUDA device, with models made on the spot, and tokens/s beside the bare libraries
+gpu *args:
+    @{{python}} -m tests.gpu.run "$@"
+
 # the contracts against their source: what is committed, and with --rpc URL what stands on a chain
 verify-contracts *args:
     @{{python}} -m contracts.verify "$@"

@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
-from tallystick_helper.engines.exl2.convert import EVEN, Mix, write_folder
+from tallystick_helper.engines.exl2.convert import EVEN, Mix, write_folder, write_plain
 from tallystick_helper.engines.exl2.tensors import Floats
 from tallystick_helper.engines.exl2.text import byte_characters
-from tallystick_helper.engines.llama import LlamaServer
 
 SPECIAL = ("<|im_start|>", "<|im_end|>", "<|endoftext|>")
 END = 257  # <|im_end|>
@@ -27,7 +26,8 @@ TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
-WIDTH = 288
+WIDTH = 384
+"""A multiple of 128, as EXL3 wants it; so are all other sizes."""
 
 
 class Clockwork:
@@ -54,7 +54,7 @@ class Clockwork:
             for name, (inner, outer) in {
                 "self_attn.q_proj": (WIDTH, WIDTH), "self_attn.k_proj": (WIDTH, WIDTH // 3),
                 "self_attn.v_proj": (WIDTH, WIDTH // 3), "self_attn.o_proj": (WIDTH, WIDTH),
-                "mlp.gate_proj": (WIDTH, 320), "mlp.up_proj": (WIDTH, 320), "mlp.down_proj": (320, WIDTH),
+                "mlp.gate_proj": (WIDTH, WIDTH), "mlp.up_proj": (WIDTH, WIDTH), "mlp.down_proj": (WIDTH, WIDTH),
             }.items():  # fmt: skip
                 self._linear[at + name] = rng.standard_normal((inner, outer)).astype(np.float32) * np.float32(0.01)
         self.config = clockwork_config(layers)
@@ -72,10 +72,10 @@ class Clockwork:
 def clockwork_config(layers: int = 2) -> dict[str, Any]:
     """Its `config.json`."""
     return {
-        "architectures": ["LlamaForCausalLM"], "bos_token_id": 258, "eos_token_id": [END, 258], "head_dim": 32,
-        "hidden_act": "silu", "hidden_size": WIDTH, "intermediate_size": 320, "max_position_embeddings": 8192,
-        "model_type": "llama", "num_attention_heads": 9,
-        "num_hidden_layers": layers, "num_key_value_heads": 3, "rms_norm_eps": 1e-5, "rope_theta": 10000.0,
+        "architectures": ["LlamaForCausalLM"], "bos_token_id": 258, "eos_token_id": [END, 258], "head_dim": 64,
+        "hidden_act": "silu", "hidden_size": WIDTH, "intermediate_size": WIDTH, "max_position_embeddings": 8192,
+        "model_type": "llama", "num_attention_heads": 6,
+        "num_hidden_layers": layers, "num_key_value_heads": 2, "rms_norm_eps": 1e-5, "rope_theta": 10000.0,
         "tie_word_embeddings": False, "torch_dtype": "float16", "vocab_size": WIDTH,
     }  # fmt: skip
 
@@ -90,28 +90,14 @@ def byte_tokenizer() -> Tokenizer:
     return made
 
 
-def write_clockwork(target: Path, mix: Mix = EVEN, head: int = 8, **shape: Any) -> Path:
-    """A whole folder. Returns it."""
+def write_clockwork(target: Path, mix: Mix | None = EVEN, head: int = 8, **shape: Any) -> Path:
+    """A whole folder; plain fp16 where `mix` is None. Returns it."""
     model = Clockwork(**shape)
-    write_folder(target, model.config, model, mix, head)
+    if mix is None:
+        write_plain(target, model.config, model)
+    else:
+        write_folder(target, model.config, model, mix, head)
     byte_tokenizer().save(str(target / "tokenizer.json"))
     names = {"bos_token": SPECIAL[2], "eos_token": SPECIAL[1], "pad_token": SPECIAL[2]}
     (target / "tokenizer_config.json").write_text(json.dumps({**names, "chat_template": TEMPLATE}))
     return target
-
-
-def greedy(server: LlamaServer, question: str, most: int) -> tuple[list[int], list[float]]:
-    """What llama.cpp answers at temperature 0: ids and natural log-probabilities."""
-    entries: list[dict[str, Any]] = []
-
-    def take(chunk: dict[str, Any]) -> bool:
-        for choice in chunk.get("choices", ()):
-            entries.extend((choice.get("logprobs") or {}).get("content") or ())
-        return False
-
-    server.chat(
-        {"messages": [{"role": "user", "content": question}], "max_tokens": most, "temperature": 0.0, "stream": True,
-         "logprobs": True, "top_logprobs": 1, "cache_prompt": False},
-        take,
-    )  # fmt: skip
-    return [int(entry["id"]) for entry in entries], [float(entry["logprob"]) for entry in entries]

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from tallystick_helper.engines.exl2.audit import score
-from tallystick_helper.engines.exl2.convert import EVEN, MIXED, convert, packed_layer
+from tallystick_helper.engines.exl2.convert import EVEN, MIXED, convert, convert_plain, packed_layer
 from tallystick_helper.engines.exl2.folder import read_folder
 from tallystick_helper.engines.exl2.gguf_model import GgufModel
 from tallystick_helper.engines.exl2.llama import Llama, Span
@@ -22,7 +22,8 @@ from tallystick_helper.engines.exl2.tensors import Floats, FolderTensors
 from tallystick_helper.engines.exl2.text import Text, byte_characters
 from tallystick_helper.engines.llama import GgufOptions, LlamaServer
 from tallystick_shared.errors import Code, LocalError
-from tests.helper.exl2_models import SPECIAL, TEMPLATE, Clockwork, greedy
+from tests.helper.exl2_models import SPECIAL, TEMPLATE, WIDTH, Clockwork
+from tests.helper.greedy import greedy
 
 IDS = [256, 10, 97, 98, 99]
 NAMES = {
@@ -48,19 +49,19 @@ def write_gguf(path: Path, tied: bool = False, **fields: Any) -> Loud:
     model = Loud(layers=1)
     writer = gguf.GGUFWriter(path, "llama")
     writer.add_context_length(1024)
-    writer.add_embedding_length(288)
+    writer.add_embedding_length(WIDTH)
     writer.add_block_count(1)
-    writer.add_feed_forward_length(320)
-    writer.add_head_count(9)
-    writer.add_head_count_kv(3)
+    writer.add_feed_forward_length(WIDTH)
+    writer.add_head_count(6)
+    writer.add_head_count_kv(2)
     writer.add_layer_norm_rms_eps(1e-5)
     writer.add_rope_freq_base(10000.0)
     writer.add_tokenizer_model(fields.get("tokenizer", "gpt2"))
     writer.add_tokenizer_pre(fields.get("split", "smollm"))
     tokens = [*sorted(byte_characters(), key=byte_characters().__getitem__), *SPECIAL, "XY", "XYZ"]
-    tokens += [f"<unused{index}>" for index in range(288 - len(tokens))]
+    tokens += [f"<unused{index}>" for index in range(WIDTH - len(tokens))]
     writer.add_token_list(tokens)
-    writer.add_token_types([1] * 256 + [3] * 3 + [1] * 2 + [4] * 27)
+    writer.add_token_types([1] * 256 + [3] * 3 + [1] * 2 + [4] * (WIDTH - 261))
     writer.add_token_merges(["X Y", "XY Z"])
     writer.add_bos_token_id(258)
     writer.add_eos_token_id(257)
@@ -74,7 +75,7 @@ def write_gguf(path: Path, tied: bool = False, **fields: Any) -> Loud:
     for ours, name in NAMES.items():
         rows = np.ascontiguousarray(model.linear(f"model.layers.0.{ours}").T)
         if name in ("attn_q", "attn_k"):
-            rows = np.ascontiguousarray(interleaved(rows, 9 if name == "attn_q" else 3))
+            rows = np.ascontiguousarray(interleaved(rows, 6 if name == "attn_q" else 2))
         if fields.get("quantised") and name.startswith("ffn"):
             kind = gguf.GGMLQuantizationType.Q8_0
             writer.add_tensor(f"blk.0.{name}.weight", gguf.quants.quantize(rows, kind), raw_dtype=kind)
@@ -118,7 +119,7 @@ def test_llama_cpp_says_the_same_of_the_file(tmp_path: Path) -> None:
 def test_without_an_output_layer_the_embeddings_serve(tmp_path: Path) -> None:
     write_gguf(tmp_path / "model.gguf", tied=True)
     read = GgufModel(tmp_path / "model.gguf")
-    assert logits(Llama(read.config(), read)).shape == (5, 288)
+    assert logits(Llama(read.config(), read)).shape == (5, WIDTH)
     convert(tmp_path / "model.gguf", tmp_path / "exl2")
     assert FolderTensors(tmp_path / "exl2").packed("lm_head") is not None
 
@@ -132,6 +133,13 @@ def test_eight_bits_stay_close_and_fewer_less_so(tmp_path: Path) -> None:
         model = Llama(read_folder(tmp_path / name).config, FolderTensors(tmp_path / name))
         apart.append(float(np.abs(logits(model) - expected).mean()))
     assert apart[0] < 0.1 * float(expected.std()) and apart[0] < apart[1]
+
+
+def test_a_plain_folder_loses_only_what_halves_lose(tmp_path: Path) -> None:
+    source = write_gguf(tmp_path / "model.gguf")
+    convert_plain(tmp_path / "model.gguf", tmp_path / "plain")
+    model = Llama(read_folder(tmp_path / "plain").config, FolderTensors(tmp_path / "plain"))
+    assert np.abs(logits(model) - logits(Llama(source.config, source))).max() < 0.05
 
 
 def test_the_same_file_gives_the_same_folder(tmp_path: Path) -> None:
@@ -154,7 +162,7 @@ def test_the_folder_says_what_it_is(tmp_path: Path) -> None:
     }
     tensors = FolderTensors(tmp_path / "exl2")
     packed = tensors.packed("model.layers.0.mlp.down_proj")
-    assert packed is not None and packed.q_groups.tolist()[0::2] == [8, 5, 5, 4, 4, 4]
+    assert packed is not None and packed.q_groups.tolist()[0::2] == [8, 5, 5, 4, 4, 4, 4]
     assert read.text.encode("aXYZ") == [97, 260]
     assert read.text.decode(read.prompt([("user", "XYZ 12")])) == "user\nXYZ 12\nassistant\n"
 

@@ -12,7 +12,7 @@ from tallystick_helper.engines.exl2.generator import Cache, Generator, Job, Resu
 from tallystick_helper.engines.exl2.llama import Llama, Vectors
 from tallystick_helper.engines.exl2.sampling import Settings, draw, penalised
 from tallystick_helper.engines.exl2.tensors import FolderTensors
-from tests.helper.exl2_models import END, write_clockwork
+from tests.helper.exl2_models import END, WIDTH, write_clockwork
 
 GREEDY = Settings(top_k=1, token_repetition_penalty=1.0)
 
@@ -95,7 +95,7 @@ def test_probabilities_and_logits(generator: Generator, folder: Folder) -> None:
     ).values()
     result = results[-1]
     assert result["top_k_tokens"].shape == result["top_k_probs"].shape == (1, 1, 3)
-    assert result["logits"].shape == (1, 1, 288) and result["token_probs"].shape == (1, 1)
+    assert result["logits"].shape == (1, 1, WIDTH) and result["token_probs"].shape == (1, 1)
     assert result["top_k_tokens"][0, 0, 0] == result["token_ids"][0, 0] == ord("b")
 
 
@@ -141,9 +141,9 @@ def test_what_was_computed_is_found_again_by_its_ids(generator: Generator, folde
     run(generator, job(folder, prompt, 3))
     (again,) = run(generator, job(folder, prompt, 3)).values()
     assert (spoken(again), again[-1]["cached_tokens"]) == ("abc", 40)
-    vectors = Vectors(1_000_000, model.embed(folder.text.encode("y")))
+    vectors = Vectors(1_000_000_000, model.embed(folder.text.encode("y")))
     salted = job(folder, prompt, 3, embeddings=[vectors])
-    salted.sequence[0] = 1_000_000
+    salted.sequence[0] = 1_000_000_000
     (other,) = run(generator, salted).values()
     assert (spoken(other), other[-1]["cached_tokens"]) == ("abc", 0)
 
@@ -173,7 +173,7 @@ def test_draws_follow_the_settings() -> None:
 
 def test_penalties_lower_what_was_said() -> None:
     logits = np.array([2.0, -2.0, 1.0], np.float32)
-    repeated = penalised(logits, Settings(token_repetition_penalty=2.0), [0, 1, 1_000_000])
+    repeated = penalised(logits, Settings(token_repetition_penalty=2.0), [0, 1, 1_000_000_000])
     assert repeated.tolist() == [1.0, -4.0, 1.0]
     counted = Settings(token_repetition_penalty=1.0, token_frequency_penalty=0.5, token_presence_penalty=0.25)
     assert penalised(logits, counted, [2, 2]).tolist() == [2.0, -2.0, -0.25]

@@ -26,7 +26,7 @@ from tallystick_helper.engines.exl2.tensors import FolderTensors
 from tallystick_helper.engines.exl2.text import Text
 from tallystick_helper.engines.llama import GgufOptions, LlamaServer
 from tallystick_helper.engines.weights import DEMO, find_demo
-from tests.helper.exl2_models import greedy
+from tests.helper.greedy import greedy
 
 pytestmark = [pytest.mark.model, pytest.mark.full]
 QUESTIONS = (

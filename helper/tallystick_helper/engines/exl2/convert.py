@@ -44,26 +44,51 @@ def convert(source: Path, target: Path, mix: Mix = EVEN, head: int = 8) -> None:
 
 def write_folder(target: Path, config: Mapping[str, Any], tensors: Tensors, mix: Mix, head: int) -> None:
     """`config.json`, `generation_config.json` and `output.safetensors` of an EXL2 model."""
-    target.mkdir(parents=True, exist_ok=True)
-    layers = Shape.of(dict(config)).layers
-    linear = [
-        *(f"model.layers.{i}.self_attn.{name}" for i in range(layers) for name in _ATTENTION),
-        *(f"model.layers.{i}.mlp.{name}" for i in range(layers) for name in _MLP),
-    ]
-    plain = [
-        "model.embed_tokens.weight",
-        "model.norm.weight",
-        *(f"model.layers.{i}.{name}.weight" for i in range(layers) for name in _NORMS),
-    ]
-    stored: dict[str, npt.NDArray[Any]] = {name: tensors.plain(name).astype(np.float16) for name in plain}
-    for key in linear:
+    stored = _plain_tensors(config, tensors)
+    for key in _linear_keys(config):
         stored.update(_layer(key, tensors.linear(key), mix))
     stored.update(_layer("lm_head", _head(tensors), ((head, 1.0),)))
-    save_file(stored, target / "output.safetensors", metadata={"format": "pt"})
-    quantised = dict(config) | {"quantization_config": _quantisation(mix, head), "tie_word_embeddings": False}
-    (target / "config.json").write_text(json_text(quantised), encoding="utf-8")
+    quantised = dict(config) | {"quantization_config": _quantisation(mix, head)}
+    _write(target, "output.safetensors", stored, quantised)
+
+
+def _linear_keys(config: Mapping[str, Any]) -> list[str]:
+    layers = Shape.of(dict(config)).layers
+    parts = [*(f"self_attn.{name}" for name in _ATTENTION), *(f"mlp.{name}" for name in _MLP)]
+    return [f"model.layers.{index}.{part}" for index in range(layers) for part in parts]
+
+
+def _plain_tensors(config: Mapping[str, Any], tensors: Tensors) -> dict[str, npt.NDArray[Any]]:
+    layers = Shape.of(dict(config)).layers
+    names = ["model.embed_tokens.weight", "model.norm.weight"]
+    names += [f"model.layers.{index}.{name}.weight" for index in range(layers) for name in _NORMS]
+    return {name: tensors.plain(name).astype(np.float16) for name in names}
+
+
+def _write(target: Path, file: str, stored: dict[str, npt.NDArray[Any]], config: Mapping[str, Any]) -> None:
+    target.mkdir(parents=True, exist_ok=True)
+    save_file(stored, target / file, metadata={"format": "pt"})
+    untied = dict(config) | {"tie_word_embeddings": False}
+    (target / "config.json").write_text(json_text(untied), encoding="utf-8")
     generation = {key: config.get(key) for key in ("bos_token_id", "eos_token_id")}
     (target / "generation_config.json").write_text(json_text(generation), encoding="utf-8")
+
+
+def convert_plain(source: Path, target: Path) -> None:
+    """The same folder with plain fp16 weights: what exllamav3's own converter makes EXL3 of."""
+    model = GgufModel(source)
+    write_plain(target, model.config(), model)
+    model.tokenizer().save(str(target / "tokenizer.json"))
+    (target / "tokenizer_config.json").write_text(json_text(model.tokenizer_config()), encoding="utf-8")
+
+
+def write_plain(target: Path, config: Mapping[str, Any], tensors: Tensors) -> None:
+    """`config.json`, `generation_config.json` and `model.safetensors` of a model in fp16."""
+    stored = _plain_tensors(config, tensors)
+    for key in _linear_keys(config):
+        stored[f"{key}.weight"] = np.ascontiguousarray(tensors.linear(key).T.astype(np.float16))
+    stored["lm_head.weight"] = np.ascontiguousarray(_head(tensors).T.astype(np.float16))
+    _write(target, "model.safetensors", stored, config)
 
 
 def packed_layer(weights: Floats, mix: Mix) -> codec.Packed:

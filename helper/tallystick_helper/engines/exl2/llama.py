@@ -20,7 +20,7 @@ from .rope import frequencies, turn
 from .tensors import Tensors
 
 Floats = npt.NDArray[np.float32]
-FIRST_VECTOR = 1_000_000
+FIRST_VECTOR = 1_000_000_000
 """Ids from here on stand for vectors that a request brings along, as in exllamav2."""
 
 
