@@ -34,10 +34,10 @@ async def engine() -> AsyncIterator[Engine]:
 
 
 class TestGgufEmbeddings(EngineConformance):
-    short = vectors(*(f"notch {number}" for number in range(24)))
-    long = vectors(*("the lazy dog" for _ in range(100)))
+    short = vectors(*(f"notch {number}" for number in range(8)))
+    long = vectors(*("the lazy dog" for _ in range(48)))
     overflow = vectors("short", "The quick brown fox jumps over the lazy dog. " * 30)
-    least = 24
+    least = 8
 
     async def open(self) -> Engine:
         return await GgufEmbeddings.open(OPTIONS)

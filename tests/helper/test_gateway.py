@@ -141,6 +141,24 @@ async def test_a_provider_that_is_gone_is_503_and_one_that_is_back_answers(world
             assert answer.choices[0].message.content == "one"
 
 
+async def test_an_answer_that_breaks_off_ends_with_an_error_and_no_done(world: World) -> None:
+    async with gateway(world) as local:
+        async with serving(world) as provider:
+            await provider.deposit()
+            body = {"model": MODEL, "messages": SAID, "max_tokens": 3000, "stream": True}
+            async with local.http.stream("POST", "chat/completions", json=body) as answer:
+                lines = answer.aiter_lines()
+                async for line in lines:
+                    if '"content":"one' in line:
+                        break
+                stopping = asyncio.create_task(provider.up.stop())
+                rest = [line async for line in lines if line]
+                await stopping
+        error = json.loads(rest[-1].removeprefix("data: "))["error"]
+        assert error["code"] in ("draining", "truncated", "provider_gone") and error["type"] == "server_error"
+        assert "[DONE]" not in "".join(rest)
+
+
 async def test_the_prompt_that_is_too_long_and_the_parameter_that_is_not_known_are_400(provider: Serving) -> None:
     await provider.deposit(ETHER)
     async with gateway(provider.world) as local:

@@ -57,7 +57,6 @@ class Shell:
         }
         self._filled = {"KEY ": f"{key} ", "URL ": f"{world.url} ", "MODEL": "loopback", "VECTORS": "toy-vectors"}
         self._node: asyncio.subprocess.Process | None = None
-        self._before = ""
 
     def _fill(self, block: str) -> str:
         for placeholder, value in self._filled.items():
@@ -74,15 +73,17 @@ class Shell:
         self._filled["http://127.0.0.1:8767/v1"] = urls["gateway"]
         self._filled["http://127.0.0.1:8767"] = urls["gateway"].removesuffix("/v1")
 
-    async def run(self, block: str, *, keep: bool = False) -> str:
-        """What it printed; it has to succeed. `keep`: what it exports is there for the blocks to come."""
-        block = self._fill(block)
-        if keep:
-            self._before += block
-        return await self._execute("sh", "-ec", self._before + ("" if keep else block))
+    async def run(self, block: str) -> str:
+        """What it printed; it has to succeed."""
+        return await self._execute("sh", "-ec", self._fill(block))
+
+    async def export(self, block: str) -> None:
+        """What it exports is there for the blocks to come."""
+        said = await self._execute("sh", "-ec", self._fill(block) + "env")
+        self._environment |= dict(line.split("=", 1) for line in said.splitlines() if line.startswith("OPENAI_"))
 
     async def python(self, code: str) -> str:
-        return await self._execute("sh", "-ec", self._before + 'exec python -c "$0"', self._fill(code))
+        return await self._execute(sys.executable, "-c", self._fill(code))
 
     async def _execute(self, *command: str) -> str:
         process = await asyncio.create_subprocess_exec(
@@ -105,7 +106,7 @@ async def test_your_own_software_by_copying_what_is_there(shell: Shell) -> None:
     first, preference = blocks("openai.md", "python")
     await shell.up(up)
     assert "is open with" in await shell.run(deposit.replace("--deposit", "--yes --deposit"))
-    await shell.run(keys, keep=True)
+    await shell.export(keys)
     assert {row["id"] for row in json.loads(await shell.run(models))["data"]} == {"loopback", "toy-vectors"}
     streamed = await shell.run(chat)
     assert streamed.startswith("data: {") and streamed.rstrip().endswith("data: [DONE]")
