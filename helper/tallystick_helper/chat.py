@@ -15,7 +15,7 @@ import msgspec
 
 from tallystick_shared.chains import Deployment
 from tallystick_shared.channel import NATIVE, ChannelState
-from tallystick_shared.chat import SERVICE, ChatParams, chat_input, encode_params
+from tallystick_shared.chat import SERVICE, ChatParams, Kind, chat_input, encode_params
 from tallystick_shared.crypto import Crypto
 from tallystick_shared.deposit import Deposit, Terms, opening_call
 from tallystick_shared.errors import Code, LocalError, PeerError
@@ -244,7 +244,8 @@ class Conversation:
                 if answer.first_token is None:
                     answer.first_token, answer.units_at_first = at, event.units
                 answer.arrivals.append(at)
-                raw += event.data
+                if event.kind == Kind.ANSWER:  # what the model thinks is another kind
+                    raw += event.data
                 text = raw.decode(errors="ignore")
                 yield text[shown:]
                 shown = len(text)

@@ -72,7 +72,7 @@ def tell_up(urls: dict[str, Any], engine: str, as_json: bool) -> None:
     if not urls["endpoint"] and engine != "none":
         lines.append("Provider  no chain is given, so this serves the page alone: name one by --rpc URL")
     if urls["endpoint"]:
-        lines += [f"Listening {urls['endpoint']}", f"Model     {urls['model']}"]
+        lines += [f"Listening {urls['endpoint']}", f"Model     {', '.join(urls['models'])}"]
         lines.append(f"Provider  {urls['provider'] or 'not announced yet: run `tallystick provide`'}")
         lines += [f"On {name}  {provider or 'not serving yet'}" for name, provider in urls["chains"].items()]
     if urls["gateway"]:

@@ -17,7 +17,6 @@ import psutil
 
 from tallystick_helper.chat import Answer, Conversation
 from tallystick_helper.engines.bare import BareRun, bare_server, bare_stream
-from tallystick_helper.engines.fleet import Fleet
 from tallystick_helper.engines.llama import GgufOptions
 from tallystick_helper.logs import configure
 from tallystick_helper.node.ticker import Ticker
@@ -275,8 +274,7 @@ async def _swaps() -> tuple[list[float], int, int]:
     models = {name: {"kind": "gguf", "options": options} for name in ("one", "two")}
     times = []
     async with _gguf_node(models=models, memory={"loaded": 1}) as (provider, conversation):
-        engine = provider.node.engine
-        assert isinstance(engine, Fleet)
+        engine: Any = provider.node.engine
         for number in range(2 * RUNS):
             async for part in conversation.ask([("user", prompt(number))], ("one", "two")[number % 2], FEW):
                 if isinstance(part, Answer):

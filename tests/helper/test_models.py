@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,8 +53,8 @@ async def test_two_models_are_announced_sold_and_swapped(world: World) -> None:
         assert [answer.amount for answer in answers] == [
             prices[model].amount(answer.input_units, 10) for model, answer in zip(models, answers, strict=True)
         ]
-        engine = provider.node.engine
-        assert isinstance(engine, Fleet) and engine.swaps >= 5
+        engine: Any = provider.node.engine
+        assert engine.swaps >= 5
         with refused(Code.UNKNOWN_MODEL):
             await answer_of(conversation, "third")
         await conversation.leave()
