@@ -1,7 +1,8 @@
-"""The longest time between two frames while an answer streams into a chat of 400 messages and 200 kB.
+"""The longest that the page's main thread is busy at a stretch, while an answer streams into a chat of 400 messages.
 
-In Chromium, in the built page, by its own code from the arrival of a token to the frame; network and engine are left
-out: tokens come from a list, a hundred a second. The longest gap of each run is the figure; its floor is one frame.
+In Chromium, in the built page of 200 kB of messages, by its own code from the arrival of a token to the frame; network
+and engine are left out: tokens come from a list, a hundred a second. Measured from Chromium's trace as processor time
+of one task of the main thread, so that what else the machine does is not counted.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from web.build.inputs import DIST, BuildError
 
 RUNS = 5
 GOAL_MS = 50
+FRAME_MS = 1000 / 60
 MESSAGES = 400
 LETTERS = 500
 NAME = "longest_frame"
@@ -39,12 +41,7 @@ def owed(cuts: list[int]) -> int:
 That is how the Exchequer kept its accounts for seven hundred years, and why the word *stock* is still used.
 
 """
-FRAMES = """() => {
-  globalThis.gaps = [];
-  let last = performance.now();
-  const next = (now) => { gaps.push(now - last); last = now; requestAnimationFrame(next); };
-  requestAnimationFrame(next);
-}"""
+CATEGORIES = ["toplevel", "devtools.timeline", "disabled-by-default-devtools.timeline"]
 STREAM = """
 import asyncio, gc
 from js import document
@@ -68,7 +65,6 @@ RUN = """async (script) => {
   document.documentElement.removeAttribute("data-streamed");
   const { interpreter } = JSON.parse(document.querySelector('script[type="py"]').getAttribute("config"));
   const { loadPyodide } = await import(new URL(interpreter, document.baseURI).href);
-  gaps.length = 0;
   (await loadPyodide()).runPython(script);
 }"""
 
@@ -84,11 +80,21 @@ def chat() -> str:
     return json.dumps({"format": "tallystick-chats/1", "chats": [{"id": "long", "title": "Long", "messages": turns}]})
 
 
-def gaps(chromium: str) -> list[list[float]]:
-    """Milliseconds between frames, of each run."""
+def busiest(trace: bytes) -> list[float]:
+    """Milliseconds of processor time of each task of the page's main thread, the longest first."""
+    events = json.loads(trace)["traceEvents"]
+    threads = [one for one in events if one.get("name") == "thread_name" and one["args"]["name"] == "CrRendererMain"]
+    main = {(one["pid"], one["tid"]) for one in threads}
+    tasks = [one for one in events if one.get("name") == "RunTask" and (one["pid"], one["tid"]) in main]
+    return sorted((float(task.get("tdur", 0)) / 1000 for task in tasks), reverse=True)
+
+
+def runs(chromium: str) -> list[list[float]]:
+    """The tasks of each run."""
     from playwright.sync_api import sync_playwright
 
     words = [part + " " for part in (ANSWER * 4).split(" ")]
+    script = STREAM.replace("WORDS", repr(words))
     found = []
     with served(DIST) as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=list(browsers.FLAGS))
@@ -103,11 +109,11 @@ def gaps(chromium: str) -> list[list[float]]:
         tab.click("[data-do=open-chat] >> text=Long")
         tab.wait_for_selector(f"#turn-{MESSAGES}", state="attached")
         tab.wait_for_timeout(2000)  # colours and formulas are loaded with the first of their kind
-        tab.evaluate(FRAMES)
         for _ in range(RUNS):
-            tab.evaluate(RUN, STREAM.replace("WORDS", repr(words)))
+            browser.start_tracing(page=tab, categories=CATEGORIES)
+            tab.evaluate(RUN, script)
             tab.wait_for_selector("html[data-streamed]", state="attached", timeout=120_000)
-            found.append([float(gap) for gap in tab.evaluate("gaps")][2:])
+            found.append(busiest(browser.stop_tracing()))
         browser.close()
     return found
 
@@ -121,11 +127,11 @@ def longest_frame() -> list[Row]:
         build()
     except BuildError as fault:
         return [missing(NAME, "ms", AGAINST, f"≤ {GOAL_MS} ms", str(fault))]
-    runs = gaps(chromium)
-    longest = [max(run) for run in runs]
+    measured = runs(chromium)
+    longest = [run[0] for run in measured]
     value = median(longest)
-    every = sorted(gap for run in runs for gap in run)
+    every = sorted(task for run in measured for task in run if task > 1)
     most = every[len(every) * 99 // 100]
-    note = f"{MESSAGES} messages, {MESSAGES * LETTERS // 1000} kB; 99 of 100 frames within {most:.0f} ms"
-    ratio, goal = value / (1000 / 60), f"≤ {GOAL_MS} ms"
-    return [Row(NAME, value, "ms", AGAINST, ratio, goal, value <= GOAL_MS, spread(longest), note)]
+    note = f"{MESSAGES} messages, {MESSAGES * LETTERS // 1000} kB; 99 of 100 tasks above 1 ms within {most:.0f} ms"
+    goal = f"≤ {GOAL_MS} ms"
+    return [Row(NAME, value, "ms", AGAINST, value / FRAME_MS, goal, value <= GOAL_MS, spread(longest), note)]

@@ -5,13 +5,11 @@ They come in as an imported chat: what is imported is shown by the same code as 
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 import pytest
 from playwright.sync_api import Locator, Page, Request, Route, expect
 
 from tests.e2e.driver import Driver
+from tests.e2e.files import imported
 
 EVIL = "https://evil.example"
 HIT = "globalThis.hit=1"
@@ -60,23 +58,6 @@ FORBIDDEN = (
     "script, style, link, meta, base, iframe, object, embed, form, input, textarea, select, video, audio, img,"
     "template, dialog, marquee"
 )
-
-
-def imported(page: Driver, *answers: str) -> None:
-    """A chat with these answers, opened."""
-    turns: list[dict[str, Any]] = []
-    for place, answer in enumerate(answers):
-        at = 2 * place + 1
-        turns.append({"id": at, "role": "user", "text": f"Question {place}", "parent": at - 1, "state": "sent"})
-        turns.append({"id": at + 1, "role": "assistant", "text": answer, "parent": at, "state": "done", "who": "m"})
-    data = {"format": "tallystick-chats/1", "chats": [{"id": "hostile", "title": "Hostile", "messages": turns}]}
-    page.page.locator("[data-do=open-transfer]").click()
-    with page.page.expect_file_chooser() as chooser:
-        page.page.locator("[data-do=pick-import]").click()
-    file = {"name": "chats.json", "mimeType": "application/json", "buffer": json.dumps(data).encode()}
-    chooser.value.set_files(file)  # type: ignore[arg-type]
-    page.page.locator("[data-do=open-chat]", has_text="Hostile").click()
-    expect(page.answers).to_have_count(len(answers))
 
 
 class Witness:

@@ -13,6 +13,7 @@ from typing import Any
 from playwright.sync_api import Page, expect
 
 from tests.e2e.driver import Driver
+from tests.e2e.files import imported
 from tests.e2e.stack import ROOT
 from tests.e2e.wallet import TestWallet
 
@@ -23,6 +24,29 @@ SETTLED = """Promise.all(document.getAnimations()
   .map((one) => one.finished.catch(() => {})))"""
 """Resolves when no colour is on its way to another: in between, contrasts are those of neither theme."""
 QUESTION = "Write **two** paragraphs:\n\n- one\n- two\n\n```python\nprint('tally')\n```\n\nplease"
+
+
+RICH = r"""A **tally** in short, see [the paper](https://example.org/tally.pdf).
+
+## Cuts
+
+$$ r = D - \sum_{i=1}^{n} p \cdot t_i $$
+
+- a notch, $10^0$
+- [ ] to do
+
+| Part | Gas |
+|---|---:|
+| Stock | 45,210 |
+
+```python
+def owed(cuts: list[int]) -> int:  # in all
+    return sum(10**size for size in cuts)
+```
+
+> Split so that neither could cheat.
+
+![A stick](https://example.org/stick.png)"""
 
 
 class Photographer:
@@ -91,6 +115,43 @@ def test_every_station_in_every_light_and_size(wallet: TestWallet, page: Driver)
     page.sheet.locator("[data-do=close-deposit]").click()
     expect(page.sheet).to_contain_text("Closed.", timeout=20_000)
     look("9-closed")
+    assert not photographer.faults, "\n".join(photographer.faults)
+    assert errors == []
+
+
+def test_the_chats_in_every_light_and_size(page: Driver) -> None:
+    """Without a wallet: what was said before is all there is to see."""
+    errors: list[str] = []
+    tab = page.page
+    tab.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.open()
+    imported(page, RICH)
+    expect(tab.locator(".hljs-keyword").first).to_be_attached()
+    expect(tab.locator("x-tex-block .katex")).to_be_attached()
+    photographer = Photographer(tab)
+    look = photographer.look
+    look("c1-answer")
+    tab.keyboard.press("Control+k")
+    look("c2-palette")
+    tab.keyboard.press("Escape")
+    tab.keyboard.press("Control+/")
+    look("c3-keys")
+    tab.keyboard.press("Escape")
+    page.do("open-setup")
+    tab.locator(".advanced summary").click()
+    look("c4-setup")
+    tab.keyboard.press("Escape")
+    page.do("open-transfer")
+    look("c5-files")
+    tab.keyboard.press("Escape")
+    page.do("attach-menu")
+    look("c6-attach")
+    tab.keyboard.press("Escape")
+    tab.locator("#query").fill("notch")
+    expect(tab.locator(".hit").first).to_be_visible()
+    tab.set_viewport_size({"width": 390, "height": 844})
+    tab.locator("#side-toggle").click()
+    look("c7-search")
     assert not photographer.faults, "\n".join(photographer.faults)
     assert errors == []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from .model import Chat
 
 MOST = 100
 BEFORE, AFTER = 36, 90
+MARKS = re.compile(r"[*_`#|]+|^> ", re.MULTILINE)
 
 
 def fold(text: str) -> str:
@@ -75,8 +77,8 @@ def _hit(chat_id: str, name: str, entry: Entry, words: list[str]) -> Hit:
     word = phrase if phrase in entry.folded else words[0]
     start, end = _span(entry.text, entry.folded.index(word), len(word))
     begin = max(0, start - BEFORE)
-    before = ("…" if begin else "") + _line(entry.text[begin:start])
-    after = _line(entry.text[end : end + AFTER]) + ("…" if end + AFTER < len(entry.text) else "")
+    before = ("…" if begin else "") + _line(MARKS.sub("", entry.text[begin:start]))
+    after = _line(MARKS.sub("", entry.text[end : end + AFTER])) + ("…" if end + AFTER < len(entry.text) else "")
     return Hit(chat_id, name, entry.turn, entry.role, before, _line(entry.text[start:end]), after)
 
 

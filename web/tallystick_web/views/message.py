@@ -49,7 +49,8 @@ class _Above:
 
     def messages(self, turns: tuple[Turn, ...], chat: Chat, state: State, t: Words) -> tuple[Element, ...]:
         desk = state.desk
-        now = (turns, state.coin, state.running, desk.editing, desk.menu, _waits(state, t), state.market.choices)
+        waits = _waits(state, t) if chat.waiting else ""
+        now = (turns, state.coin, desk.editing, desk.menu, waits, state.market.choices)
         if self._tree is not chat.children or self._of != now:
             made = tuple(message(turn, chat, state, t, last=False) for turn in turns)
             self._of, self._tree, self._made = now, chat.children, made
@@ -68,7 +69,7 @@ def messages(state: State, t: Words) -> tuple[Element, ...]:
 
 def message(turn: Turn, chat: Chat, state: State, t: Words, *, last: bool) -> Element:
     """One that no longer changes is made once: a long conversation is not cut up again and again."""
-    place = place_of(chat, turn, last=last, idle=not state.running)
+    place = place_of(chat, turn, last=last, idle=not (last and state.running))
     if state.desk.editing == turn.id:
         return _editor(turn, state, t)
     if state.desk.menu == f"turn:{turn.id}":
