@@ -11,7 +11,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 
 from tallystick_shared.errors import Code, PeerError
 from tallystick_shared.records import MAX_MESSAGE
-from tallystick_shared.user import SocketClosed
+from tallystick_shared.user_seats import SocketClosed
 
 OPEN_TIMEOUT = 10.0
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})

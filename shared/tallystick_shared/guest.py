@@ -21,7 +21,7 @@ from .recovery import SERVICE as OPENED
 from .session.guest import GuestSession, Question, Signer
 from .snapshot import SERVICE as SNAPSHOT
 from .snapshot import SnapshotAsk
-from .user import Host, Socket, SocketClosed
+from .user_seats import Host, Socket, SocketClosed
 
 TIMEOUT = 30.0
 SILENCE = 10.0

@@ -9,14 +9,12 @@ event of the session as it happens.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
 
 from . import limits as table
 from .crypto import Crypto
 from .deposit import Deposit
 from .errors import Code, LocalError, PeerError, TallystickError
 from .messages import amount_int
-from .money import MILLION, Price
 from .profile import Profile
 from .records import ALONE, LOW_LATENCY, RICH, Hello
 from .session import ClientLimits, ClientSession, Request, Resume
@@ -34,6 +32,7 @@ from .session.events import (
 )
 from .session.tables import LIVE, ConnectionState
 from .session.tickets import NO_TICKET
+from .user_seats import Host, Socket, SocketClosed, Store, agreed_limits
 
 CONNECT_TIMEOUT = 10.0
 SILENCE_TIMEOUT = 15.0
@@ -41,7 +40,6 @@ STOP_TIMEOUT = 15.0
 STALL_TIMEOUT = 300.0
 CLOSE_TIMEOUT = 60.0
 WAIT = 0.25
-WINDOW_UNITS = 20_000
 REST = 0.1
 """Seconds between two looks whether a connection rests, for whoever asks for traffic of another class."""
 MAX_TICKETS = 4
@@ -53,63 +51,6 @@ RENEW_AFTER = table.SESSION.value - 300.0
 RENEW_AGAIN = 60.0
 RETURNABLE = frozenset({Code.TRUNCATED, Code.TIMED_OUT, Code.TOO_MANY_CONNECTIONS, Code.PROVIDER_GONE})
 """After these a connection may be made again. Whoever was replaced, or altered on the way, is not."""
-
-
-class SocketClosed(Exception):
-    """The peer or the network ended the socket."""
-
-
-class Socket(Protocol):
-    """A WebSocket that carries binary messages."""
-
-    async def send(self, message: bytes) -> None:
-        """Raises SocketClosed."""
-
-    async def receive(self, timeout: float) -> bytes | None:
-        """The next message, or None after `timeout` seconds. Raises SocketClosed; text messages count as that."""
-
-    async def close(self) -> None:
-        """Closes; never raises."""
-
-
-class Host(Protocol):
-    """The outside world of a user."""
-
-    async def dial(self, url: str) -> Socket:
-        """Raises PeerError PROVIDER_GONE."""
-
-    def monotonic(self) -> float:
-        """Seconds of a clock that never goes back."""
-
-    def wall(self) -> int:
-        """Unix time in seconds."""
-
-    async def sleep(self, seconds: float) -> None:
-        """Lets time pass."""
-
-
-class Store(Protocol):
-    """What survives a reload, by the deposit's account id (a channel's id where it has one payee). `save` returns only
-    when it is durable.
-    """
-
-    async def load(self, account_id: bytes) -> Resume | None: ...
-
-    async def save(self, account_id: bytes, resume: Resume) -> None: ...
-
-
-def limits_at(price: Price, first: int = 0) -> ClientLimits:
-    """Allows this price, a window worth 20,000 units of it, as much in advance, and that first-voucher minimum."""
-    window = WINDOW_UNITS * max(price.output, price.input) // MILLION
-    return ClientLimits(window, window, price, first)
-
-
-def agreed_limits(deposit: Deposit, profile: Profile) -> ClientLimits:
-    """What the person saw when the deposit was made; the profile's own prices for a deposit that did not keep them."""
-    if deposit.agreed is None:
-        return limits_at(profile.dearest, amount_int(profile.first_voucher))
-    agreed = deposit.agreed
-    return limits_at(Price(amount_int(agreed.price_in), amount_int(agreed.price_out)), amount_int(agreed.first_voucher))
 
 
 class User:

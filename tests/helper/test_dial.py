@@ -10,7 +10,7 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from tallystick_helper.dial import NativeHost
 from tallystick_shared.errors import Code, PeerError
-from tallystick_shared.user import SocketClosed
+from tallystick_shared.user_seats import SocketClosed
 
 
 async def behaviour(connection: ServerConnection) -> None:

@@ -10,7 +10,8 @@ from tallystick_shared.session import ProviderSession, Resume
 from tallystick_shared.session import events as ev
 from tallystick_shared.session.tables import ConnectionState
 from tallystick_shared.session.tickets import TicketBook
-from tallystick_shared.user import SocketClosed, User
+from tallystick_shared.user import User
+from tallystick_shared.user_seats import SocketClosed
 from tests.shared.pair import OFFER, WALL, Pair
 from tests.shared.tools import Turn
 

@@ -23,8 +23,8 @@ from tallystick_shared.user import (
     SILENCE_TIMEOUT,
     STALL_TIMEOUT,
     STOP_TIMEOUT,
-    limits_at,
 )
+from tallystick_shared.user_seats import limits_at
 from tests.shared.pair import OFFER, WINDOW, Pair
 from tests.shared.stage import Stage
 from tests.shared.tools import drive, refused

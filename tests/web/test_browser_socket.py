@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tallystick_shared.user import SocketClosed
+from tallystick_shared.user_seats import SocketClosed
 from tallystick_web.browser_socket import BrowserSocket
 
 STEP = 0.001

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from tallystick_shared.errors import Code, PeerError
-from tallystick_shared.user import SocketClosed
+from tallystick_shared.user_seats import SocketClosed
 
 DIAL_TIMEOUT = 10.0
 NORMAL = 1000

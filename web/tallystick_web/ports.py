@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from tallystick_shared.user import Host
+from tallystick_shared.user_seats import Host
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from tallystick_shared.evm.rpc import Rpc, RpcError
 from tallystick_shared.market import Listing, Market
 from tallystick_shared.market_reader import MarketView
 from tallystick_shared.profile import Offer, Profile
-from tallystick_shared.user import agreed_limits
+from tallystick_shared.user_seats import agreed_limits
 
 from ..deposits import Deposits, Status, View
 from ..guest import NativeGuest

@@ -33,8 +33,9 @@ from .adverts import Adverts
 from .budget import Budget
 from .channel import LiveChannel
 from .confirmations import Confirmations, Depths
-from .connection import Connection, Socket
+from .connection import Connection
 from .detached import Detached
+from .driven import Socket
 from .gate import Gate
 from .guests import Guests
 from .inputs import Inputs

@@ -12,7 +12,7 @@ from tallystick_shared.errors import Code, TallystickError
 from tallystick_shared.records import HELLO_SIZE, Frame, Hello
 
 from . import connection
-from .connection import Socket
+from .driven import Socket
 from .gate import Gate
 from .service import Node
 
