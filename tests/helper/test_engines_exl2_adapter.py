@@ -14,7 +14,7 @@ import pytest_asyncio
 
 from tallystick_helper.engines import Engine, Reason, Task, open_engine
 from tallystick_helper.engines.chat import ChatTask
-from tallystick_helper.engines.conformance import EngineConformance, ask, collect, text_of
+from tallystick_helper.engines.conformance import EngineConformance, ask, collect, first_piece, text_of
 from tallystick_helper.engines.exl2.adapter import job_request, open_exl, read_options
 from tallystick_helper.engines.exl2.backend import Generator
 from tallystick_helper.engines.exl2.folder import read_folder
@@ -134,6 +134,24 @@ async def test_an_answer_goes_on_from_what_was_said(reference: Engine) -> None:
     task = Task("chat", encode_input(turns), encode_params(ChatParams(continues=True)), 3)
     pieces, _ = await collect(reference.run(task))
     assert text_of(pieces) == "ghi"
+
+
+async def test_who_waits_for_money_leaves_the_batch_and_goes_on_where_it_was(reference: Engine) -> None:
+    run = reference.run(ask("Say it.", max_units=60, scope=b"one"))
+    allowed = 7
+    run.gate = lambda units: run.made + units <= allowed
+    pieces = [await first_piece(run) for _ in range(7)]
+    while reference._pump._streams:  # type: ignore[attr-defined]
+        await reference.count(ask("Another."))
+    assert run.made == 7
+    allowed = 40
+    run.look()
+    pieces += [await first_piece(run) for _ in range(20)]
+    run.gate = None
+    run.look()
+    rest, finish = await collect(run)
+    assert text_of([*pieces, *rest]) == ROUND * 2
+    assert (finish.reason, finish.units) == (Reason.LENGTH, 60)
 
 
 async def test_log_probabilities_have_the_tokens(reference: Engine) -> None:

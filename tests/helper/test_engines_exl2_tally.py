@@ -23,11 +23,12 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> Text:
 
 def tallied(text: Text, *steps: Step, stops: tuple[str, ...] = ()) -> tuple[list[tuple[str, int]], Reason | None]:
     pieces: list[Piece] = []
-    tally = Tally(pieces.append, text, stops)
+    tally = Tally(text, stops)
     reason = None
     for step in steps:
         assert reason is None
-        reason = tally.take(step)
+        found, reason = tally.take(step)
+        pieces += found
     return [(piece.data.decode(), piece.units) for piece in pieces], reason
 
 
@@ -89,11 +90,9 @@ def test_bytes_that_are_no_text_stay_so(text: Text) -> None:
 
 
 def test_scores_come_with_the_tokens_that_are_counted(text: Text) -> None:
-    pieces: list[Piece] = []
-    tally = Tally(pieces.append, text, ("b",), scored=True)
+    tally = Tally(text, ("b",), scored=True)
     scores = (Likelihood(-0.5, ((97, -0.5), (99, -1.0))), Likelihood(-0.1, ()))
-    tally.take(Step("streaming", "a", (97, 98), scores, end="stop_string"))
-    (piece,) = pieces
+    (piece,), _ = tally.take(Step("streaming", "a", (97, 98), scores, end="stop_string"))
     assert (piece.kind, piece.units) == (chat.Kind.SCORED, 1)
     (scored,) = chat.FrameReader(chat.Scored).feed(piece.data)
     (token,) = scored.tokens

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,8 @@ from ..slotted import Slotted
 from .backend import Backend, Request
 from .folder import Folder, read_folder, text_config
 from .options import ExlOptions
-from .pump import Pump, Stream
+from .pump import Pump
+from .steps import Step
 from .tally import Tally
 
 _TEMPERATURE, _TOP_P = 0.8, 0.95
@@ -53,13 +54,31 @@ class ExlEngine(Slotted):
         with run.interruptible():
             ids = await asyncio.to_thread(prompt_ids, self._folder, request)
         room = self._options.context - self._check_length(len(ids))
-        tally = Tally(run.emit, self._folder.text, request.stop, scored=request.logprobs is not None)
-        stream = self._pump.submit(job_request(request, ids, room, self._folder, self._options))
+        wanted = job_request(request, ids, room, self._folder, self._options)
+        answer = Answer(run, Tally(self._folder.text, request.stop, scored=request.logprobs is not None))
+        while (reason := await self._generate(answer, wanted)) is None:
+            wanted = answer.rest(wanted)
+        return reason
+
+    async def _generate(self, answer: Answer, request: Request) -> Reason | None:
+        """One job until its end, or until money is waited for: then it leaves the batch, which has no way to hold a
+        single job up, and None is returned once there is room again.
+        """
+        stream = self._pump.submit(request)
         try:
-            with run.interruptible():
-                return await _read(stream, tally)
+            while True:
+                with answer.run.interruptible():
+                    step = await stream.step()
+                if answer.held_up(step):
+                    break
+                if (reason := await answer.give(step)) is not None:
+                    return reason
         finally:
             await stream.close()
+        for left in (step, *stream.left()):
+            if (reason := await answer.give(left)) is not None:
+                return reason
+        return None
 
     async def close(self) -> None:
         if not self._closed:
@@ -67,11 +86,33 @@ class ExlEngine(Slotted):
             await self._pump.close()
 
 
-async def _read(stream: Stream, tally: Tally) -> Reason:
-    reason = None
-    while reason is None:
-        reason = tally.take(await stream.step())
-    return reason
+class Answer:
+    """What was said so far, and what of it was handed out."""
+
+    def __init__(self, run: Run, tally: Tally) -> None:
+        self.run = run
+        self._tally = tally
+        self._said: list[int] = []
+        self._before = 0
+
+    def held_up(self, step: Step) -> bool:
+        """True where the step's tokens are more than may be made now."""
+        return self.run.gate is not None and bool(step.ids) and not self.run.gate(len(step.ids))
+
+    async def give(self, step: Step) -> Reason | None:
+        """Hand the step out, as far as there is room for it. Why the answer ended, once it has."""
+        pieces, reason = self._tally.take(step)
+        for piece in pieces:
+            await self.run.room(piece.units)
+            self.run.emit(piece)
+        self._said += step.ids
+        return reason
+
+    def rest(self, request: Request) -> Request:
+        """What is still to be made, after all that was said; the beginning is found in the scope's cache."""
+        new = self._said[self._before :]
+        self._before = len(self._said)
+        return replace(request, ids=(*request.ids, *new), max_tokens=request.max_tokens - len(new))
 
 
 async def open_exl(

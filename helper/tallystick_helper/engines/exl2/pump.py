@@ -38,6 +38,16 @@ class Stream:
             raise found
         return found
 
+    def left(self) -> list[Step]:
+        """After `close`: the steps that nobody has read. Raises TallystickError where it failed meanwhile."""
+        found: list[Step] = []
+        while not self._steps.empty():
+            one = self._steps.get_nowait()
+            if isinstance(one, TallystickError):
+                raise one
+            found.append(one)
+        return found
+
     async def close(self) -> None:
         """Returns once the job is out of the generator. May be called twice, and after the end."""
         self._pump._say(lambda: self._pump._drop(self))

@@ -11,7 +11,8 @@ what they held back when the end token comes, though it is text of the answer.
 from __future__ import annotations
 
 import codecs
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 
 from tallystick_shared import chat
 
@@ -23,43 +24,36 @@ _LENGTH = "max_new_tokens"
 
 
 class Tally:
-    """Takes the steps of one job in order, and calls `emit` with pieces."""
+    """Takes the steps of one answer, in order."""
 
-    def __init__(
-        self, emit: Callable[[Piece], None], text: Text, stops: Sequence[str] = (), scored: bool = False
-    ) -> None:
-        self._emit = emit
+    def __init__(self, text: Text, stops: Sequence[str] = (), scored: bool = False) -> None:
         self._text = text
         self._stops = stops
         self._scored = scored
 
-    def take(self, step: Step) -> Reason | None:
-        """Hand out what the step brings. Why the answer ended, once it has."""
+    def take(self, step: Step) -> tuple[list[Piece], Reason | None]:
+        """What the step brings, and why the answer ended, once it has."""
         if not step.end:
-            self._give(step.text, step.ids, step.likelihoods)
-            return None
+            return self._pieces(step.text, step), None
         if step.end == "stop_token":
-            ids = step.ids or step.held[:-1]
-            self._give(whole(self._text.data(ids)), ids, step.likelihoods)
-            return Reason.STOP
+            kept = replace(step, ids=step.ids or step.held[:-1])
+            return self._pieces(whole(self._text.data(kept.ids)), kept), Reason.STOP
         if step.end != _LENGTH:
-            self._give(step.text, step.ids, step.likelihoods)
-            return Reason.STOP
+            return self._pieces(step.text, step), Reason.STOP
         text = whole(self._text.data(step.ids))
         at = min((found for stop in self._stops if (found := text.find(stop)) >= 0), default=-1)
-        self._give(text if at < 0 else text[:at], step.ids, step.likelihoods)
-        return Reason.LENGTH if at < 0 else Reason.STOP
+        return self._pieces(text if at < 0 else text[:at], step), Reason.LENGTH if at < 0 else Reason.STOP
 
-    def _give(self, text: str, ids: Sequence[int], likelihoods: Sequence[Likelihood]) -> None:
+    def _pieces(self, text: str, step: Step) -> list[Piece]:
         data = text.encode()
         if not data:
-            return
-        counted = self._counted(len(data), ids)
+            return []
+        counted = self._counted(len(data), step.ids)
         if not self._scored:
-            self._emit(Piece(data, len(counted)))
-            return
-        tokens = tuple(self._score(ids[index], likelihoods[index]) for index in counted if index < len(likelihoods))
-        self._emit(Piece(chat.frame(chat.Scored(text, tokens)), len(counted), chat.Kind.SCORED))
+            return [Piece(data, len(counted))]
+        scores = [(step.ids[index], step.likelihoods[index]) for index in counted if index < len(step.likelihoods)]
+        tokens = tuple(self._score(token, likelihood) for token, likelihood in scores)
+        return [Piece(chat.frame(chat.Scored(text, tokens)), len(counted), chat.Kind.SCORED)]
 
     def _counted(self, size: int, ids: Sequence[int]) -> list[int]:
         """Which of the ids have text that lies wholly within the first `size` bytes."""
