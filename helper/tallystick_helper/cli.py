@@ -45,7 +45,6 @@ app = typer.Typer(
     help="Rent out the models on your own machine, and use those of others.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
 )
 app.add_typer(channel_app)
 app.add_typer(registry_app)

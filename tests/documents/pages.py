@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from contracts.docs import DOCS
-from tests.documents import errors, limits, session, states, threats, wire
+from tests.documents import commands, errors, limits, session, settings, states, threats, wire
 
 PAGES: dict[Path, Callable[[], str]] = {
     DOCS / "reference" / "protocol-states.md": states.page,
@@ -15,5 +15,7 @@ PAGES: dict[Path, Callable[[], str]] = {
     DOCS / "reference" / "session.json": session.as_json,
     DOCS / "reference" / "errors.md": errors.page,
     DOCS / "reference" / "limits.md": limits.page,
+    DOCS / "reference" / "settings.md": settings.page,
+    DOCS / "reference" / "commands.md": commands.page,
     DOCS / "topics" / "threats.md": threats.page,
 }
