@@ -262,7 +262,11 @@ class FurtherChain(ChainSettings):
 class EngineSettings(Section):
     """The model that is run; `options` are the engine's own."""
 
-    kind: str = Field("gguf", description="`gguf`, `echo` (tests only), `none`, or an installed engine's name")
+    kind: str = Field(
+        "gguf",
+        description="`gguf`, `gguf-embeddings`, `exl2`, `exl3`, `exl2_ref`, `upstream`, `upstream-embeddings`, `echo`"
+        " (tests only), `none`, or an installed engine's name",
+    )
     options: dict[str, Any] = {}
 
 

@@ -13,7 +13,9 @@ import pytest
 
 from tallystick_helper.engines.gguf import GgufEngine
 from tallystick_helper.engines.upstream.options import KEY_ENV
+from tallystick_shared.advert import Advert
 from tallystick_shared.errors import Code
+from tallystick_shared.messages import decode
 
 from .llama_process import KEY, llama_process
 from .paid import Outcome, Payer, slots_free
@@ -107,6 +109,7 @@ async def test_a_server_that_is_killed(tmp_path: Path, monkeypatch: pytest.Monke
             for outcome in await asyncio.gather(*tasks):
                 check_failed(outcome)
             await until(node.node.engine.busy)
+            assert decode(Advert, node.node.advert()).load.busy  # and so the market knows
             refused = await payers[0].ask("Are you there?", 8)
             assert refused.error is not None and refused.error.code is Code.ENGINE_FAILED
             assert refused.retry_after_ms >= 1000 and refused.units == refused.input_units == 0
