@@ -60,7 +60,9 @@ async def _serve(count: int) -> None:
     options = {"rate": RATE, "batch": BATCH, "slots": MANY, "queue": MANY, "context": 10**8}
     with tempfile.TemporaryDirectory() as folder:
         async with new_world(Path(folder)) as world:  # noqa: SIM117
-            async with serving(world, engine={"options": options}, listen=listen, money={"interval": 60}) as provider:
+            async with serving(
+                world, engine={"options": options}, listen=listen, money={"interval": 60}, chain={"interval": 1.0}
+            ) as provider:
                 made = await deposits(world, provider, count)
                 profile = (await provider.listing()).usable()
                 told = {

@@ -46,7 +46,7 @@ class Run:
         self._opened = asyncio.Event()
         self._ticket = ticket
         self._work = work
-        self._loop = asyncio.get_running_loop()
+        self._loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
         self._events: asyncio.Queue[Piece | None] = asyncio.Queue()
         self._stopped = threading.Event()
         self._at_rest = False
@@ -77,6 +77,9 @@ class Run:
             return
         self.made += piece.units - self._begun
         self._begun = 0
+        if threading.get_ident() == self._thread:  # waking a loop that is awake costs a system call for each piece
+            self._events.put_nowait(piece)
+            return
         try:
             self._loop.call_soon_threadsafe(self._events.put_nowait, piece)
         except RuntimeError:  # the loop was closed under us
