@@ -23,6 +23,7 @@ from tests.bench.frames import longest_frame
 from tests.bench.gas import gas_1000_prompts, provider_gas
 from tests.bench.live import live_streams
 from tests.bench.market import market_1000
+from tests.bench.market_filter import market_filter
 from tests.bench.page_ready import page_ready
 from tests.bench.protocol import names, page_protocol, protocol
 from tests.bench.row import Row
@@ -46,6 +47,7 @@ MEASUREMENTS: dict[Callable[[], list[Row]], tuple[str, ...]] = {
     tx_100_sessions: ("tx_100_sessions",),
     demo_second_start: ("demo_second_start",),
     market_1000: ("market_1000",),
+    market_filter: ("market_filter",),
     protocol: names(page=False),
     page_protocol: names(page=True),
     wire_bytes: ("wire_bytes",),

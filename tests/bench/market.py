@@ -43,8 +43,8 @@ AGAINST = "one page call, two snapshots"
 
 
 @contextlib.asynccontextmanager
-async def _town(world: World, count: int) -> AsyncIterator[dict[str, bytes]]:
-    """Two nodes and a crowd, `count` in all; yields the nodes' profiles once both know everybody."""
+async def _town(world: World, count: int) -> AsyncIterator[tuple[dict[str, bytes], str]]:
+    """Two nodes and a crowd, `count` in all; yields the nodes' profiles and one's page once both know everybody."""
     async with serving(world) as one:
         world.owner_key = b"\x12" * 32
         await world.fund(world.owner_key)
@@ -54,15 +54,16 @@ async def _town(world: World, count: int) -> AsyncIterator[dict[str, bytes]]:
                 market = node.up.running.market
                 await until(lambda market=market: len(market) == count and not market.missing, 120)
             mine = (one.provider, other.provider)
-            yield {to_hex(who): blob for who, blob in one.up.running.market.some(count).items() if who in mine}
+            page = f"http://127.0.0.1:{one.up.page.port}/" if one.up.page else ""
+            yield {to_hex(who): blob for who, blob in one.up.running.market.some(count).items() if who in mine}, page
 
 
 async def _serve(count: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        async with new_world(Path(folder)) as world, _town(world, count) as known:
+        async with new_world(Path(folder)) as world, _town(world, count) as (known, page):
             told = {name: to_hex(blob) for name, blob in known.items()}
             where = [to_hex(world.where.registry), to_hex(world.where.channels)]
-            up = {"rpc": world.url, "chain": world.where.chain_id, "where": where, "known": told}
+            up = {"rpc": world.url, "chain": world.where.chain_id, "where": where, "known": told, "page": page}
             print(json.dumps(up), flush=True)
             await asyncio.to_thread(sys.stdin.read)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tallystick_shared.errors import Code, LocalError
 from tallystick_shared.evm.rpc import RpcError
@@ -30,6 +30,8 @@ from .flows.top_up import TopUpFlow
 from .flows.transactions import Transactions
 from .flows.wallet import WalletFlow
 from .reader import Reader
+from .shop.order import shown
+from .shop.state import Filters
 from .site import read_sites
 from .state import State, WalletPhase
 
@@ -122,8 +124,9 @@ async def _read_all(page: Page) -> None:
         page.app.spawn(page.recovery.look())
     page.app.spawn(page.ledger.check())
     state = page.app.state
-    usable = [choice for choice in state.market.choices if not choice.fault]
-    if state.chosen is None and len(usable) == 1:
+    ordered = shown(state.market.choices, replace(state.shop, filters=Filters()))
+    usable = [choice for choice in ordered if not choice.fault]
+    if state.chosen is None and usable:  # the best of the default order; the person may choose another
         page.app.dispatch(Chosen(usable[0]))
 
 

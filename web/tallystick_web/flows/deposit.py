@@ -93,11 +93,11 @@ class DepositFlow:
 
     async def _read_funds(self, choice: Choice) -> None:
         """What the wallet has, and what the network takes for opening."""
+        suggestion, coin = self._app.state.amount_text, self._app.state.coin
         await self._wallet.read_balance()
-        before = self._app.state.coin
         await self._permission.prefer(choice)
         state = self._app.state
-        if state.coin != before:
+        if state.coin != coin and state.amount_text == suggestion:  # what was typed meanwhile stays
             self._app.dispatch(AmountTyped(plain(suggested(choice), state.coin.decimals)))
         if self._wallet.rpc is not None:
             with contextlib.suppress(RpcError, TypeError, ValueError):

@@ -17,15 +17,15 @@ def chains(state: State, t: Words) -> tuple[str, Sequence[Node], Sequence[Node]]
 
 def _chain(site: Site, state: State, t: Words) -> Element:
     here = state.site is not None and state.site.chain_id == site.chain_id
+    said = t("chains.says", id=site.chain_id, symbol=site.coin.symbol)
     return h(
         "button",
         h("span", class_="dot", data_state="ready" if here else "unasked", aria_hidden="true"),
         h(
             "span",
             h("span", site.chain_name, class_="title"),
-            h("span", t("chains.says", id=site.chain_id, symbol=site.coin.symbol), class_="sub"),
+            h("span", f"{said}, {t('chains.here')}" if here else said, class_="sub"),
         ),
-        h("span", t("chains.here") if here else "", class_="sub"),
         class_="choice",
         type="button",
         data_do="use-chain",

@@ -67,6 +67,7 @@ def _monies(state: State, t: Words) -> list[Node]:
     tokens = choice.tokens if choice else ()
     if tokens in ((), (NATIVE,)):
         return []
+    several = len(tokens) > 1
     chips = [
         h(
             "button",
@@ -79,7 +80,8 @@ def _monies(state: State, t: Words) -> list[Node]:
         )
         for token in tokens
     ]
-    named: list[Node] = [h("div", chips, class_="chips", role="group", aria_label=t("deposit.money"), key="monies")]
+    row = h("div", chips, class_="chips", role="group", aria_label=t("deposit.money"), key="monies")
+    named: list[Node] = [row] if several else []
     if state.purse.token != NATIVE:
         address = "0x" + state.purse.token.hex()
         named.append(h("p", t("deposit.token", symbol=state.coin.symbol, address=address), class_="aside", key="token"))

@@ -103,7 +103,8 @@ def money_sheet(state: State, t: Words) -> tuple[str, list[Node], list[Node]]:
         if deposit.transit is Transit.DROPPED:
             foot.append(button(t("do.resend"), "resend-deposit", kind="primary"))
     parts = {"wallet": _wallet_part, "deposit": _deposit_part, "owed": _owed_part, "back": _back_part}
-    body += [_section(name, rows(state, t), state, t) for name, rows in parts.items()]
+    names = sorted(parts, key=lambda name: name != state.purse.part)  # what was clicked comes first
+    body += [_section(name, parts[name](state, t), state, t) for name in names]
     if deposit.usable:
         foot.append(button(t("do.top_up"), "open-top-up"))
     if _action(state, t):
@@ -117,7 +118,7 @@ Rows = list[tuple[str, Children]]
 
 
 def _section(name: str, rows: Rows, state: State, t: Words) -> Element:
-    """One part of the bar. The one that was clicked is marked, and comes into sight."""
+    """One part of the bar. The one that was clicked is marked."""
     chosen = state.purse.part == name
     title = f"{t(f'money.{name}')} {_when(state, t) if name == 'back' else ''}".strip()
     return h(
@@ -149,7 +150,8 @@ def _meaning(name: str, state: State, t: Words) -> str:
 def _wallet_part(state: State, t: Words) -> Rows:
     rows: Rows = []
     if state.site:
-        rows.append((t("money.network"), state.site.chain_name))
+        change = button(t("do.change"), "open-chains", kind="link") if len(state.sites) > 1 else None
+        rows.append((t("money.network"), [state.site.chain_name, " ", change]))
     if state.connected:
         rows.append((t("money.account"), folded("0x" + state.wallet.account.hex())))
     if state.wallet.balance is not None:
