@@ -40,6 +40,7 @@ from .meter import Meter
 from .records import Records
 
 RETRIES = 4
+GOODBYE = 5.0
 
 
 class ChatFlow:
@@ -51,6 +52,7 @@ class ChatFlow:
         self._app, self._market, self._deposit, self._records = app, market, deposit, records
         self._history = history
         self._user: User | None = None
+        self._running: asyncio.Task[None] | None = None
         self._settled = asyncio.Event()
         self._error: TallystickError | None = None
         self._stream = 0
@@ -195,7 +197,7 @@ class ChatFlow:
         self._error = None
         user = User(seats.crypto, seats.world, self._records, record, listing.usable(), self._heard)
         self._user = user
-        self._app.spawn(self._run(user))
+        self._running = self._app.spawn(self._run(user))
         await self._settled.wait()
         if self._error is not None:
             raise self._error
@@ -233,10 +235,12 @@ class ChatFlow:
             self.closing = None
 
     async def hang_up(self) -> None:
-        """Leaves the connection; the deposit stays."""
+        """Leaves the connection; the deposit stays. What the old one still says is not taken for the next one's."""
         if self._user is not None and not self._user.session.closed:
             await self._user.disconnect()
-        self._user = None
+        if self._running is not None:
+            await asyncio.wait({self._running}, timeout=GOODBYE)
+        self._user = self._running = None
 
     # -- what the session says
 
