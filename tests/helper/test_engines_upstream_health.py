@@ -52,7 +52,9 @@ async def test_a_crowded_server_is_well_but_busy() -> None:
     now = 2.5
     assert health.refusal() is None
     health.failed(Crowded(2000))
-    health.worked()
+    health.worked()  # a stream that ran already
+    assert health.crowded
+    health.worked(taken=True)
     assert not health.crowded
 
 

@@ -98,7 +98,7 @@ class UpstreamEngine(Upstream):
                 with run.interruptible():
                     await drain(parts)
                 return part.reason
-            self._health.worked()
+            self._health.worked(taken=not meter.began)
             for piece in pieces_of(part, meter, scored):
                 await run.room(piece.units)
                 run.emit(piece)

@@ -64,9 +64,11 @@ class Health:
             return LocalError(Code.BUSY, retry_after_ms=max(1, int(1000 * (self._crowded_until - self._clock()))))
         return None
 
-    def worked(self) -> None:
-        """A request gave something."""
-        self._seen, self._crowded_until = self._clock(), 0.0
+    def worked(self, *, taken: bool = False) -> None:
+        """A request gave something. `taken`: its first, so the server takes requests again."""
+        self._seen = self._clock()
+        if taken:
+            self._crowded_until = 0.0
 
     def failed(self, error: LocalError) -> None:
         """A request failed by the server's fault: a probe says whether that was all."""
@@ -90,7 +92,7 @@ class Health:
         except LocalError as error:
             self._fell(error)
         else:
-            self.worked()
+            self.worked(taken=True)
             self._recovered()
 
     def _recovered(self) -> None:

@@ -102,7 +102,7 @@ class UpstreamEmbeddings(Upstream):
             await run.room(len(some))
             with run.interruptible():
                 vectors = await ask_vectors(self._door, self._options, self._model, some)
-            self._health.worked()
+            self._health.worked(taken=not made)
             for vector in vectors:
                 run.emit(Piece(embeddings.pack_vector(vector), 1))
             made += some
