@@ -56,7 +56,11 @@ class Observed:
         return self.inner.load(model)
 
     def busy(self, model: str = "", scope: bytes = b"") -> bool:
-        return self.inner.busy(model, scope)
+        """Asked right before a request would be refused, so a yes is counted as that."""
+        full = self.inner.busy(model, scope)
+        if full:
+            self._watcher.failed(self._named(model), Code.BUSY)
+        return full
 
     async def close(self) -> None:
         await self.inner.close()
@@ -78,18 +82,18 @@ class Observed:
         except TallystickError as error:
             self._failed(task, error)
             raise
-        able = self._able(task)
+        able = self._named(task.model)
         self._watcher.began(able, self._counted.pop(_mark(task), 0))
         seen = _Seen(able, run, self._watcher, self._clock)
         run.watch = seen.event
         run.when_over(seen.over)
         return run
 
-    def _able(self, task: Task) -> Capabilities:
-        return next((able for able in self.models() if able.model == task.model), self.capabilities())
+    def _named(self, model: str) -> Capabilities:
+        return next((able for able in self.models() if able.model == model), self.capabilities())
 
     def _failed(self, task: Task, error: TallystickError) -> None:
-        self._watcher.failed(self._able(task), error.code)
+        self._watcher.failed(self._named(task.model), error.code)
 
 
 class _Seen:

@@ -15,6 +15,7 @@ from tallystick_helper.gateway.key import ApiKey
 from tallystick_helper.ledger_totals import totals
 from tallystick_helper.model_list import servable
 from tallystick_helper.settings import Settings
+from tallystick_shared.chat import chat_input
 from tallystick_shared.errors import PeerError
 from tallystick_shared.money import Price
 
@@ -86,6 +87,21 @@ async def test_a_scrape_tells_what_was_served_and_paid(provider: Serving) -> Non
     assert value(found, "tallystick_process_memory_bytes") > 1 << 20
     assert value(found, "tallystick_process_cpu_seconds_total") > 0
     assert not any(CANARY in str(labels) for rows in found.values() for labels, _ in rows)
+
+
+async def test_who_finds_no_room_is_counted(world: World) -> None:
+    async with serving(world, engine={"options": {"slots": 1, "queue": 0, "rate": 50.0}}) as provider:
+        conversation = await provider.conversation(await provider.deposit(), low_latency=True)
+        await conversation.connect()
+        first = await conversation.user.ask("chat", b"", chat_input([("user", "x")]), "loopback", 1000)
+        await until(lambda: provider.node.engine.load().running)
+        with pytest.raises(PeerError):
+            async for _ in conversation.ask([("user", "y")], "loopback", 1):
+                pass
+        await conversation.user.stop(first)
+        await conversation.leave()
+        async with local_api(provider.up) as local:
+            assert value(await scraped(local), "tallystick_errors_total", code="busy") == 1
 
 
 async def test_claims_are_counted(world: World) -> None:

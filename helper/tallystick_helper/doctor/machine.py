@@ -7,7 +7,6 @@ import platform
 import shutil
 import sys
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -63,20 +62,9 @@ class Here:
     """This machine."""
 
     def gpus(self) -> list[Gpu]:
-        import pynvml
+        from ..hardware import gpus
 
-        found: list[Gpu] = []
-        with suppress(pynvml.NVMLError):
-            pynvml.nvmlInit()
-            try:
-                for number in range(pynvml.nvmlDeviceGetCount()):
-                    handle = pynvml.nvmlDeviceGetHandleByIndex(number)
-                    name, memory = pynvml.nvmlDeviceGetName(handle), pynvml.nvmlDeviceGetMemoryInfo(handle)
-                    text = name.decode() if isinstance(name, bytes) else str(name)
-                    found.append(Gpu(text, int(memory.total), int(memory.free)))
-            finally:
-                pynvml.nvmlShutdown()
-        return found
+        return [Gpu(one.name, one.memory_total, one.memory_total - one.memory_used) for one in gpus()]
 
     def memory(self) -> tuple[int, int]:
         found = psutil.virtual_memory()
