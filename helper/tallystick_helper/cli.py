@@ -11,6 +11,7 @@ import typer
 
 from tallystick_shared.channel import NATIVE
 
+from . import settings as settings_module
 from .cli_backup import app as backup_app
 from .cli_channel import address_of
 from .cli_channel import app as channel_app
@@ -170,6 +171,8 @@ def provide(
             say(False, {}, f"{name}  0x{transaction}")
 
     done = run(provide_now(settings, key, tell, Consent(yes, as_json, dry_run)), as_json)
+    kept = {**flags, "chain": {}, "chains": {chain: flags["chain"]}} if chain else flags
+    settings_module.keep(settings.data_dir, kept)
     text = f"Provider {done['provider']} is announced at {done['endpoint']}."
     if settings.listen.endpoint is None:
         text += "\nOnly this machine can reach that: give --endpoint ws://YOUR-ADDRESS:8766 for others."

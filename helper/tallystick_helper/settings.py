@@ -1,4 +1,5 @@
-"""Settings of a node: flags, then `TALLYSTICK_…` of the environment, then a TOML file, then the defaults here.
+"""Settings of a node: flags, then `TALLYSTICK_…` of the environment, then a TOML file, then what `tallystick provide`
+kept of its flags, then the defaults here.
 
 A nested setting is `TALLYSTICK_CHAIN__RPC` in the environment and `rpc` under `[chain]` in the file. Amounts are
 integers in the token's smallest unit, given as text where they are too long for TOML's integers; prices are per
@@ -26,6 +27,7 @@ from tallystick_shared.chains import Deployment, deployment
 from tallystick_shared.errors import Code, LocalError
 from tallystick_shared.evm.rpc import to_bytes
 
+from . import kept_settings
 from .schedule import Schedule
 
 MINUTE = 60
@@ -387,6 +389,12 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise LocalError(Code.BAD_SETTINGS, file=str(path), reason=str(error)) from None
 
 
+def keep(data_dir: Path, flags: dict[str, Any]) -> None:
+    """Later commands count these flags too, below the file. Raises LocalError STORE_UNREADABLE."""
+    given = _drop_none({name: value for name, value in flags.items() if name != "data_dir"})
+    kept_settings.keep(data_dir, merge(kept_settings.read(data_dir), given))
+
+
 def load(file: Path | None = None, flags: dict[str, Any] | None = None) -> Settings:
     """The settings in force. `file` must exist if given; else `config.toml` in the data directory is read where
     there is one.
@@ -396,12 +404,15 @@ def load(file: Path | None = None, flags: dict[str, Any] | None = None) -> Setti
     given = _drop_none(flags or {})
     try:
         base = Settings(**given)
-        path = file or base.data_dir / "config.toml"
+        path, kept = file or base.data_dir / "config.toml", kept_settings.read(base.data_dir)
         if file is None and not path.exists():
-            return base
-        from_file = _read_toml(path)
+            if not kept:
+                return base
+            from_file: dict[str, Any] = {}
+        else:
+            from_file = _read_toml(path)
         from_environment = base.model_dump(exclude_unset=True)
-        return Settings(**merge(from_file, from_environment))
+        return Settings(**merge(merge(kept, from_file), from_environment))
     except ValidationError as error:
         faults = {".".join(map(str, fault["loc"])): fault["msg"] for fault in error.errors()}
         wrong = {name: text.removeprefix("Value error, ") for name, text in faults.items()}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tallystick_helper.settings import NATIVE, OfferSettings, Settings, load
+from tallystick_helper.settings import NATIVE, OfferSettings, Settings, keep, load
 from tallystick_shared.errors import Code, LocalError
 
 
@@ -112,3 +112,18 @@ def test_a_wrong_further_chain_is_named(tmp_path: Path, chains: dict[str, object
     with pytest.raises(LocalError) as caught:
         load(None, {"data_dir": tmp_path, "chains": chains})
     assert caught.value.code is Code.BAD_SETTINGS
+
+
+def test_what_provide_was_told_counts_below_the_file(tmp_path: Path) -> None:
+    told = {"chain": {"rpc": ["http://127.0.0.1:1"]}, "offer": {"price_in": 5, "price_out": 7}}
+    keep(tmp_path, {"data_dir": tmp_path, **told})
+    keep(tmp_path, {"offer": {"price_in": None, "price_out": 8}, "listen": {"endpoint": "wss://a/"}})
+    settings = load(flags={"data_dir": tmp_path})
+    assert (settings.offer.price_in, settings.offer.price_out, settings.listen.endpoint) == (5, 8, "wss://a/")
+    (tmp_path / "config.toml").write_text("[offer]\nprice_in = 6\n")
+    settings = load(flags={"data_dir": tmp_path, "offer": {"price_out": 9}})
+    assert (settings.offer.price_in, settings.offer.price_out, settings.chain.rpc) == (6, 9, ["http://127.0.0.1:1"])
+    (tmp_path / "kept.json").write_text("{")
+    with pytest.raises(LocalError) as caught:
+        load(flags={"data_dir": tmp_path})
+    assert caught.value.code is Code.STORE_UNREADABLE
