@@ -20,6 +20,7 @@ from tallystick_shared.errors import Code, PeerError
 from tallystick_shared.evm.channels import Channels
 from tallystick_shared.messages import Voucher, amount_bytes
 from tallystick_shared.session import Request
+from tallystick_shared.session import serving as serving_module
 from tallystick_shared.session.events import Closed, Finished, VoucherDurable
 from tallystick_shared.session.purse import Purse
 from tallystick_shared.session.tables import StreamState
@@ -174,8 +175,9 @@ async def test_attack_a_voucher_above_the_cap_is_refused_and_not_kept(provider: 
     assert row is not None and row.voucher == good
 
 
-async def test_attack_a_paused_client_holds_no_slot_for_long(world: World) -> None:
+async def test_attack_a_paused_client_holds_no_slot_for_long(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """One slot, and somebody who takes the window and then neither pays nor goes. Whoever pays is served after it."""
+    monkeypatch.setattr(serving_module, "PAUSE_LIMIT", 1.0)
     options = {"options": {"rate": 500.0, "slots": 1, "queue": 4}}
     async with serving(world, offer={"window": WINDOW}, engine=options) as provider:
         deposit = await provider.deposit()

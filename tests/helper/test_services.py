@@ -20,6 +20,7 @@ from tallystick_shared import audio, embeddings, images
 from tallystick_shared.errors import Code
 from tallystick_shared.messages import encode
 from tallystick_shared.money import Price
+from tallystick_shared.session import serving as serving_module
 from tallystick_shared.session.events import Finished, Output
 from tallystick_shared.session.shape import BULK, TEXT
 from tallystick_shared.voucher import Receipt
@@ -164,6 +165,7 @@ async def test_an_engine_makes_no_image_ahead_of_the_money(
     """Three requests of eight images each, and a client that stops paying once they run: what was made is paid, but for
     a window.
     """
+    monkeypatch.setattr(serving_module, "PAUSE_LIMIT", 1.0)
     made: list[int] = []
     monkeypatch.setattr(toy_images, "png", lambda *pixels: made.append(1) or png(*pixels))
     async with talking(world, "images", window=window) as (provider, conversation):
