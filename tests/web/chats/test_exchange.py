@@ -40,7 +40,7 @@ def chats(draw: st.DrawFn) -> Chat:
         parent = draw(st.sampled_from([0, *(turn.id for turn in turns)]))
         who = draw(TEXT)
         made = usage if role == "assistant" else None
-        turns.append(Turn(place + 1, role, draw(TEXT), state, who, made, parent, files, draw(TEXT), 7))
+        turns.append(Turn(place + 1, role, draw(TEXT), state, who, made, parent, files, draw(TEXT), 7, draw(TEXT)))
     setup = Setup(draw(TEXT), draw(st.none() | st.just(0.5)), None, draw(st.none() | st.just(3)))
     return Chat(draw(st.text("abc", min_size=1)), draw(TEXT), draw(st.booleans()), 1, 2, setup, tuple(turns), ((0, 1),))
 

@@ -26,7 +26,7 @@ CHAT = Chat(
     Setup("Be brief.", 0.5, None, 7, 100),
     (
         Turn(1, "user", "q", TurnState.SENT, files=(Attached("a.txt", "text"),), at=5),
-        Turn(2, "assistant", "one", TurnState.DONE, "m", USAGE, 1, model="p/m"),
+        Turn(2, "assistant", "one", TurnState.DONE, "m", USAGE, 1, model="p/m", thought="hm"),
         Turn((3 << 32) | 2, "assistant", "two", TurnState.STOPPED, "m", None, 1),
     ),
     ((1, 2),),

@@ -140,6 +140,29 @@ async def test_a_reload_goes_on_with_the_same_deposit(story: Story) -> None:
     await again.leave()
 
 
+async def test_an_answer_that_was_stopped_goes_on_by_a_question_that_is_seen_where_the_model_cannot(
+    story: Story,
+) -> None:
+    await (await story.open()).deposit()
+    await story.ask("Long")
+    await story.stop()
+    stopped = story.state.turns[-1]
+    for _ in range(2):  # the second time it is known
+        story.app.heard("continue", str(stopped.id))
+        asked = len(story.state.chats.chat.turns)
+        await until(
+            story.app,
+            lambda state, asked=asked: (  # type: ignore[misc]
+                len(state.chats.chat.turns) > asked + 1 and state.turns[-1].text.startswith("Continue.")
+            ),
+        )
+        await story.stop()
+        said = [turn.text for turn in story.state.turns]
+        assert said[:3] == ["Long", stopped.text, "Continue."] and said[3].startswith("Continue.")
+        assert story.state.turns[1].usage == stopped.usage and story.state.turns[1].state is TurnState.STOPPED
+        assert story.state.notice is None
+
+
 async def test_without_the_provider_the_rest_comes_back_alone(story: Story) -> None:
     await (await story.open()).deposit()
     await story.ask("Once")

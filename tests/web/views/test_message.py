@@ -65,6 +65,15 @@ def test_files_are_named_with_their_size_and_what_was_not_sent_says_so() -> None
     assert "retry" in does(saying(OPEN, turn))
 
 
+def test_what_a_model_thought_is_folded_away_and_not_the_answer() -> None:
+    turn = replace(ANSWER, thought="Hm, let me \u202esee.")
+    shown = tree(saying(OPEN, QUESTION, turn))
+    (folded,) = find(shown, class_="thought")
+    assert text_of(folded) == "What it thought Hm, let me ⟨U+202E⟩see." and folded.attr("open") is None
+    thinking = replace(ANSWER, text="", state=TurnState.STREAMING, thought="Hm")
+    assert "Thinking Hm" in text_of(tree(saying(OPEN, QUESTION, thinking)))
+
+
 def test_nothing_above_a_growing_answer_is_made_again() -> None:
     state = reduce(TALKING, Asked("more"))
     state = saying(state, *state.turns, Turn(4, "assistant", "a", TurnState.STREAMING))

@@ -139,6 +139,7 @@ class AnswerGrew:
     text: str
     usage: Usage | None = None
     chat: str | None = None
+    thought: str = ""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ in a message's own text is written with one more dash.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -47,6 +48,7 @@ class FileTurn(msgspec.Struct, omit_defaults=True):
     model: str = ""
     at: int = 0
     usage: FileUsage | None = None
+    thought: str = ""
     files: list[dict[str, str]] = []
 
 
@@ -156,7 +158,17 @@ def _file_turn(turn: Turn) -> FileTurn:
     state = TurnState.FAILED if turn.state in (TurnState.STREAMING, TurnState.WAITING) else turn.state
     files = [{"name": file.name, "text": file.text} for file in turn.files]
     return FileTurn(
-        turn.id, turn.role, turn.parent, turn.text, state.value, turn.who, turn.model, turn.at, usage, files
+        turn.id,
+        turn.role,
+        turn.parent,
+        turn.text,
+        state.value,
+        turn.who,
+        turn.model,
+        turn.at,
+        usage,
+        turn.thought,
+        files,
     )
 
 
@@ -205,4 +217,5 @@ def _turn(file: FileTurn) -> Turn:
     state = TurnState(file.state) if file.state else TurnState.DONE
     if state in (TurnState.STREAMING, TurnState.WAITING):
         state = TurnState.FAILED  # nothing that comes from a file is sent, or paid
-    return Turn(file.id, file.role, file.text, state, file.who, usage, file.parent, files, file.model, file.at)
+    made = Turn(file.id, file.role, file.text, state, file.who, usage, file.parent, files, file.model, file.at)
+    return replace(made, thought=file.thought)

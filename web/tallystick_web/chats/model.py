@@ -74,6 +74,8 @@ class Turn:
     files: tuple[Attached, ...] = ()
     model: str = ""
     at: int = 0
+    thought: str = ""
+    """What the model thought before it answered; it is not given to it again."""
 
 
 @dataclass(frozen=True)

@@ -194,7 +194,8 @@ def _answer_grew(chats: Chats, action: a.AnswerGrew) -> Chats:
     turn = chat.turn(action.id) if chat else None
     if chat is None or turn is None:
         return chats
-    grown = replace(turn, text=turn.text + action.text, usage=action.usage or turn.usage)
+    thought = turn.thought + action.thought if action.thought else turn.thought
+    grown = replace(turn, text=turn.text + action.text, usage=action.usage or turn.usage, thought=thought)
     new = _changed(chat, grown)
     vars(new).update({name: vars(chat)[name] for name in KEPT if name in vars(chat)})
     path = vars(chat).get("path")

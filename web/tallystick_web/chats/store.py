@@ -48,6 +48,7 @@ class KeptTurn(msgspec.Struct, frozen=True, array_like=True):
     files: tuple[tuple[str, str], ...] = ()
     model: str = ""
     at: int = 0
+    thought: str = ""
 
 
 class KeptSetup(msgspec.Struct, frozen=True, array_like=True):
@@ -187,7 +188,8 @@ def _turn(turn_id: int, kept: KeptTurn, waits: bool) -> Turn:
     if state is TurnState.WAITING and not waits:
         state = TurnState.FAILED
     files = tuple(Attached(*file) for file in kept.files)
-    return Turn(turn_id, kept.role, kept.text, state, kept.who, read, kept.parent, files, kept.model, kept.at)
+    made = Turn(turn_id, kept.role, kept.text, state, kept.who, read, kept.parent, files, kept.model, kept.at)
+    return replace(made, thought=kept.thought)
 
 
 def _kept(turn: Turn) -> KeptTurn:
@@ -198,7 +200,8 @@ def _kept(turn: Turn) -> KeptTurn:
     # An answer that a reload cuts off is a broken one when it is read again.
     state = TurnState.FAILED if turn.state is TurnState.STREAMING else turn.state
     files = tuple((file.name, file.text) for file in turn.files)
-    return KeptTurn(turn.role, turn.text, state.value, turn.who, turn.parent, kept, files, turn.model, turn.at)
+    made = KeptTurn(turn.role, turn.text, state.value, turn.who, turn.parent, kept, files, turn.model, turn.at)
+    return msgspec.structs.replace(made, thought=turn.thought)
 
 
 def _head(chat: Chat) -> KeptHead:

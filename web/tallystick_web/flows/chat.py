@@ -9,7 +9,7 @@ import codecs
 from collections.abc import Callable
 from typing import Any
 
-from tallystick_shared.chat import SERVICE, ChatParams, chat_input, encode_short
+from tallystick_shared.chat import SERVICE, ChatParams, Kind, chat_input, encode_short
 from tallystick_shared.errors import Code, LocalError, TallystickError
 from tallystick_shared.session.events import (
     Accepted,
@@ -63,6 +63,7 @@ class ChatFlow:
         self._no_going_on: set[str] = set()
         self._meter = Meter()
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._thinking = codecs.getincrementaldecoder("utf-8")("replace")
         self._busy = asyncio.Lock()
         self._locked = ""
         self.closing: asyncio.Future[bytes] | None = None
@@ -134,6 +135,7 @@ class ChatFlow:
         self._settled = asyncio.Event()
         self._error = None
         self._decoder.reset()
+        self._thinking.reset()
         self._meter = Meter(asked=self._app.seats.world.monotonic())
         self._before, self._going_on = (waits, choice.id) if goes_on else (None, "")
         self._app.dispatch(AnswerStarted(turn_id, who(choice), choice.id, chat_id))
@@ -264,8 +266,12 @@ class ChatFlow:
 
     def _on_output(self, event: Output) -> None:
         self._meter.grew(event.units, self._app.seats.world.monotonic())
-        text = self._decoder.decode(event.data)
-        self._app.dispatch(AnswerGrew(self._answer, text, self._usage(), self._chat))
+        if event.kind == Kind.REASONING:
+            thought = self._thinking.decode(event.data)
+            self._app.dispatch(AnswerGrew(self._answer, "", self._usage(), self._chat, thought))
+        else:
+            text = self._decoder.decode(event.data)
+            self._app.dispatch(AnswerGrew(self._answer, text, self._usage(), self._chat))
         self._count()
 
     def _on_voucher(self, event: VoucherDurable) -> None:

@@ -189,6 +189,7 @@ def _reply(turn: Turn, coin: Coin, place: Place, t: Words, waits: str, models: t
     streaming = turn.state is TurnState.STREAMING
     return [
         h("h2", turn.who or t("chat.answer"), class_="visually-hidden"),
+        _thought(turn, t),
         _answer(turn, t, waits),
         None if streaming else h("div", _reply_tools(turn, place, t, models), class_="tools", key="tools"),
         _cost(turn, coin, t),
@@ -258,6 +259,16 @@ def _figures(turn: Turn) -> dict[str, str | None]:
     }
 
 
+def _thought(turn: Turn, t: Words) -> Element | None:
+    """What the model thought, folded away once it answers."""
+    if not turn.thought:
+        return None
+    words = h("div", visible(turn.thought), class_="plain", dir="auto")
+    thinking = turn.state is TurnState.STREAMING and not turn.text
+    label = t("chat.thinking_now" if thinking else "chat.thought")
+    return h("details", h("summary", label), words, class_="thought", key="thought")
+
+
 _cutters: dict[int, Cutter] = {}
 
 
@@ -266,9 +277,8 @@ def _answer(turn: Turn, t: Words, waits: str) -> Element:
     if not turn.text:
         if waits:
             return h("div", h("span", waits), class_="answer-state", key="empty")
-        spinner = (
-            [h("span", class_="spinner", aria_hidden="true"), h("span", t("chat.thinking"))] if streaming else None
-        )
+        waiting = streaming and not turn.thought
+        spinner = [h("span", class_="spinner", aria_hidden="true"), h("span", t("chat.thinking"))] if waiting else None
         return h("div", spinner, class_="answer-state", key="empty")
     if streaming:
         cutter = _cutters.get(turn.id)
