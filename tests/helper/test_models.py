@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tallystick_helper.chat import Answer, Conversation
+from tallystick_helper.engines import CAPS, names
 from tallystick_helper.engines.fleet import Fleet
+from tallystick_helper.engines.upstream.options import UpstreamOptions
 from tallystick_helper.models import _needs, member_of, open_models
 from tallystick_helper.settings import EngineSettings, load
 from tallystick_shared.chat import SERVICE, ChatParams, chat_input
@@ -154,3 +157,16 @@ async def test_all_of_them_go_at_the_end(tmp_path: Path) -> None:
     assert isinstance(engine, Fleet)
     assert {engine.state(able.model) for able in engine.models()} == {"loaded", "unloaded"}
     await asyncio.gather(engine.close(), until(lambda: engine.state("first") == "unloaded"))
+
+
+def test_the_example_of_the_page_is_valid(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "howto" / "several-models.md").read_text()
+    (example,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "config.toml").write_text(example)
+    settings = load(None, {"data_dir": tmp_path})
+    assert len(settings.models) == 3 and settings.memory.loaded == 2 and settings.offer.models
+    for name, section in settings.models.items():
+        assert member_of(name, section, tmp_path).resident.name == name
+        assert section.kind in names()
+    upstream = {name: value for name, value in settings.models["big"].options.items() if name not in CAPS}
+    UpstreamOptions(**upstream)

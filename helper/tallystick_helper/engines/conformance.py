@@ -400,7 +400,8 @@ def _asking(task: Task, feature: str) -> Task:
         params = chat.ChatParams(temperature=0.0, **{feature: values[feature]})
     if feature == "continues":
         wanted = chat.ChatInput((*wanted.messages, chat.Message("assistant", "The first of")))
-    return replace(task, input=chat.encode_input(wanted), params=chat.encode_params(params), max_units=60)
+    units = 60 if feature in ("json_schema", "tools") else 8
+    return replace(task, input=chat.encode_input(wanted), params=chat.encode_params(params), max_units=units)
 
 
 async def _count_refusal(engine: Engine, task: Task) -> TallystickError:
