@@ -5,6 +5,8 @@ reference's; where something must break, a small fault is put into it.
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Any
@@ -132,6 +134,27 @@ async def test_an_iteration_that_raises_fails_what_runs_and_the_next_request_wor
         assert "secret" not in str(caught.value.values)
     assert await read(pump.submit(request())) == "abcde"
     assert backend.built == 2
+
+
+async def test_the_failed_generator_is_gone_before_the_new_one_is_built(pump: Pump, backend: Fragile) -> None:
+    """Its cache fills a GPU: two of them fit nowhere."""
+    alive: list[bool] = []
+    first = weakref.ref(pump._generator)  # type: ignore[arg-type]
+    build = backend.build
+
+    def counted() -> Generator:
+        gc.collect()
+        alive.append(first() is not None)
+        return build()
+
+    backend.build = counted  # type: ignore[method-assign]
+    stream = pump.submit(request(200))
+    await stream.step()
+    backend.fault = once(raising)
+    with pytest.raises(LocalError):
+        await read(stream)
+    assert await read(pump.submit(request())) == "abcde"
+    assert alive == [False]
 
 
 async def test_where_it_cannot_be_built_again_each_request_tries(pump: Pump, backend: Fragile) -> None:

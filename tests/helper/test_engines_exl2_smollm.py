@@ -71,7 +71,7 @@ def answers(server: LlamaServer, gguf: GgufModel, tmp_path_factory: pytest.TempP
 
 
 def test_the_gguf_file_in_numpy_says_what_llama_says(gguf: GgufModel, answers: list[Answer]) -> None:
-    """Measured: agreement 0.96, margin 0.004, log-probabilities 0.03 apart. llama.cpp rounds activations to 8 bits."""
+    """Measured: agreement 0.99, margin 0.0005, log-probabilities 0.03 apart: llama.cpp rounds activations to 8 bits."""
     model = Llama(gguf.config(), gguf)
     scores = [score(model, answer.prompt, answer.tokens) for answer in answers]
     apart = np.concatenate(
@@ -85,7 +85,7 @@ def test_the_gguf_file_in_numpy_says_what_llama_says(gguf: GgufModel, answers: l
 def test_exl2_folders_stay_close_and_speak(
     gguf: GgufModel, answers: list[Answer], tmp_path: Path, record_property: Any
 ) -> None:
-    """Measured: eight bits agree as well as the source; mixed widths, rounded without calibration, lose 0.2 nats."""
+    """Measured: eight bits agree in 0.99 and lose 0.01 nats a token; mixed widths, not calibrated, 0.83 and 0.36."""
     for name, mix, least, most in (("even", EVEN, 0.88, 0.05), ("mixed", MIXED, 0.5, 0.8)):
         folder = tmp_path / name
         convert(find_demo(), folder, mix, head=8 if mix is EVEN else 6)

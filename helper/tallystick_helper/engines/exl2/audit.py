@@ -45,6 +45,6 @@ def score(model: Llama, prompt: Sequence[int], answer: Sequence[int]) -> Score:
     """Both as token ids, at least one each."""
     ids = [*prompt, *answer[:-1]]
     logits = model.read([Span(ids, model.memory(len(ids)))], logits="all")[len(prompt) - 1 :]
-    rows, tokens = np.arange(len(answer)), np.array(answer)
+    rows, tokens = np.arange(len(answer)), np.array(list(answer))
     own = logits[rows, tokens]
     return Score(np.minimum(logits.max(axis=1) - own, CLIP), np.log(softmax(logits)[rows, tokens] + 1e-30))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -166,22 +167,27 @@ class Pump:
         stream.end()
 
     def _drop(self, stream: Stream) -> None:
+        failed = None
         if self._streams.pop(id(stream.job), None) is not None and self._generator is not None:
             try:
                 self._generator.cancel(stream.job)
             except Exception as error:
-                self._rebuild(error)
+                failed = _bare(error)
+        if failed is not None:
+            self._rebuild(failed)
         stream.end()
 
     def _iterate(self) -> None:
         if self._generator is None:
             return
+        failed = None
         try:
-            results = self._generator.iterate()
-            for result in results:
+            for result in self._generator.iterate():
                 self._pass_on(result)
         except Exception as error:
-            self._rebuild(error)
+            failed = _bare(error)
+        if failed is not None:  # outside the handler, which keeps all that the failed frames held
+            self._rebuild(failed)
 
     def _pass_on(self, result: Any) -> None:
         stream = self._streams.get(id(result["job"]))
@@ -221,6 +227,15 @@ def _failure(error: Any) -> LocalError:
     if isinstance(error, BaseException):
         failure.__cause__ = error
     return failure
+
+
+def _bare(error: BaseException) -> BaseException:
+    """The exception without its frames: they hold the generator, and with it a cache as large as the GPU."""
+    one: BaseException | None = error
+    while one is not None:
+        traceback.clear_frames(one.__traceback__)
+        one.__traceback__, one = None, one.__cause__ or one.__context__
+    return error
 
 
 def _fail(future: asyncio.Future[None], error: BaseException) -> None:
