@@ -148,7 +148,14 @@ def test_llama3_scaling_of_hugging_face() -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"architectures": ["MambaForCausalLM"]}, {"rope_scaling": {"rope_type": "longrope"}}, {"hidden_size": None}],
+    [
+        {"architectures": ["MambaForCausalLM"]},
+        {"rope_scaling": {"rope_type": "longrope"}},
+        {"hidden_size": None},
+        {"mlp_bias": True},
+        {"hidden_act": "gelu"},
+        {"sliding_window": 4096},
+    ],
 )
 def test_what_it_cannot_run(change: dict[str, Any]) -> None:
     with pytest.raises(LocalError) as caught:

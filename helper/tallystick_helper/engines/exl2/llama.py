@@ -45,6 +45,11 @@ class Shape:
         found = text_config(config)
         if "LlamaForCausalLM" not in known:
             raise LocalError(Code.BAD_SETTINGS, architecture=str(known[0])[:64], known=["LlamaForCausalLM"])
+        odd = [key for key in ("attention_bias", "mlp_bias", "sliding_window") if found.get(key)]
+        if odd or found.get("hidden_act", "silu") != "silu":
+            raise LocalError(
+                Code.BAD_SETTINGS, reason="the reference reads plain Llamas only", found=odd or ["hidden_act"]
+            )
         rope = found.get("rope_parameters") or {}
         try:
             heads, width = int(found["num_attention_heads"]), int(found["hidden_size"])
