@@ -90,6 +90,21 @@ async def test_a_client_that_leaves_before_the_answer_stops_it_too(world: World)
         await until(lambda: not provider.node.engine.load().running)
 
 
+async def test_a_client_that_leaves_while_it_is_dialled_leaves_the_deposit_usable(provider: Serving) -> None:
+    await provider.deposit()
+    async with gateway(provider.world) as local:
+        assert local.up.admin is not None
+        lines = local.up.admin.gateway
+        body = {"model": MODEL, "messages": SAID, "max_tokens": 2}
+        asking = asyncio.create_task(local.http.post("chat/completions", json=body))
+        await until(lambda: lines.lines)
+        asking.cancel()
+        await asyncio.wait([asking])
+        answers = [local.client.chat.completions.create(**body) for _ in range(2)]
+        assert [one.choices[0].message.content for one in await asyncio.gather(*answers)] == ["one two"] * 2
+        assert len(provider.node._connections) == 1
+
+
 async def test_no_deposit_says_which_command_opens_one(provider: Serving) -> None:
     async with gateway(provider.world) as local:
         with pytest.raises(openai.APIStatusError) as caught:

@@ -76,9 +76,12 @@ class Line:
         return self._turns.busy
 
     async def connect(self) -> None:
-        """Raises LocalError IN_USE_ELSEWHERE, PeerError with the provider's or the network's reason."""
-        self._store.hold(self.deposit)
-        self._run = asyncio.create_task(self._live())
+        """Returns once it stands, whoever began it: who stops waiting leaves it to the others. Raises LocalError
+        IN_USE_ELSEWHERE, PeerError with the provider's or the network's reason.
+        """
+        if self._run is None:
+            self._store.hold(self.deposit)
+            self._run = asyncio.create_task(self._live())
         await self._ready.wait()
         if self.fault is not None:
             raise self.fault
@@ -124,7 +127,8 @@ class Line:
         """
         kind = traffic_of(0, asked.service)
         await self._turns.enter(kind)
-        asking = asyncio.create_task(self._ask(asked))
+        left = asyncio.Event()
+        asking = asyncio.create_task(self._ask(asked, left))
         ended = False
         try:
             queue = self._queue(await asyncio.shield(asking))
@@ -138,14 +142,16 @@ class Line:
                 yield told
         finally:
             self.used = time.monotonic()
+            left.set()
             ending = asyncio.create_task(self._see_out(asking, ended))
             self._endings.add(ending)
             ending.add_done_callback(self._endings.discard)
 
-    async def _ask(self, asked: Asked) -> int:
+    async def _ask(self, asked: Asked, left: asyncio.Event) -> int:
+        """The stream's number. Nothing is asked, or paid, once nobody waits for it. Raises TallystickError."""
         while True:
-            if self.fault is not None:
-                raise self.fault
+            if self.fault is not None or left.is_set():
+                raise self.fault or LocalError(Code.REFUSED)
             try:
                 return await self._user.ask(asked.service, asked.params, asked.data, asked.model, asked.max_units)
             except LocalError as error:

@@ -156,16 +156,15 @@ class Gateway:
         self._sweeper = self._sweeper or asyncio.create_task(self._sweep())
         async with self._dialling.setdefault(account, asyncio.Lock()):
             line = self._lines.get(account)
-            if line is not None and line.fault is None and _current(line, one):
-                line.used = time.monotonic()
-                return line
-            if line is not None:
-                await line.quiet()
-                await line.close()
-            holdings = one.holdings
-            line = Line(holdings.crypto, holdings.store, one.deposit, one.profile, traffic=self._traffic)
+            if line is None or line.fault is not None or not _current(line, one):
+                if line is not None:
+                    await line.quiet()
+                    await line.close()
+                holdings = one.holdings
+                line = Line(holdings.crypto, holdings.store, one.deposit, one.profile, traffic=self._traffic)
+                self._lines[account] = line
+            line.used = time.monotonic()
             await line.connect()
-            self._lines[account] = line
             return line
 
     async def _sweep(self) -> None:
