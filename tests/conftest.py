@@ -17,6 +17,8 @@ MARK_OF_FOLDER = {"contracts": "contracts", "pyodide": "pyodide", "e2e": "e2e"}
 LAST_FOLDERS = ("pyodide", "e2e")
 
 # Two shared cores: what takes how long is a matter for ./run bench, not for a property.
+# Nobody's keyring is filled with keys of tests, nor those of the processes that they start.
+os.environ["TALLYSTICK_KEYRING"] = "off"
 settings.register_profile("short", max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("full", settings.get_profile("short"), max_examples=2000)
 settings.load_profile("full" if os.environ.get("TALLYSTICK_FULL") else "short")

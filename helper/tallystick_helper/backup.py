@@ -24,6 +24,7 @@ from nacl.exceptions import CryptoError
 
 from tallystick_shared.errors import Code, LocalError
 
+from .keys import KeyStore
 from .ledger_file import write_private
 from .running import FILE as NODE_FILE
 from .running import RunningNode
@@ -62,7 +63,7 @@ async def collect(data_dir: Path, now: int) -> Contents:
     """Everything that a restore needs. Raises LocalError STORE_UNREADABLE, NO_NODE."""
     try:
         taken = await _taken(data_dir)
-        return Contents(1, now, {**_plain(data_dir), **_closed(data_dir, taken), **taken})
+        return Contents(1, now, {**_opened(data_dir, _plain(data_dir)), **_closed(data_dir, taken), **taken})
     except OSError as error:
         raise LocalError(Code.STORE_UNREADABLE, path=str(error.filename), reason=error.strerror) from None
 
@@ -77,6 +78,13 @@ def _belongs(name: Path) -> bool:
     hidden = any(part.startswith(".") for part in name.parts)
     kept = name.suffix not in (".sqlite", ".sqlite-wal", ".sqlite-shm", ".tmp") and name.name not in LEFT_OUT
     return kept and not hidden and name.parts[0] not in FOLDERS
+
+
+def _opened(data_dir: Path, files: dict[str, bytes]) -> dict[str, bytes]:
+    """With the operator's key itself: what opens its own file may be in a keyring that is gone with this machine."""
+    if files.pop("keys/operator.json", None) is not None:
+        files["keys/operator.key"] = KeyStore(data_dir).operator().reveal().hex().encode() + b"\n"
+    return files
 
 
 async def _taken(data_dir: Path) -> dict[str, bytes]:
@@ -165,7 +173,7 @@ def restore(contents: Contents, data_dir: Path) -> Restored:
         raise LocalError(Code.NODE_RUNS, data_dir=str(data_dir))
     ledgers = [name for name in contents.files if name.startswith("ledger-") and name.endswith(".sqlite")]
     damaged = [name for name, data in contents.files.items() if _check(data_dir / name, data, ledger=name in ledgers)]
-    files = [name for name in contents.files if name in ledgers or not (data_dir / name).exists()]
+    files = [name for name in contents.files if name in ledgers or not _is_there(data_dir, name)]
     try:
         for name in damaged:
             (data_dir / name).replace(data_dir / f"{name}.damaged")
@@ -176,8 +184,17 @@ def restore(contents: Contents, data_dir: Path) -> Restored:
     return Restored(contents.made, files, ledgers, damaged)
 
 
+def _is_there(data_dir: Path, name: str) -> bool:
+    encrypted = data_dir / "keys" / "operator.json"
+    return (data_dir / name).exists() or (name == "keys/operator.key" and encrypted.exists())
+
+
 def _check(path: Path, data: bytes, *, ledger: bool) -> bool:
     """Is what is there damaged? Raises LocalError WOULD_LOSE."""
+    if path.name == "operator.key" and path.with_suffix(".json").exists():
+        if KeyStore(path.parents[1]).operator().reveal().hex() != data.decode(errors="replace").strip():
+            raise LocalError(Code.WOULD_LOSE, path=str(path), reason="it is another key")
+        return False
     if not path.exists():
         return False
     if ledger:

@@ -18,6 +18,7 @@ from .cli_channel import app as channel_app
 from .cli_doctor import app as doctor_app
 from .cli_embed import embed
 from .cli_gateway import app as gateway_app
+from .cli_keys import app as keys_app
 from .cli_models import app as models_app
 from .cli_models import offer_demo
 from .cli_node import app as node_app
@@ -55,6 +56,7 @@ app.command()(embed)
 app.add_typer(doctor_app)
 app.add_typer(node_app)
 app.add_typer(backup_app)
+app.add_typer(keys_app)
 
 
 def signalled() -> asyncio.Event:

@@ -225,6 +225,7 @@ def main() -> int:
     parser.add_argument("--engine", choices=["gguf", "echo"], default="gguf", help="gguf: the small model; echo: none")
     options = parser.parse_args()
     configure("warning")
+    os.environ.setdefault("TALLYSTICK_KEYRING", "off")  # nothing of it stays behind
     try:
         asyncio.run(run(options))
     except TallystickError as error:

@@ -1,9 +1,11 @@
-"""Ethereum keystores, version 3 (the "Web3 Secret Storage Definition"), as wallets export them. Reading only."""
+"""Ethereum keystores, version 3 (the "Web3 Secret Storage Definition"), as wallets export and read them."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import os
+import uuid
 from typing import Annotated, Literal
 
 import msgspec
@@ -13,6 +15,7 @@ from Crypto.Hash import keccak
 _KEY_BYTES = 32
 _MOST_MEMORY = 1 << 31
 _MOST_ROUNDS = 50_000_000
+_COST, _BLOCK = 1 << 17, 8
 
 
 _Positive = Annotated[int, msgspec.Meta(ge=1, le=2**40)]
@@ -63,6 +66,27 @@ def decrypt_keystore(text: str, passphrase: str) -> bytes:
         raise KeystoreError("it is not a keystore of version 3") from None
 
 
+def encrypt_keystore(key: bytes, passphrase: str) -> str:
+    """A keystore of a private key (32), by scrypt of 128 MiB."""
+    salt, iv = os.urandom(32), os.urandom(16)
+    derived = _scrypt(passphrase.encode(), salt, _COST, _BLOCK, 1)
+    ciphertext = AES.new(derived[:16], AES.MODE_CTR, nonce=b"", initial_value=iv).encrypt(key)
+    parts = {
+        "cipher": "aes-128-ctr",
+        "cipherparams": {"iv": iv.hex()},
+        "ciphertext": ciphertext.hex(),
+        "kdf": "scrypt",
+        "kdfparams": {"dklen": 32, "n": _COST, "r": _BLOCK, "p": 1, "salt": salt.hex()},
+        "mac": keccak.new(digest_bits=256, data=derived[16:32] + ciphertext).hexdigest(),
+    }
+    return msgspec.json.encode({"version": 3, "id": str(uuid.uuid4()), "crypto": parts}).decode()
+
+
+def _scrypt(passphrase: bytes, salt: bytes, cost: int, block: int, lanes: int) -> bytes:
+    memory = 128 * block * (cost + lanes + 2)
+    return hashlib.scrypt(passphrase, salt=salt, n=cost, r=block, p=lanes, maxmem=memory, dklen=32)
+
+
 def _decrypt(store: _Crypto, passphrase: bytes) -> bytes:
     derived = _derive(store, passphrase)
     ciphertext = bytes.fromhex(store.ciphertext)
@@ -91,7 +115,7 @@ def _derive(store: _Crypto, passphrase: bytes) -> bytes:
         if memory > _MOST_MEMORY:
             raise KeystoreError("its key derivation is out of bounds")
         salt = bytes.fromhex(scrypt.salt)
-        return hashlib.scrypt(passphrase, salt=salt, n=scrypt.n, r=scrypt.r, p=scrypt.p, maxmem=memory, dklen=32)
+        return _scrypt(passphrase, salt, scrypt.n, scrypt.r, scrypt.p)
     pbkdf2 = msgspec.json.decode(store.kdfparams, type=_Pbkdf2)
     if pbkdf2.c > _MOST_ROUNDS:
         raise KeystoreError("its key derivation is out of bounds")
