@@ -18,6 +18,6 @@ SUBJECTS: dict[str, tuple[str, ...]] = {
     "money.py": ("tests/shared/test_money.py", *SESSION, "tests/property/test_money.py"),
     "voucher.py": ("tests/shared/test_voucher.py", *SESSION),
     "session/purse.py": ("tests/shared/test_purse.py", *SESSION),
-    "session/client_stream.py": SESSION,
-    "session/provider_stream.py": SESSION,
+    "session/client_stream.py": ("tests/shared/test_client_stream.py", *SESSION),
+    "session/provider_stream.py": ("tests/shared/test_provider_stream.py", *SESSION),
 }
