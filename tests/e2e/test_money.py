@@ -112,6 +112,7 @@ def test_two_chains_side_by_side_and_a_token_by_permit(chrome: Browser, built: P
         page.deposited()
         assert wallet.prompts[before:] == ["eth_signTypedData_v4", "eth_sendTransaction"], "at most two confirmations"
         expect(page.part("deposit")).to_have_text("2.5 COIN")
+        expect(page.part("wallet")).to_have_text("997.5 COIN")
         page.ask("Paid in what?").streaming()
         page.stop().answered()
         photographer.look("35-chat-token")

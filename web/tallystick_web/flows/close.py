@@ -150,7 +150,7 @@ class CloseFlow:
         self._deposit.opened.clear()
         self._app.dispatch(DepositMoved(DepositPhase.ENDED, outcome))
         self._app.dispatch(Linked(Link.IDLE))
-        await self._wallet.read_balance()
+        await self._deposit.read_funds()
 
     async def _is_ended(self) -> bool:
         return (await self._deposit.on_chain()).ended

@@ -205,7 +205,13 @@ class DepositFlow:
         self._show(record, DepositPhase.OPEN)
         self._not_dropped()
         self.opened.set()
+        await self.read_funds()
+
+    async def read_funds(self) -> None:
+        """What the wallet has, of the coin and of the money in use."""
         await self._wallet.read_balance()
+        with contextlib.suppress(RpcError, TallystickError):
+            await self._permission.read_balance()
 
     async def _is_open(self, record: DepositRecord) -> bool:
         """Also of one that was set aside meanwhile."""
@@ -329,7 +335,8 @@ class DepositFlow:
         record = self.record
         if record is None or self._wallet.rpc is None:
             return
-        await self._permission.name(record.config.token)
+        with contextlib.suppress(TallystickError):
+            await self._permission.use(record.config.token)
         word = await self.on_chain()
         if not word.known:
             await self._go_on(record)

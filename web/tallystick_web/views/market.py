@@ -234,7 +234,8 @@ def _row(
 def _who(choice: Choice, name: str, sight: Sight | None, seen: str, asking: bool, t: Words) -> Element:
     standing = sight.standing if sight else Standing.UNASKED
     said = t("market.asking_one") if asking else t(f"standing.{standing.value}")
-    more = f"{said}, {seen}" if seen and not asking else said
+    standing_now = f"{said}, {seen}" if seen and not asking else said
+    more = f"{standing_now} · {short_address(choice.provider)}"
     return h(
         "button",
         h("span", class_="spinner", aria_hidden="true") if asking else dot(standing),

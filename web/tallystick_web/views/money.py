@@ -18,7 +18,7 @@ def money_bar(state: State, t: Words) -> list[Node]:
     deposit = state.deposit
     if not state.connected and not deposit.live:
         return []
-    balance = None if state.wallet.balance is None else money(state.wallet.balance, state.native)
+    balance = _in_wallet(state)
     down = deposit.live and deposit.phase is not DepositPhase.SENT  # until it is in a block the wallet still has it
     held = deposit.amount if down else 0
     parts = [
@@ -37,6 +37,13 @@ def money_bar(state: State, t: Words) -> list[Node]:
             **_figures(deposit),
         )
     ]
+
+
+def _in_wallet(state: State) -> Figure | None:
+    """Of the money that the other parts are in; the coin beside a token stands in the details."""
+    if state.coin != state.native and state.purse.balance is not None:
+        return money(state.purse.balance, state.coin)
+    return None if state.wallet.balance is None else money(state.wallet.balance, state.native)
 
 
 def _figures(deposit: Deposit) -> dict[str, str]:
