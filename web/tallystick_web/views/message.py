@@ -191,8 +191,8 @@ def _reply(turn: Turn, coin: Coin, place: Place, t: Words, waits: str, models: t
         h("h2", turn.who or t("chat.answer"), class_="visually-hidden"),
         _thought(turn, t),
         _answer(turn, t, waits),
-        None if streaming else h("div", _reply_tools(turn, place, t, models), class_="tools", key="tools"),
         _cost(turn, coin, t),
+        None if streaming else h("div", _reply_tools(turn, place, t, models), class_="tools", key="tools"),
     ]
 
 
