@@ -219,6 +219,31 @@ def read_arguments(argv: list[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+def connect(address: str | None, cores: int) -> None:
+    """Joins the Ray cluster at that address, else starts one here. On a busy machine a part of Ray may give up before
+    the others are there, so it is tried three times.
+    """
+    if address:
+        ray.init(address=address, log_to_driver=False)
+        return
+    for left in (2, 1, 0):
+        try:
+            ray.init(
+                num_cpus=cores,
+                object_store_memory=128 << 20,
+                include_dashboard=False,
+                log_to_driver=False,
+                _node_ip_address="127.0.0.1",
+            )
+        except Exception as error:  # Ray raises a plain Exception here
+            ray.shutdown()
+            if not left:
+                raise
+            print(f"Ray did not start ({str(error)[:80]}…), and is started again.", file=sys.stderr)
+        else:
+            return
+
+
 def start(options: argparse.Namespace) -> str:
     """Starts Ray and the application, and waits until every replica has its model. Returns the address."""
     cores = os.cpu_count() or 1
@@ -230,16 +255,7 @@ def start(options: argparse.Namespace) -> str:
         options.threads or max(1, cores // options.replicas),
         os.environ.get(KEY_ENV, ""),
     )
-    if options.address:
-        ray.init(address=options.address, log_to_driver=False)
-    else:
-        ray.init(
-            num_cpus=cores,
-            object_store_memory=128 << 20,
-            include_dashboard=False,
-            log_to_driver=False,
-            _node_ip_address="127.0.0.1",
-        )
+    connect(options.address, cores)
     serve.start(proxy_location="HeadOnly", http_options={"host": options.host, "port": options.port})
     serve.run(application(model, options.replicas, options.queue), name="tallystick", route_prefix="/")
     return f"http://{options.host}:{options.port}/v1"
