@@ -10,10 +10,11 @@ from tallystick_shared.chains import Deployment
 from tallystick_shared.crypto import Crypto
 from tallystick_shared.errors import TallystickError
 from tallystick_shared.evm.rpc import Rpc
-from tallystick_shared.guest import fetch_advert, fetch_opened, fetch_snapshot
+from tallystick_shared.guest import fetch_advert, fetch_opened, fetch_reach, fetch_snapshot
 from tallystick_shared.market import Listing, Market
 from tallystick_shared.market_reader import MarketView, Rules, read_market
 from tallystick_shared.profile import registry_domain
+from tallystick_shared.reach import ReachAnswer, ReachAsk
 from tallystick_shared.recovery import OpenedRecord
 from tallystick_shared.snapshot import SnapshotAsk
 
@@ -47,6 +48,10 @@ class NativeGuest:
     async def advert(self, source: Listing) -> Advert:
         """What a provider says of its load now. Raises PeerError."""
         return await fetch_advert(self._crypto, self._host, self._where, source, self._adverts)
+
+    async def reach(self, source: Listing, ask: ReachAsk) -> ReachAnswer:
+        """Whether that provider's node can reach whom `ask` names. Raises PeerError."""
+        return await fetch_reach(self._crypto, self._host, self._where, source, ask)
 
     async def market(
         self, rpc: Rpc, rules: Rules | None = None, known: Mapping[bytes, bytes] | None = None

@@ -15,6 +15,10 @@ from .errors import Code, PeerError, TallystickError
 from .market import Listing
 from .messages import encode
 from .profile import Profile
+from .reach import MAX_ANSWER as MAX_REACH
+from .reach import SERVICE as REACH
+from .reach import ReachAnswer, ReachAsk
+from .reach import read_answer as read_reach
 from .records import Hello
 from .recovery import MAX_BYTES, OpenedAsk, OpenedRecord, read_opened
 from .recovery import SERVICE as OPENED
@@ -108,3 +112,8 @@ async def fetch_advert(crypto: Crypto, host: Host, where: Deployment, listing: L
     """What a provider says of its load now. Raises PeerError like `fetch` and `AdvertBook.read`."""
     blob = await fetch(crypto, host, where, listing, Question(ADVERT, b"", MAX_ADVERT))
     return book.read(listing.provider, listing.usable(), blob, host.wall())
+
+
+async def fetch_reach(crypto: Crypto, host: Host, where: Deployment, listing: Listing, ask: ReachAsk) -> ReachAnswer:
+    """Whether that provider's node can reach whom `ask` names. Raises PeerError like `fetch`."""
+    return read_reach(await fetch(crypto, host, where, listing, Question(REACH, encode(ask), MAX_REACH)))

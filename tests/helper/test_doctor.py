@@ -17,7 +17,7 @@ from tallystick_shared.errors import Code, LocalError
 from tallystick_shared.evm.rpc import to_hex
 
 from .shell import Shell
-from .world import ETHER, PRICE_OUT, Serving, World
+from .world import ETHER, PRICE_OUT, Serving, World, serving
 
 
 def settings_of(provider: Serving, **changes: object) -> Settings:
@@ -47,6 +47,7 @@ async def test_a_good_node_pays_itself_a_question(provider: Serving) -> None:
     found = states(told)
     assert found.pop("disk") in ("ok", "doubt")  # a test's folder may be in memory
     assert found.pop("endpoint") == "doubt"  # nobody outside can reach 127.0.0.1
+    assert found.pop("outside") == "skipped"  # there is no other node to ask
     assert set(found.values()) == {"ok"}, [one.finding for one in told.values()]
     paid = told["paid"].finding.values
     assert paid["units"] > 0 and int(paid["amount"]) > 0
@@ -85,6 +86,18 @@ async def test_each_fault_has_its_line_and_its_mend(provider: Serving) -> None:
     told = await look(provider)
     assert told["contracts"].finding.state is State.BAD
     assert told["registered"].finding.state is State.SKIPPED
+
+
+async def test_another_node_dials_it(provider: Serving) -> None:
+    world = provider.world
+    owner, world.owner_key = world.owner_key, b"\x33" * 32
+    await world.fund(world.owner_key)
+    async with serving(world, "other"):
+        world.owner_key = owner
+        told = await look(provider)
+        assert told["outside"].finding.state is State.OK, told["outside"].finding
+    # Nobody is left to be asked, or whoever is listed does not answer: that is no fault of this node.
+    assert (await look(provider))["outside"].finding.state is State.SKIPPED
 
 
 async def test_who_is_not_registered_is_told_so(world: World) -> None:

@@ -11,6 +11,8 @@ import socket
 import sys
 from pathlib import Path
 
+import pytest
+
 from tallystick_helper.running import RunningNode
 
 from .world import World, until
@@ -18,6 +20,7 @@ from .world import World, until
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "start" / "provide.md"
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.DOTALL | re.MULTILINE)
+PAGE_IS_THERE = "from tallystick_helper.routes.page import *; Page(page_folder(None))"
 BESIDE = ("pip install", "export ")
 """What a test has done already: this environment, and this chain's names."""
 
@@ -35,7 +38,8 @@ def test_the_page_shows_the_whole_way() -> None:
 class Newcomer:
     """A person with a shell, an empty folder and a wallet."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, programs: Path) -> None:
+        """`programs` is the folder that `tallystick` lies in."""
         self.folder = world.folder / "home"
         self.folder.mkdir()
         (self.folder / "owner.key").write_text(world.owner_key.hex())
@@ -46,7 +50,7 @@ class Newcomer:
         own = {name: value for name, value in os.environ.items() if not name.startswith("TALLYSTICK_")}
         self.environment = {
             **own,
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PATH": f"{programs}:{os.environ['PATH']}",
             "RPC": world.url,
             "KEY": "owner.key",
             "ENDPOINT": f"ws://127.0.0.1:{port}",
@@ -84,7 +88,11 @@ class Newcomer:
 
 
 async def test_a_newcomer_copies_them_and_earns(world: World) -> None:
-    newcomer = Newcomer(world)
+    await earns(Newcomer(world, Path(sys.executable).parent))
+
+
+async def earns(newcomer: Newcomer) -> None:
+    """Does all that the page says."""
     shown: list[tuple[str, int, str]] = []
     try:
         for line in commands():
@@ -116,3 +124,33 @@ async def serves(newcomer: Newcomer) -> None:
             return
         await asyncio.sleep(0.05)
     raise AssertionError("it does not serve")
+
+
+@pytest.mark.full
+@pytest.mark.timeout(1200)
+async def test_so_does_one_who_has_only_the_wheel(world: World, tmp_path: Path) -> None:
+    """Built, installed into an empty environment, and used where there is no checkout."""
+    await program("sh", "run", "build-wheels")
+    (wheel,) = (ROOT / "dist").glob("tallystick-[0-9]*.whl")
+    venv = tmp_path / "venv"
+    await program("uv", "venv", "-q", "--python", sys.executable, str(venv))
+    with_locks = ("--constraint", "requirements/dev.lock")
+    await program("uv", "pip", "install", "-q", "--python", str(venv / "bin" / "python"), *with_locks, str(wheel))
+    newcomer = Newcomer(world, venv / "bin")
+    _, where = await newcomer.run("python -c 'import tallystick_helper as one; print(one.__file__)'")
+    assert str(venv) in where
+    await earns(newcomer)
+    code, listed = await newcomer.run(
+        "python -c 'from tallystick_helper.routes.page import *; Page(page_folder(None))'"
+    )
+    assert code == 0, listed  # the page came along
+
+
+async def program(*arguments: str) -> None:
+    """Runs to its end in the checkout, or fails with what it said."""
+    path = f"{Path(sys.executable).parent}:{ROOT / '.tallystick' / 'uv' / 'bin'}:{os.environ['PATH']}"
+    process = await asyncio.create_subprocess_exec(
+        *arguments, cwd=ROOT, env={**os.environ, "PATH": path}, stdout=-1, stderr=asyncio.subprocess.STDOUT
+    )
+    said, _ = await process.communicate()
+    assert process.returncode == 0, said.decode()[-2000:]

@@ -154,7 +154,7 @@ OPEN = Open(bytes(16), SERVICE, "", b"", 0, 100, FREE, FREE)
     ("changes", "code"),
     [
         ({"service": "chat"}, Code.UNKNOWN_SERVICE),
-        ({"service": "reach.check"}, Code.UNKNOWN_SERVICE),
+        ({"service": "reach"}, Code.UNKNOWN_SERVICE),
         ({"input_length": 1}, Code.BAD_REQUEST),
         ({"price_in": amount_bytes(1)}, Code.BAD_REQUEST),
         ({"price_out": amount_bytes(1)}, Code.BAD_REQUEST),

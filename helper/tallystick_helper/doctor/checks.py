@@ -19,6 +19,7 @@ CHECKS: tuple[Check, ...] = (
     Check("announcement", "Announced", registered.announcement, ("registered", "engine")),
     Check("gas", "Gas", registered.gas, ("registered",)),
     Check("endpoint", "Endpoint", reach.endpoint, ("registered",)),
+    Check("outside", "From outside", reach.outside, ("endpoint",)),
     Check("price", "Price", price.price, ("registered",)),
     Check("paid", "Paid prompt", paid.paid, ("endpoint",), patience=300.0),
 )

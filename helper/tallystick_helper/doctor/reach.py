@@ -7,14 +7,17 @@ import time
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from tallystick_shared.errors import Code, PeerError
+from tallystick_shared.errors import WORDS, Code, PeerError
+from tallystick_shared.reach import ReachAsk
 
 from ..guest import NativeGuest
-from .finding import Finding, bad, doubt, fine
+from .finding import Finding, bad, doubt, fine, skipped
 
 if TYPE_CHECKING:
     from .patient import Patient
 
+ASKED = 3
+"""Other nodes that are asked at most."""
 MENDS = {
     Code.PROVIDER_GONE: "Start the node with `tallystick up`, and let the router and the firewall pass its port on.",
     Code.HANDSHAKE_FAILED: "Another node answers there: correct the address, or what the router passes on.",
@@ -32,6 +35,27 @@ def is_local(host: str) -> bool:
         return not ipaddress.ip_address(host).is_global
     except ValueError:
         return host == "localhost" or host.endswith((".local", ".lan", ".internal"))
+
+
+async def outside(patient: Patient) -> Finding:
+    """Another provider's node dials the registered endpoint."""
+    mine, guest = patient.registered, NativeGuest(patient.crypto, patient.contracts)
+    view = await guest.market(patient.chain)
+    others = [view.listing(provider) for provider in view if provider != mine.provider]
+    ask = ReachAsk(mine.provider, mine.usable().node_key)
+    faults: list[Code] = []
+    for other in [one for one in others if one.profile is not None][:ASKED]:
+        try:
+            answer = await guest.reach(other, ask)
+        except PeerError:
+            continue
+        if answer.reached:
+            return fine(f"0x{other.provider.hex()} reaches it, within {answer.milliseconds} ms.")
+        faults.append(answer.fault)
+    if not faults:
+        return skipped("No other node could be asked to dial it.", "From another network, `tallystick chat` tells.")
+    mend = MENDS.get(faults[0], "Let the router and the firewall pass its port on.")
+    return bad(f"Others cannot reach it: {WORDS[faults[0]][0]}", mend, asked=len(faults), error=faults[0].name)
 
 
 async def endpoint(patient: Patient) -> Finding:

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 
 import structlog
 
+from tallystick_shared.chains import Deployment
 from tallystick_shared.crypto import Crypto
 from tallystick_shared.errors import Code, LocalError
 from tallystick_shared.evm.channels import Channels
 from tallystick_shared.evm.rpc import to_bytes
+from tallystick_shared.market import Market
 from tallystick_shared.session import ProviderIdentity
 
 from ..announcement import Announcement
@@ -27,6 +29,7 @@ from ..keys import KeyStore
 from ..ledger import Ledger
 from ..renting import Renting
 from ..settings import ListenSettings, MoneySettings, Settings
+from .dialback import Dialback
 from .gate import Gate, GateRules
 from .guests import Guests
 from .rates import Rate
@@ -141,7 +144,7 @@ async def start_node(
                 money.confirmations,
                 listen.connections_per_channel,
                 gate,
-                Guests(market, opened, time.monotonic),
+                Guests(market, opened, time.monotonic, dialback=_dialback(crypto, rpc, where)),
                 renting,
             )
         )
@@ -158,6 +161,11 @@ async def start_node(
     node.start()
     tasks = [asyncio.create_task(follower.run()), asyncio.create_task(market.run())]
     return Running(announced, node, ledger, follower, market, tasks)
+
+
+def _dialback(crypto: Crypto, rpc: HttpRpc, where: Deployment) -> Dialback:
+    market = Market(crypto, where.chain_id, where.registry)
+    return Dialback(crypto, (where.chain_id, where.registry), lambda provider: market.listing(rpc, provider))
 
 
 def _connect_indices(follower: Follower, market: MarketIndex, opened: OpenedIndex) -> None:

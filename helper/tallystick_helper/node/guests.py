@@ -1,4 +1,5 @@
-"""What this node gives to guests: snapshots of the market, who opened which channel, and its advert. For nothing, so
+"""What this node gives to guests: snapshots of the market, who opened which channel, its advert, and whether it can
+reach them. For nothing, so
 within limits: of bytes and seconds for each answer, and of answers for each address and in all.
 """
 
@@ -7,14 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tallystick_shared import advert, recovery, snapshot
+from tallystick_shared import advert, reach, recovery, snapshot
 from tallystick_shared.errors import Code, PeerError
 from tallystick_shared.messages import decode
+from tallystick_shared.reach import ReachAsk
 from tallystick_shared.recovery import OpenedAsk
 from tallystick_shared.snapshot import SnapshotAsk
 
 from ..chain.market_index import MarketIndex
 from ..chain.opened import OpenedIndex
+from .dialback import Dialback
 from .rates import Meter, Rate
 
 
@@ -31,6 +34,7 @@ class GuestLimit:
 LIMITS = {
     snapshot.SERVICE: GuestLimit(snapshot.most_bytes(snapshot.MAX_ENTRIES), 60.0, Rate(20, 0.5), Rate(100, 20)),
     recovery.SERVICE: GuestLimit(recovery.MAX_BYTES, 10.0, Rate(20, 0.5), Rate(200, 50)),
+    reach.SERVICE: GuestLimit(reach.MAX_ANSWER, 10.0, Rate(3, 0.05), Rate(20, 1.0)),
     advert.SERVICE: GuestLimit(advert.MAX_ADVERT, 5.0, Rate(20, 1.0), Rate(200, 100)),
 }
 
@@ -44,9 +48,10 @@ class Guests:
         opened: OpenedIndex,
         clock: Callable[[], float],
         limits: dict[str, GuestLimit] | None = None,
+        dialback: Dialback | None = None,
     ) -> None:
         """`clock`: seconds, never going back."""
-        self._market, self._opened = market, opened
+        self._market, self._opened, self._dialback = market, opened, dialback
         self.advert: Callable[[], bytes] | None = None
         """Set by the node."""
         self.limits = limits or LIMITS
@@ -59,6 +64,10 @@ class Guests:
         self._meters[service].take(address)
         if service == snapshot.SERVICE:
             data = self._snapshot(decode(SnapshotAsk, params))
+        elif service == reach.SERVICE:
+            if self._dialback is None:
+                raise PeerError(Code.BUSY)
+            data = await self._dialback.answer(decode(ReachAsk, params), address)
         elif service == advert.SERVICE:
             data = self._advert(params)
         else:

@@ -34,7 +34,7 @@ from .peer import Peer
 from .shape import TEXT
 from .tables import CLIENT_CONNECTION, CLIENT_STREAM, ConnectionState, StreamState, advance
 
-SERVICES = ("market.snapshot", "channels.opened", "node.advert")
+SERVICES = ("market.snapshot", "channels.opened", "node.advert", "reach.check")
 PIECE = SIZES[-1] - HEADER.size - 20
 STREAM = 1
 NOTHING = bytes(32)
