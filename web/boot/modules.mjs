@@ -1,4 +1,4 @@
-// JavaScript that Python uses: libsodium (X25519, ML-KEM-768, ChaCha20-Poly1305), @noble (Keccak-256, secp256k1, P-256), marked + DOMPurify.
+// JavaScript that Python uses: libsodium (X25519, ML-KEM-768, ChaCha20-Poly1305), @noble (Keccak-256, secp256k1, P-256), answers (js/answer).
 import { p256 } from "@noble/curves/nist.js";
 import { secp256k1 } from "@noble/curves/secp256k1.js";
 import { keccak_256 } from "@noble/hashes/sha3.js";
@@ -46,4 +46,5 @@ export const noble = {
   },
 };
 
-export { fill, speak, visible } from "../js/answer/dress.js";
+export { render } from "../js/answer/clean.js";
+export { fill, speak } from "../js/answer/dress.js";

@@ -21,7 +21,7 @@ const button = (className, label, act) => {
 
 // Signs that turn the direction of what follows make text read other than it is: they are shown instead.
 const TURNS = /[\u202a-\u202e\u2066-\u2069]/g;
-export const visible = (text) => text.replace(TURNS, (sign) => `⟨U+${sign.charCodeAt(0).toString(16).toUpperCase()}⟩`);
+const visible = (text) => text.replace(TURNS, (sign) => `⟨U+${sign.charCodeAt(0).toString(16).toUpperCase()}⟩`);
 const showTurns = (element) => {
   const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
   while (walker.nextNode()) {
