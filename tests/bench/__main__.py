@@ -24,6 +24,7 @@ from tests.bench.gas import gas_1000_prompts, provider_gas
 from tests.bench.live import live_streams
 from tests.bench.market import market_1000
 from tests.bench.market_filter import market_filter
+from tests.bench.newcomer import newcomer
 from tests.bench.page_ready import page_ready
 from tests.bench.protocol import names, page_protocol, protocol
 from tests.bench.row import Row
@@ -45,6 +46,7 @@ MEASUREMENTS: dict[Callable[[], list[Row]], tuple[str, ...]] = {
     gas_1000_prompts: ("gas_1000_prompts",),
     provider_gas: ("gas_go_live", "gas_reprice"),
     tx_100_sessions: ("tx_100_sessions",),
+    newcomer: ("newcomer",),
     demo_second_start: ("demo_second_start",),
     market_1000: ("market_1000",),
     market_filter: ("market_filter",),
