@@ -118,6 +118,13 @@ def test_pieces_are_put_together_as_far_as_they_fit(account):
     assert held.size == sum(len(one.body) for one in held.sent) > 9
 
 
+def test_what_left_is_overwritten_where_it_waited(account):
+    held = running(account, [(b"aaa", 1), (b"bbbbbb", 1)])
+    buffers = [piece for piece, _, _ in held.pending]
+    assert sent(held, account, room=5) == [(1, 1, b"aaa"), (2, 1, b"bbbbb"), (3, 2, b"b")]
+    assert not any(any(buffer) for buffer in buffers)
+
+
 def test_a_piece_that_is_larger_than_a_record_counts_with_its_last_part(account):
     held = running(account, [(b"aaaaabbbbbc", 2), (b"d", 1)])
     assert sent(held, account, room=5) == [(1, 0, b"aaaaa"), (2, 0, b"bbbbb"), (3, 3, b"cd")]
