@@ -4,15 +4,15 @@ The file is a magic word, the parameters of scrypt, a salt and a nonce, and then
 MessagePack of names and contents, deflated. Ledgers are taken as they are at one moment, by the running node where
 there is one, because only it may open them.
 
-A restore never loses anything: it refuses where the ledger that lies there promises more than the backup's, and where
-a key would be replaced by another.
+A restore never loses anything: it holds the data's lock, so that no node runs meanwhile; it refuses where the ledger
+that lies there knows more than the backup's, and where a key would be replaced by another. What SQLite calls damaged is
+moved aside with its WAL; a ledger that cannot be read for any other reason stays, and so does all else.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import sqlite3
 import struct
 import zlib
 from dataclasses import dataclass
@@ -24,6 +24,8 @@ from nacl.exceptions import CryptoError
 
 from tallystick_shared.errors import Code, LocalError
 
+from .data_lock import DataLock
+from .held_ledger import check_ledger, opened, put_aside, settle
 from .keys import KeyStore
 from .ledger_file import write_private
 from .running import FILE as NODE_FILE
@@ -38,7 +40,6 @@ MOST_BYTES = 4 << 30
 LEFT_OUT = frozenset({NODE_FILE, "model-sums.json"})
 FOLDERS = frozenset({"models", "facts"})
 """What can be had again, or is another process's."""
-Rows = dict[bytes, tuple[bytes, bytes]]
 
 
 class Contents(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -108,16 +109,8 @@ def _closed(data_dir: Path, taken: dict[str, bytes]) -> dict[str, bytes]:
 
 
 def _serialized(path: Path) -> bytes:
-    try:
-        db = sqlite3.connect(path, timeout=0)
-        try:
-            if (verdict := db.execute("PRAGMA quick_check").fetchone()[0]) != "ok":
-                raise LocalError(Code.STORE_UNREADABLE, path=str(path), reason=str(verdict))
-            return db.serialize()
-        finally:
-            db.close()
-    except sqlite3.Error as error:
-        raise LocalError(Code.STORE_UNREADABLE, path=str(path), reason=str(error)) from None
+    with opened(path) as db:
+        return db.serialize()
 
 
 def seal(contents: Contents, passphrase: str) -> bytes:
@@ -166,21 +159,20 @@ def _safe(name: str) -> bool:
 
 def restore(contents: Contents, data_dir: Path) -> Restored:
     """Puts back what is missing, and each ledger where the backup's knows at least as much as the one there; one that
-    is damaged is put aside. Other files that are there stay. Raises LocalError NODE_RUNS, WOULD_LOSE,
-    STORE_UNREADABLE.
+    is damaged is moved aside with its WAL. Other files that are there stay. Raises LocalError NODE_RUNS, WOULD_LOSE,
+    BAD_BACKUP, STORE_UNREADABLE; but for the last, nothing was changed then.
     """
-    if RunningNode.find(data_dir) is not None:
-        raise LocalError(Code.NODE_RUNS, data_dir=str(data_dir))
-    ledgers = [name for name in contents.files if name.startswith("ledger-") and name.endswith(".sqlite")]
-    damaged = [name for name, data in contents.files.items() if _check(data_dir / name, data, ledger=name in ledgers)]
-    files = [name for name in contents.files if name in ledgers or not _is_there(data_dir, name)]
-    try:
-        for name in damaged:
-            (data_dir / name).replace(data_dir / f"{name}.damaged")
-        for name in files:
-            _put(data_dir / name, contents.files[name], private=data_dir)
-    except OSError as error:
-        raise LocalError(Code.STORE_UNREADABLE, path=str(error.filename), reason=error.strerror) from None
+    with DataLock(data_dir):
+        ledgers = [name for name in contents.files if name.startswith("ledger-") and name.endswith(".sqlite")]
+        damaged = [name for name in contents.files if _check(data_dir / name, contents.files[name], name in ledgers)]
+        files = [name for name in contents.files if name in ledgers or not _is_there(data_dir, name)]
+        try:
+            for name in ledgers:
+                (put_aside if name in damaged else settle)(data_dir / name)
+            for name in files:
+                _put(data_dir / name, contents.files[name], private=data_dir)
+        except OSError as error:
+            raise LocalError(Code.STORE_UNREADABLE, path=str(error.filename), reason=error.strerror) from None
     return Restored(contents.made, files, ledgers, damaged)
 
 
@@ -189,56 +181,23 @@ def _is_there(data_dir: Path, name: str) -> bool:
     return (data_dir / name).exists() or (name == "keys/operator.key" and encrypted.exists())
 
 
-def _check(path: Path, data: bytes, *, ledger: bool) -> bool:
-    """Is what is there damaged? Raises LocalError WOULD_LOSE."""
+def _check(path: Path, data: bytes, ledger: bool) -> bool:
+    """Is what is there a damaged ledger? Raises LocalError WOULD_LOSE, NODE_RUNS, STORE_UNREADABLE."""
+    if ledger:
+        return check_ledger(path, data)
     if path.name == "operator.key" and path.with_suffix(".json").exists():
         if KeyStore(path.parents[1]).operator().reveal().hex() != data.decode(errors="replace").strip():
             raise LocalError(Code.WOULD_LOSE, path=str(path), reason="it is another key")
-        return False
-    if not path.exists():
-        return False
-    if ledger:
-        here = _rows(data)
-        try:
-            there = _rows(_serialized(path))
-        except LocalError:
-            return True
-        more = [channel for channel, row in there.items() if _exceeds(row, here.get(channel))]
-        if more:
-            raise LocalError(Code.WOULD_LOSE, path=str(path), channels=len(more), reason="its ledger is newer")
-    elif path.suffix == ".key" and path.read_bytes() != data:
+    elif path.exists() and path.suffix == ".key" and path.read_bytes() != data:
         raise LocalError(Code.WOULD_LOSE, path=str(path), reason="it is another key")
     return False
 
 
-def _exceeds(row: tuple[bytes, bytes], other: tuple[bytes, bytes] | None) -> bool:
-    return other is None or row[0] > other[0] or row[1] > other[1]
-
-
-def _rows(serialized: bytes) -> Rows:
-    """(amount, owed) by channel."""
-    db = sqlite3.connect(":memory:")
-    try:
-        db.deserialize(rollback_journal(serialized))
-        return {row[0]: (row[1], row[2]) for row in db.execute("SELECT id, amount, owed FROM channels")}
-    except sqlite3.Error as error:
-        raise LocalError(Code.BAD_BACKUP, reason=str(error)) from None
-    finally:
-        db.close()
-
-
-def rollback_journal(serialized: bytes) -> bytes:
-    """The same database, marked as one without a WAL, which memory cannot have (bytes 18 and 19 of the header)."""
-    return serialized[:18] + b"\x01\x01" + serialized[20:]
-
-
 def _put(path: Path, data: bytes, private: Path) -> None:
-    """At once or not at all; what a WAL holds of an older ledger goes first."""
+    """At once or not at all."""
     private.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     temporary.unlink(missing_ok=True)
     write_private(temporary, data)
-    for end in ("-wal", "-shm"):
-        path.with_name(path.name + end).unlink(missing_ok=True)
     temporary.replace(path)

@@ -86,9 +86,10 @@ def restore(
     passphrase_file: PassphraseFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Put a backup back. It never replaces a ledger that is newer, nor a key by another.
+    """Put a backup back, while no node runs. It never replaces a sound ledger that is newer, nor a key by another.
+    A damaged ledger is moved aside with its WAL, as NAME.damaged.
 
-    JSON: made (Unix seconds), files, ledgers, damaged (put aside), data_dir.
+    JSON: made (Unix seconds), files, ledgers, damaged (moved aside), data_dir.
     """
     settings = load_settings(config, {"data_dir": data_dir}, as_json)
 
@@ -104,4 +105,6 @@ def restore(
 
     done = run(work(settings), as_json)
     text = f"{len(done['files'])} files of {show_date(done['made'])} are back in {done['data_dir']}."
+    for name in done["damaged"]:
+        text += f"\n{name} was damaged: it lies beside it as .damaged. Keep that: what came after the backup is in there."
     say(as_json, done, f"{text}\nNever run two nodes with the same keys: end the old one before you start this one.")

@@ -15,6 +15,7 @@ from .admin import Admin
 from .app import page_app, public_app
 from .control import Control
 from .crypto import NativeCrypto
+from .data_lock import DataLock
 from .engines import Engine
 from .engines.door import Door
 from .metrics import Metrics
@@ -43,6 +44,7 @@ class Up:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.crypto = NativeCrypto()
+        self._lock = DataLock(settings.data_dir)
         self.engine: Engine | None = None
         self.door: Door | None = None
         self.public: Listener | None = None
@@ -86,10 +88,11 @@ class Up:
         return same[0] is asking and not any(place.running for place in same[1:])
 
     async def start(self) -> None:
-        """Opens the listeners, then the engine, then the node of each chain that was announced on. Raises
-        LocalError.
+        """Takes the data directory for itself, then opens the listeners, then the engine, then the node of each chain
+        that was announced on. Raises LocalError, NODE_RUNS where another has the data.
         """
         settings = self.settings
+        self._lock.take()
         try:
             page = Page(page_folder(settings.page.files), demo=bool(settings.demo_key))
         except LocalError as error:
@@ -172,14 +175,20 @@ class Up:
         return found
 
     async def stop(self) -> None:
-        """Ends what this person asked others, drains the nodes, then closes listeners, engine and chains."""
-        if self.admin is not None:
-            await self.admin.stop()
-            running.forget(self.settings.data_dir)
-        for supervisor in self._supervisors:
-            supervisor.cancel()
-        await asyncio.gather(*self._supervisors, return_exceptions=True)
-        await asyncio.gather(*(place.stop() for place in self.places))
-        await asyncio.gather(*(listener.stop() for listener in (self.public, self.page) if listener is not None))
-        if self.engine is not None:
-            await self.engine.close()
+        """Ends what this person asked others, drains the nodes, then closes listeners, engine and chains. The data
+        directory is let go last.
+        """
+        try:
+            if self.admin is not None:
+                await self.admin.stop()
+            for supervisor in self._supervisors:
+                supervisor.cancel()
+            await asyncio.gather(*self._supervisors, return_exceptions=True)
+            await asyncio.gather(*(place.stop() for place in self.places))
+            await asyncio.gather(*(listener.stop() for listener in (self.public, self.page) if listener is not None))
+            if self.engine is not None:
+                await self.engine.close()
+        finally:
+            if self._lock.held:
+                running.forget(self.settings.data_dir)
+            self._lock.leave()

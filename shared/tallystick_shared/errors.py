@@ -245,7 +245,7 @@ WORDS: dict[Code, tuple[str, str]] = {
     ),
     Code.ADVERT_OUTDATED: ("The provider said something newer of its load before.", "Ask it again."),
     Code.PROFILE_CHANGED: ("The provider has changed its entry on chain.", "Read the list of providers again."),
-    Code.NODE_RUNS: ("A node runs on this data.", "End it first: `tallystick drain --stop`."),
+    Code.NODE_RUNS: ("A node runs on this data.", "End it first: `tallystick drain --stop`, or stop its process."),
     Code.BAD_BACKUP: (
         "The backup cannot be read.",
         "Check the passphrase, and that the file is whole; nothing was changed.",

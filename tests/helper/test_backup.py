@@ -10,6 +10,8 @@ import pytest
 from tallystick_helper import backup
 from tallystick_helper.chat import Answer
 from tallystick_helper.ledger import Ledger
+from tallystick_helper.running import FILE as NODE_FILE
+from tallystick_helper.settings import Settings
 from tallystick_helper.up import Up
 from tallystick_shared.channel import Config
 from tallystick_shared.errors import Code, LocalError
@@ -146,3 +148,119 @@ async def test_a_running_node_is_not_restored_over(provider: Serving) -> None:
     with pytest.raises(LocalError) as caught:
         backup.restore(contents, folder)
     assert caught.value.code is Code.NODE_RUNS
+
+
+LEDGER = "ledger-1-aa.sqlite"
+
+
+async def killed(folder: Path, amount: int) -> bytes:
+    """What a node leaves that is killed before SQLite has emptied the WAL. Returns the WAL."""
+    alive = folder.with_name("alive")
+    await ledger_with(alive, 1)
+    ledger = Ledger(alive / LEDGER)
+    await ledger.store_voucher(CHANNEL, Signed(amount, b"\x05" * 65), amount)
+    shutil.copytree(alive, folder)
+    ledger.close()
+    return (folder / f"{LEDGER}-wal").read_bytes()
+
+
+async def held(folder: Path) -> int:
+    """The amount of the voucher that lies there."""
+    ledger = Ledger(folder / LEDGER)
+    row = await ledger.channel(CHANNEL)
+    ledger.close()
+    assert row is not None
+    return row.voucher.amount
+
+
+def refused(contents: backup.Contents, folder: Path) -> LocalError:
+    with pytest.raises(LocalError) as caught:
+        backup.restore(contents, folder)
+    return caught.value
+
+
+async def test_a_ledger_that_somebody_has_open_is_not_damaged(tmp_path: Path) -> None:
+    contents = backup.Contents(1, 1, {LEDGER: await ledger_with(tmp_path / "a", 5)})
+    await ledger_with(tmp_path / "there", 6)
+    ledger = Ledger(tmp_path / "there" / LEDGER)
+    await ledger.store_voucher(CHANNEL, Signed(1000, b"\x05" * 65), 1000)
+    assert refused(contents, tmp_path / "there").code is Code.NODE_RUNS
+    ledger.close()
+    assert await held(tmp_path / "there") == 1000
+
+
+async def test_one_that_cannot_be_opened_stays(tmp_path: Path) -> None:
+    contents = backup.Contents(1, 1, {LEDGER: await ledger_with(tmp_path / "a", 5), "keys/node.key": b"a"})
+    (tmp_path / "there" / LEDGER).mkdir(parents=True)
+    assert refused(contents, tmp_path / "there").code is Code.STORE_UNREADABLE
+    assert (tmp_path / "there" / LEDGER).is_dir() and not (tmp_path / "there" / "keys").exists()
+
+
+async def test_what_only_the_wal_knows_counts(tmp_path: Path) -> None:
+    folder = tmp_path / "there"
+    wal = await killed(folder, 6)
+    older, newer = await ledger_with(tmp_path / "a", 5), await ledger_with(tmp_path / "b", 7)
+    assert refused(backup.Contents(1, 1, {LEDGER: older}), folder).code is Code.WOULD_LOSE
+    assert (folder / f"{LEDGER}-wal").read_bytes() == wal
+    assert backup.restore(backup.Contents(1, 1, {LEDGER: newer}), folder).damaged == []
+    assert not (folder / f"{LEDGER}-wal").exists() and await held(folder) == 7
+
+
+@pytest.mark.parametrize("gone", [False, True])
+async def test_a_damaged_ledger_keeps_its_wal(tmp_path: Path, gone: bool) -> None:
+    """Its newest vouchers are in there. A second one does not replace the first."""
+    contents = backup.Contents(1, 1, {LEDGER: await ledger_with(tmp_path / "a", 5)})
+    folder = tmp_path / "there"
+    for number, end in enumerate(("damaged", "damaged-2")):
+        wal = await killed(tmp_path / f"killed-{number}", 6 + number)
+        shutil.copytree(tmp_path / f"killed-{number}", folder, dirs_exist_ok=True)
+        shutil.rmtree(tmp_path / "alive")
+        (folder / LEDGER).write_bytes(b"\xff" * 8192)
+        if gone:
+            (folder / LEDGER).unlink()
+        assert backup.restore(contents, folder).damaged == [LEDGER]
+        aside = folder / f"{LEDGER}.{end}"
+        assert aside.with_name(aside.name + "-wal").read_bytes() == wal
+        assert await held(folder) == 5
+        if gone:
+            break
+
+
+async def test_a_transaction_under_way_is_not_forgotten(tmp_path: Path) -> None:
+    older = await ledger_with(tmp_path / "there", 5)
+    ledger = Ledger(tmp_path / "there" / LEDGER)
+    await ledger.sent(b"\x09" * 32, "claim", [CHANNEL], b"raw")
+    newer = await ledger.snapshot()
+    ledger.close()
+    caught = refused(backup.Contents(1, 1, {LEDGER: older}), tmp_path / "there")
+    assert caught.code is Code.WOULD_LOSE and caught.values["transactions"] == 1
+    assert backup.restore(backup.Contents(1, 1, {LEDGER: newer}), tmp_path / "there").damaged == []
+
+
+@pytest.mark.parametrize("admin", [False, True])
+async def test_a_node_keeps_its_data_until_it_has_ended(
+    tmp_path: Path, admin: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "page").mkdir()
+    (tmp_path / "page" / "index.html").write_text("a page")
+    page = {"port": 0, "files": tmp_path / "page"}
+    settings = Settings.model_validate({"data_dir": tmp_path, "page": page, "admin": {"on": admin, "port": 0}})
+    contents = backup.Contents(1, 1, {"page/index.html": b"an older page"})
+    up, ends = Up(settings), []
+    await up.start()
+    assert up.page is not None
+    stop = up.page.stop
+
+    async def stops() -> None:
+        ends.append((refused(contents, tmp_path).code, (tmp_path / NODE_FILE).exists()))
+        await stop()
+
+    monkeypatch.setattr(up.page, "stop", stops)
+    second = Up(settings)
+    with pytest.raises(LocalError) as caught:
+        await second.start()
+    await second.stop()
+    assert caught.value.code is Code.NODE_RUNS
+    await up.stop()
+    assert ends == [(Code.NODE_RUNS, admin)]
+    assert backup.restore(contents, tmp_path).files == [] and not (tmp_path / NODE_FILE).exists()
