@@ -54,6 +54,15 @@ DEEP = [
     "$" * 15_001,
     "| a " * 5000 + "|\n" + "|-" * 5000,
 ]
+MANY = [
+    "!" * 23_900,
+    "<" * 23_900,
+    "~ " * 11_900,
+    "_a*" * 7_900,
+    "a." * 11_900 + "@",
+    "x" * 23_900 + "@",
+    "\n\n".join(["!" * 23_900] * 10),
+]
 FORBIDDEN = (
     "script, style, link, meta, base, iframe, object, embed, form, input, textarea, select, video, audio, img,"
     "template, dialog, marquee"
@@ -118,13 +127,15 @@ def test_links_say_where_they_go_and_turned_text_is_shown_as_it_is(hostile: Driv
         hostile,
         "[https://bank.example](https://evil.example/login)",
         "https://bank.example/x and [bank](https://bank.example@evil.example/) and [idn](https://b\u0430nk.example/)",
+        "[https://bank.example@evil.example](https://bank.example@evil.example) <https://ok.example/y> "
+        "[https://bank.example/?q](https://bank.example/?q) [ok.example](https://ok.example/z)",
         "Pay \u202eelpmaxe.knab\u202c now &#x202e;moc.live \u2066x\u2069",
     )
     links = hostile.page.locator(".answer a")
     hosts = [link.get_attribute("data-host") for link in links.all()]
-    assert hosts == ["evil.example", None, "evil.example", "xn--bnk-6cd.example"]
-    assert hostile.answers.nth(2).inner_text().count("U+202E") == 2
-    assert not set("\u202e\u2066") & set(hostile.answers.nth(2).inner_text())
+    assert hosts == ["evil.example", None, "evil.example", "xn--bnk-6cd.example", "evil.example", None, None, None]
+    assert hostile.answers.nth(3).inner_text().count("U+202E") == 2
+    assert not set("\u202e\u2066") & set(hostile.answers.nth(3).inner_text())
     witness.nothing()
 
 
@@ -163,6 +174,17 @@ def test_texts_made_to_keep_a_renderer_busy_do_not(hostile: Driver) -> None:
     imported(hostile, *DEEP)
     responsive(hostile.page, hostile.answers.last)
     witness.nothing()
+
+
+def test_blocks_of_thousands_of_marks_are_shown_as_they_are(hostile: Driver) -> None:
+    """They are never parsed: one would take a second, and the chat is there again after each reload."""
+    imported(hostile, *MANY)
+    expect(hostile.page.locator(".answer > .block.plain")).to_have_count(len(MANY) - 1 + 10)
+    expect(hostile.page.locator(".answer > .block:not(.plain)")).to_have_count(0)
+    responsive(hostile.page, hostile.answers.last)
+    hostile.page.reload()
+    expect(hostile.page.locator(".answer > .block.plain")).to_have_count(len(MANY) - 1 + 10)
+    responsive(hostile.page, hostile.answers.last)
 
 
 def test_a_line_of_five_megabytes_is_shown_and_the_page_answers(hostile: Driver) -> None:

@@ -56,7 +56,7 @@ class Document:
         self.calls.append("remove_attribute")
         del node.attributes[name]
 
-    def set_prose(self, node: Any, markdown: str) -> None:
+    def set_prose(self, node: Any, markdown: str, parent: Any) -> None:
         self.calls.append("set_prose")
         node.text = markdown
 

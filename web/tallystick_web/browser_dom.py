@@ -66,8 +66,8 @@ class DomHost:
     def remove_attribute(self, node: Any, name: str) -> None:
         node.removeAttribute(name)
 
-    def set_prose(self, node: Any, markdown: str) -> None:
-        self._fill(node, markdown)
+    def set_prose(self, node: Any, markdown: str, parent: Any) -> None:
+        self._fill(node, markdown, parent)
 
     def insert(self, parent: Any, node: Any, before: Any | None) -> None:
         parent.insertBefore(node, before)

@@ -22,7 +22,7 @@ class Host(Protocol):
     def append_text(self, node: Any, value: str) -> None: ...
     def set_attribute(self, node: Any, name: str, value: str) -> None: ...
     def remove_attribute(self, node: Any, name: str) -> None: ...
-    def set_prose(self, node: Any, markdown: str) -> None: ...
+    def set_prose(self, node: Any, markdown: str, parent: Any) -> None: ...
     def insert(self, parent: Any, node: Any, before: Any | None) -> None: ...
     def remove(self, node: Any) -> None: ...
 
@@ -73,9 +73,9 @@ def _rest(host: Host, parent: Any, old: list[Mounted], new: tuple[Node, ...], fi
         place = pool.get(_name(node, index))
         if place is not None and _alike(place.shown, node):
             del pool[_name(node, index)]
-            _update(host, place, node)
+            _update(host, parent, place, node)
         else:
-            place = _mount(host, node)
+            place = _mount(host, parent, node)
         result.append(place)
     for place in pool.values():
         host.remove(place.node)
@@ -106,13 +106,13 @@ def _alike(old: Node, new: Node) -> bool:
     return type(old) is type(new)
 
 
-def _mount(host: Host, node: Node) -> Mounted:
+def _mount(host: Host, parent: Any, node: Node) -> Mounted:
     if isinstance(node, str):
         return Mounted(node, host.text(node))
     if isinstance(node, Prose):
         block = host.element("div", None)
         host.set_attribute(block, "class", "block")
-        host.set_prose(block, node.markdown)
+        host.set_prose(block, node.markdown, parent)
         return Mounted(node, block)
     made = host.element(node.tag, node.namespace)
     for name, value in node.attrs:
@@ -120,7 +120,7 @@ def _mount(host: Host, node: Node) -> Mounted:
     return Mounted(node, made, _children(host, made, [], node.children))
 
 
-def _update(host: Host, place: Mounted, node: Node) -> None:
+def _update(host: Host, parent: Any, place: Mounted, node: Node) -> None:
     old = place.shown
     if old is node or old == node:
         return
@@ -128,7 +128,7 @@ def _update(host: Host, place: Mounted, node: Node) -> None:
     if isinstance(node, str) and isinstance(old, str):
         _update_text(host, place.node, old, node)
     elif isinstance(node, Prose):
-        host.set_prose(place.node, node.markdown)
+        host.set_prose(place.node, node.markdown, parent)
     elif isinstance(node, Element) and isinstance(old, Element):
         _update_attributes(host, place.node, dict(old.attrs), dict(node.attrs))
         place.children = _children(host, place.node, place.children, node.children)

@@ -1,5 +1,6 @@
 // An answer comes from a stranger's machine: nothing in it may make a request, take on the page's looks or pose as its controls.
 import DOMPurify from "dompurify";
+import { Budget, busy } from "./budget.js";
 import { parse } from "./syntax.js";
 
 const TEXT = "a abbr b br code del dfn em i ins kbd mark q s samp small strike strong sub sup u var wbr";
@@ -18,13 +19,19 @@ const CLEAN = {
 const COLOURS = { RETURN_TRUSTED_TYPE: true, ALLOWED_TAGS: ["span"], ALLOWED_ATTR: ["class"] };
 const LANGUAGE = /^language-[\w+#.-]{1,30}$/;
 
-const hostOf = (address) => {
+/** The host (for mail: the address) of a link, where its words do not say it themselves; else nothing. */
+const unsaid = (address, words) => {
+  let url = null;
   try {
-    const url = new URL(address);
-    return url.protocol === "mailto:" ? url.pathname : url.host;
+    url = new URL(address);
   } catch {
     return "";
   }
+  if (url.protocol === "mailto:") return words === url.pathname || words === address ? "" : url.pathname;
+  // What stands before an @ reads like a host and is none.
+  const plain = !url.username && !url.password;
+  const said = [url.host, address, url.origin + url.pathname].includes(words);
+  return plain && said ? "" : url.host;
 };
 
 if (DOMPurify.isSupported) {
@@ -34,11 +41,10 @@ if (DOMPurify.isSupported) {
   });
   DOMPurify.addHook("afterSanitizeAttributes", (node) => {
     if (node.tagName !== "A" || !node.hasAttribute("href")) return;
-    const host = hostOf(node.getAttribute("href"));
     node.setAttribute("target", "_blank");
     node.setAttribute("rel", "noopener noreferrer nofollow");
-    // Where the words do not say where the link goes, the page does.
-    if (host && node.textContent.trim() !== node.getAttribute("href") && node.textContent.trim() !== host) node.setAttribute("data-host", host);
+    const host = unsaid(node.getAttribute("href"), node.textContent.trim());
+    if (host) node.setAttribute("data-host", host);
   });
 }
 
@@ -54,18 +60,15 @@ export const coloured = (html) => {
   }
 };
 
-// Texts made to keep a renderer busy: nobody writes forty marks of quotes or lists in a row, or thousands of brackets in a block.
-const DEEP = /^(?:[ \t]*[>*+-]){40}/m;
-const MOST_MARKS = 4_000;
-const MOST_MATH = 600;
-const count = (text, rule) => text.match(rule)?.length ?? 0;
-const busy = (text) => DEEP.test(text) || count(text, /[[*_]/g) > MOST_MARKS || count(text, /\\[[(]|\$/g) > MOST_MATH;
-
-/** Markdown of a model's answer as sanitised TrustedHTML, ready for innerHTML; null where it cannot be rendered. */
-export const render = (markdown) => {
+/** Markdown of a model's answer as sanitised TrustedHTML, ready for innerHTML; null where it cannot or must not be rendered. */
+export const render = (markdown, budget = new Budget()) => {
+  if (budget.spent || busy(markdown)) return null;
+  const started = performance.now();
   try {
-    return busy(markdown) ? null : DOMPurify.sanitize(parse(markdown), CLEAN);
+    return DOMPurify.sanitize(parse(markdown), CLEAN);
   } catch {
     return null; // Nested a thousand deep; its text is shown then.
+  } finally {
+    budget.took(performance.now() - started, markdown.length);
   }
 };

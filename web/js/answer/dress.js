@@ -1,4 +1,5 @@
 // What a rendered answer gets beside its text: headers and colours for code, mathematics, pictures on request, visible marks.
+import { Budget } from "./budget.js";
 import { coloured, render } from "./clean.js";
 
 const WORDS = { copy: "Copy", copied: "Copied", picture: "Picture", show: "Show", failed: "It cannot be shown here.", code: "Code", table: "Table" };
@@ -161,9 +162,12 @@ const dressTable = (table) => {
   frame.append(table);
 };
 
-/** Shows Markdown in an element. */
-export const fill = (element, markdown) => {
-  const html = render(markdown);
+const budgets = new WeakMap(); // by the element of an answer
+
+/** Shows Markdown in an element. `answer` is the element that holds all blocks of the answer, placed already or not. */
+export const fill = (element, markdown, answer) => {
+  if (!budgets.has(answer)) budgets.set(answer, new Budget());
+  const html = render(markdown, budgets.get(answer));
   element.classList.toggle("plain", html === null);
   if (html === null) {
     element.textContent = visible(markdown);
