@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tallystick_web.figures import Coin, clock_time, money, parse_amount, plain, short_address, shorten, span
+from tallystick_web.words import ENGLISH, Words
 
 ETH = Coin()
 ETHER = 10**18
@@ -75,4 +76,9 @@ def test_times_are_the_persons_own() -> None:
     [(5, "1 minute"), (900, "15 minutes"), (7_200, "2 hours"), (86_400, "24 hours"), (259_200, "3 days")],
 )
 def test_spans(seconds: float, said: str) -> None:
-    assert span(seconds) == said
+    assert span(seconds, ENGLISH) == said
+
+
+def test_a_length_of_time_is_said_in_the_pages_language() -> None:
+    other = {"one": "{count} Tag", "many": "{count} Tage"}
+    assert span(259_200, Words({"time": {"days": other}})) == "3 Tage"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 
+from .words import Words
+
 GWEI = 9
 
 
@@ -87,12 +89,10 @@ def clock_time(seconds: float, now: float, offset_minutes: int = 0) -> str:
     return f"{moment.day} {moment:%b %H:%M}" if moment.year == today.year else f"{moment.day} {moment:%b %Y}"
 
 
-def span(seconds: float) -> str:
+def span(seconds: float, t: Words) -> str:
     """A length of time, roughly, in words."""
     minutes = max(1, round(seconds / 60))
     if minutes < 90:
-        return f"{minutes} minute{'s' if minutes != 1 else ''}"
+        return t.plural("time.minutes", minutes)
     hours = round(minutes / 60)
-    if hours < 48:
-        return f"{hours} hours"
-    return f"{round(hours / 24)} days"
+    return t.plural("time.hours", hours) if hours < 48 else t.plural("time.days", round(hours / 24))

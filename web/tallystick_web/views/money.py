@@ -150,7 +150,7 @@ def _meaning(name: str, state: State, t: Words) -> str:
     if name == "back" and deposit.phase is DepositPhase.ENDED:
         return t("money.back_came")
     if name == "back" and deposit.live and not deposit.alone:
-        return t("money.back_is", delay=span(deposit.delay))
+        return t("money.back_is", delay=span(deposit.delay, t))
     return t(f"money.{name}_is") if name != "back" else t("money.back_alone" if deposit.live else "money.back_none")
 
 
@@ -262,7 +262,7 @@ def _says(found: Found, state: State, t: Words) -> str:
 def _next(found: Found, state: State, t: Words) -> list[Element]:
     channel = found.channel_id.hex()
     if found.phase is FoundPhase.FOUND:
-        more = h("p", t("found.more", delay=span(found.delay)), class_="more")
+        more = h("p", t("found.more", delay=span(found.delay, t)), class_="more")
         return [more, h("div", button(t("do.take_found"), "take-back", channel, kind="primary"), class_="do")]
     if found.phase is FoundPhase.REQUESTED:
         return [h("div", button(t("do.withdraw"), "take-rest", channel, disabled=True), class_="do")]

@@ -95,7 +95,7 @@ def _costs(choice: Choice, state: State, t: Words) -> Rows:
         rows.append((t("provider.first_payment"), t("provider.first_says", amount=money(choice.first, coin))))
     rows += [
         (t("provider.window"), t("provider.window_says", amount=money(choice.window, coin))),
-        (t("provider.delay"), span(choice.delay)),
+        (t("provider.delay"), span(choice.delay, t)),
     ]
     return rows
 
@@ -114,7 +114,7 @@ def _gives(choice: Choice, sight: Sight | None, t: Words) -> Rows:
         rows += [
             (t("provider.max_input"), t("provider.kib", count=f"{sight.max_input // KIB:,}")),
             (t("provider.streams"), f"{sight.streams:,}"),
-            (t("provider.session"), span(sight.session)),
+            (t("provider.session"), span(sight.session, t)),
         ]
     return rows
 

@@ -85,7 +85,7 @@ def close(state: State, t: Words) -> Parts:
     if held.phase is DepositPhase.CLOSING:
         return t("close.title"), [facts, working(t("close.asking"))], []
     if held.alone:
-        alone = h("p", t("close.alone", delay=span(held.delay)))
+        alone = h("p", t("close.alone", delay=span(held.delay, t)))
         again = button(t("do.retry"), "close-deposit")
         return t("close.title"), [alone, facts], [again, button(t("do.ask_back"), "request-close", kind="primary")]
     foot: list[Node] = [
