@@ -12,6 +12,7 @@ import pytest
 from tallystick_helper.chat import Answer, Conversation
 from tallystick_helper.engines.echo import EchoEngine, EchoOptions
 from tallystick_helper.engines.seat import Task
+from tallystick_helper.ledger import ChannelRow
 from tallystick_helper.node.connection import Connection
 from tallystick_helper.node.service import IDLE_LIMIT, SESSION_LIMIT
 from tallystick_helper.store import UserStore
@@ -20,6 +21,8 @@ from tallystick_shared.errors import Code, PeerError, TallystickError
 from tallystick_shared.evm.channels import Channels
 from tallystick_shared.money import Price
 from tallystick_shared.session import Resume
+from tallystick_shared.session.events import CloseAsked, Closed, Ready
+from tallystick_shared.voucher import Signed
 
 from .knocks import Knock
 from .world import ETHER, HOUR, PRICE_IN, PRICE_OUT, Serving, World, serving, until, until_it_is
@@ -471,6 +474,72 @@ async def test_two_closes_at_once_end_the_deposit_once(provider: Serving) -> Non
     assert await transactions_of(world, operator) == sent + 1
     for conversation in both:
         await conversation.leave()
+
+
+async def test_nobody_comes_in_while_a_close_is_prepared(provider: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it would be served could never be claimed: the close pays for what was owed before."""
+    deposit, ledger = await provider.deposit(), provider.node.ledger
+    conversation = await provider.conversation(deposit)
+    await conversation.connect()
+    channel, read = provider.node._channels[deposit.channel_id(provider.world.crypto)], ledger.channel
+    asked, go = asyncio.Event(), asyncio.Event()
+
+    async def slow(channel_id: bytes) -> ChannelRow | None:
+        asked.set()
+        await go.wait()
+        return await read(channel_id)
+
+    monkeypatch.setattr(ledger, "channel", slow)
+    closing = asyncio.create_task(conversation.close())
+    await asked.wait()
+    late = await Knock.dial(provider)
+    await late.greet()
+    await late.auth(deposit)
+    while not any(isinstance(event, Ready | Closed) for event in late.events):
+        await late.take()
+    assert await late.end() is Code.CHANNEL_ENDED and len(channel.connections) == 1
+    go.set()
+    assert len(await closing) == 32
+    await conversation.leave()
+
+
+async def test_a_close_that_fails_lets_others_in_again_and_a_second_one_changes_nothing(
+    provider: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deposit, ledger = await provider.deposit(), provider.node.ledger
+    conversation = await provider.conversation(deposit)
+    await conversation.connect()
+    (connection,) = provider.node._connections
+    channel = provider.node._channels[deposit.channel_id(provider.world.crypto)]
+    asked, go = asyncio.Event(), asyncio.Event()
+
+    async def broken(channel_id: bytes) -> ChannelRow | None:
+        asked.set()
+        await go.wait()
+        raise OSError("no disk")
+
+    monkeypatch.setattr(ledger, "channel", broken)
+    first = asyncio.create_task(connection._close_asked(CloseAsked(Signed(0, b""))))
+    await asked.wait()
+    with pytest.raises(PeerError) as caught:
+        await connection._close_asked(CloseAsked(Signed(0, b"")))
+    assert caught.value.code is Code.CLOSE_FAILED and channel.ending
+    go.set()
+    with pytest.raises(OSError, match="no disk"):
+        await first
+    assert not channel.ending
+    await conversation.leave()
+
+
+async def test_a_channel_that_ends_is_left_by_whoever_is_still_on_it(provider: Serving) -> None:
+    """Only while its closing transaction is under way does nobody look."""
+    deposit = await provider.deposit()
+    conversation = await provider.conversation(deposit)
+    await conversation.connect()
+    provider.node._channels[deposit.channel_id(provider.world.crypto)].ending = True
+    await provider.world.account().request_close(deposit)
+    await until(lambda: conversation.user.session.closed)
+    await conversation.leave()
 
 
 async def test_an_advance_comes_back_although_the_ledger_holds_a_better_voucher(provider: Serving) -> None:

@@ -27,7 +27,9 @@ from tallystick_shared.session.events import (
 from tallystick_shared.session.greeting import greets
 from tallystick_shared.session.guest import PIECE
 from tallystick_shared.session.tables import ConnectionState
+from tallystick_shared.voucher import Signed
 
+from .channel import LiveChannel
 from .driven import SEND_QUEUE, Driven, Socket
 from .gate import Stranger
 from .job import Job
@@ -254,24 +256,35 @@ class Connection(Driven):
             await channel.store_owed(self.node.ledger)
 
     async def _close_asked(self, event: CloseAsked) -> None:
-        """What the channel's other connections would still be served could never be claimed, so they end first. A
-        final voucher below what is owed then gives way to the best that any connection ever brought.
+        """Nobody comes in from here on, unless the close fails: the mark is set before anything is waited for, and
+        taken back only here, where it was set.
         """
         channel = self.channel
         assert channel is not None
         if self.session.closed:  # another connection's CLOSE came first, and waits for this task
             return
+        if channel.ending:
+            raise PeerError(Code.CLOSE_FAILED, reason="under way")
+        channel.ending = True
+        try:
+            transaction = await self.node.till.close(channel, await self._final(channel, event.voucher))
+        except BaseException:
+            channel.ending = self.node.till.is_closing(channel.channel_id)
+            raise
+        self.session.close_ok(transaction)
+        self.pump()
+
+    async def _final(self, channel: LiveChannel, voucher: Signed) -> Signed:
+        """What to close for. What the channel's other connections would still be served could never be claimed, so
+        they end first. A final voucher below what is owed then gives way to the best that any of them ever brought.
+        """
         self.node.detached.pump()
         others = [other for other in channel.connections if other is not self]
         for other in others:
             other.end(PeerError(Code.CHANNEL_ENDED))
         for other in others:
             await other.at_rest()
-        final, row = event.voucher, await self.node.ledger.channel(channel.channel_id)
-        if row is not None and final.amount < min(channel.account.due, row.voucher.amount):
-            final = row.voucher
-        await self.node.till.close(channel, final, self._closing)
-
-    async def _closing(self, transaction: bytes) -> None:
-        self.session.close_ok(transaction)
-        self.pump()
+        row = await self.node.ledger.channel(channel.channel_id)
+        if row is not None and voucher.amount < min(channel.account.due, row.voucher.amount):
+            return row.voucher
+        return voucher

@@ -235,7 +235,7 @@ class Node:
         await self.confirmations.look()
         for channel in list(self._channels.values()):
             known = self.follower.table.get(channel.channel_id)
-            if channel.ending:
+            if self.till.is_closing(channel.channel_id):  # who asked waits for CLOSE_OK; nobody else is left
                 continue
             try:
                 if known is None:  # a reorganisation took it back: nothing more can be earned on it

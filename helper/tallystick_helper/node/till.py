@@ -78,20 +78,16 @@ class Till:
 
     # -- closing on request
 
-    async def close(self, channel: LiveChannel, voucher: Signed, on_sent: OnSent) -> None:
-        """Ends a channel of one payee for exactly `voucher`, once a claim that is under way has ended. Returns when the
-        transaction is sent; raises PeerError CLOSE_FAILED.
+    async def close(self, channel: LiveChannel, voucher: Signed) -> bytes:
+        """Ends a channel of one payee for exactly `voucher`, once a claim that is under way has ended. Returns the
+        transaction's hash when it is sent; raises PeerError CLOSE_FAILED. The caller has marked the channel as ending,
+        and takes that back where this raises.
         """
         if channel.offered.depth:
             raise PeerError(Code.CLOSE_FAILED, reason="not alone")
         if channel.channel_id in self._reverted:
             raise PeerError(Code.CLOSE_FAILED, reason="it failed before: ask for the end yourself")
-        channel.ending = True
-        try:
-            await self._until_free(channel.channel_id)
-        except PeerError:
-            channel.ending = False
-            raise
+        await self._until_free(channel.channel_id)
         self._busy.add(channel.channel_id)
         self._closing.add(channel.channel_id)
         sent: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
@@ -102,11 +98,9 @@ class Till:
 
         self._start(self._close(channel, voucher, heard, sent))
         try:
-            transaction = await asyncio.shield(sent)
+            return await asyncio.shield(sent)
         except TallystickError as error:
-            channel.ending = False
             raise PeerError(Code.CLOSE_FAILED, reason=str(error)) from error
-        await on_sent(transaction)
 
     async def _until_free(self, channel_id: bytes) -> None:
         """Waits for a claim. Raises PeerError CLOSE_FAILED where it takes too long, or is a close itself."""
