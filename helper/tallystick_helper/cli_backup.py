@@ -106,5 +106,5 @@ def restore(
     done = run(work(settings), as_json)
     text = f"{len(done['files'])} files of {show_date(done['made'])} are back in {done['data_dir']}."
     for name in done["damaged"]:
-        text += f"\n{name} was damaged: it lies beside it as .damaged. Keep that: what came after the backup is in there."
+        text += f"\n{name} was damaged and is kept beside it as .damaged: what came after the backup is in there."
     say(as_json, done, f"{text}\nNever run two nodes with the same keys: end the old one before you start this one.")

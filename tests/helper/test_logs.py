@@ -11,30 +11,45 @@ import pytest
 
 CANARY = "marzipanzeppelin"
 PROGRAM = f"""
+import logging
+import sys
 import structlog
 from tallystick_helper.logs import configure
 configure("debug")
 def breaks(prompt):
     kept = [prompt, {{"content": prompt}}]
-    return 1 // 0
+    if sys.argv[1] == "says nothing":
+        return 1 // 0
+    try:
+        raise ValueError("cannot tokenize: " + prompt)
+    except ValueError as error:
+        raise ExceptionGroup("of " + prompt, [KeyError(prompt)]) from error
 try:
     breaks("{CANARY[:8]}" + "{CANARY[8:]}")
-except ZeroDivisionError:
-    structlog.get_logger("x").exception("job_failed", kind="ZeroDivisionError")
+except Exception as error:
+    structlog.get_logger("x").exception("job_failed", kind=type(error).__name__)
+    logging.getLogger("asyncio").exception("never retrieved")
 """
 
 
+@pytest.mark.parametrize(
+    ("case", "types"),
+    [("says nothing", ["ZeroDivisionError"]), ("quotes it", ["ValueError", "ExceptionGroup", "KeyError"])],
+)
 @pytest.mark.parametrize("terminal", [False, True])
-def test_a_traceback_shows_no_values(terminal: bool) -> None:
-    """Neither as JSON nor on a terminal, where the library would show what every name stands for."""
+def test_a_traceback_shows_no_values(terminal: bool, case: str, types: list[str]) -> None:
+    """Neither as JSON nor on a terminal, where the library would show what every name stands for; nor what an
+    exception's own message quotes, also by way of another library.
+    """
     ours, theirs = pty.openpty() if terminal else os.pipe()
-    subprocess.run([sys.executable, "-c", PROGRAM], stderr=theirs, check=True)
+    subprocess.run([sys.executable, "-c", PROGRAM, case], stderr=theirs, check=True)
     os.close(theirs)
     written = b""
     while piece := _read(ours):
         written += piece
     os.close(ours)
-    assert b"job_failed" in written and b"ZeroDivisionError" in written and b"breaks" in written
+    assert b"job_failed" in written and b"never retrieved" in written and b"breaks" in written
+    assert all(written.count(name.encode()) >= 2 for name in types)
     assert CANARY.encode() not in written
 
 
