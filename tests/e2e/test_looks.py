@@ -152,6 +152,11 @@ def test_the_chats_in_every_light_and_size(page: Driver) -> None:
     tab.set_viewport_size({"width": 390, "height": 844})
     tab.locator("#side-toggle").click()
     look("c7-search")
+    page.do("open-transfer")
+    expect(tab.locator("html")).not_to_have_attribute("data-drawer", "")
+    look("c8-files-from-the-drawer")
+    tab.keyboard.press("Escape")
+    expect(tab.locator("#side-toggle")).to_be_focused()
     assert not photographer.faults, "\n".join(photographer.faults)
     assert errors == []
 

@@ -208,5 +208,5 @@ export const desk = ({ say, ready, running, ask, thread, draft }) => {
 
   draft.addEventListener("input", () => ready() && say("input:draft", draft.value));
   const act = (name) => ({ search, theme: () => $("theme").click() })[name]?.();
-  return { act, save, copy, reveal, toDraft: () => draft.focus() };
+  return { act, save, copy, reveal, closeDrawer, toDraft: () => draft.focus() };
 };

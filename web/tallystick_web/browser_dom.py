@@ -116,6 +116,7 @@ class DomScreen:
             return
         dialog.setAttribute("data-sheet", state.sheet.value)  # some are wide
         if not dialog.open:
+            self._js.tallystick.closeDrawer()  # first: the cursor comes back to what holds it now
             dialog.showModal()
         found = (dialog.querySelector(selector) for selector in FIRST_FOCUS)
         first = next((element for element in found if element), None)
