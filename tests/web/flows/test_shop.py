@@ -6,9 +6,10 @@ import asyncio
 
 from tallystick_web.actions import MarketRead
 from tallystick_web.app import NoAddress
+from tallystick_web.chats.actions import AnswerStarted, Asked, ChatBegun, TurnMoved
 from tallystick_web.main import start
 from tallystick_web.shop.state import Filters, Sort, Standing
-from tallystick_web.state import Market, MarketPhase, Sheet, State
+from tallystick_web.state import Market, MarketPhase, Sheet, State, TurnState, Usage
 from tests.helper.world import Serving, World
 from tests.web.flows.pages import SITE_TEXT, page_with
 from tests.web.seats import WALLET, until
@@ -88,6 +89,23 @@ async def test_a_click_asks_a_provider_how_it_is(world: World, provider: Serving
     town.app.heard("ask-provider", provider.provider.hex())
     await town.app.idle()
     assert town.state.shop.sights[provider.provider].asked == 3, "looks are remembered"
+
+
+async def test_an_answer_is_noted_under_the_model_that_gave_it_whatever_chat_is_in_front() -> None:
+    page = page_with(WALLET)
+    await start(page, SITE_TEXT)
+    app = page.app
+    app.dispatch(ChatBegun("behind"))
+    app.dispatch(Asked("How fast?"))
+    asked = app.state.chats.chat.path[-1].id
+    app.dispatch(AnswerStarted(asked, "Model-1B, here", "asked-for", "behind"))
+    answer = app.state.chats.chat.path[-1].id
+    app.dispatch(ChatBegun("in front"))
+    usage = Usage(9, 30, 10**12, 380, 31.4, "stop")
+    app.dispatch(TurnMoved(answer, TurnState.DONE, usage, "behind"))
+    assert app.state.chats.front == "in front" and app.state.chosen is None
+    assert list(app.state.shop.speeds) == ["asked-for"]
+    await app.idle()
 
 
 async def test_ones_own_answers_are_measured_and_kept(world: World, provider: Serving) -> None:

@@ -101,8 +101,8 @@ class ShopFlow:
         if after.link is Link.READY and before.link is not Link.READY and after.chosen:
             self._see(after.chosen.provider, Standing.READY)
         for turn in ended(before, after):
-            if after.chosen is not None:
-                self._note(turn.model or after.chosen.id, turn)
+            if model := turn.model or (after.chosen.id if after.chosen else ""):
+                self._note(model, turn)
 
     # -- asking
 
