@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import random
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,7 @@ def test_every_call_of_the_door_can_be_made() -> None:
     bound(library.model.unload, None)
     bound(library.tokenizer.from_config, 1)
     bound(library.generator, model=1, cache=2, tokenizer=3, max_batch_size=4, max_chunk_size=512)
-    bound(library.json_filter, 1, eos_after_completed=True, json_schema={})
+    bound(library.json_filter, 1, eos_after_completed=True, json_schema={}, prefix_str="{", consume_prefix=True)
     for name in ("enqueue", "cancel"):
         bound(getattr(library.generator, name), None, 1)
     for name in ("iterate", "num_remaining_jobs"):
@@ -112,6 +113,24 @@ def test_a_filter_keeps_to_the_schema(folder: Path) -> None:
         assert mask[value // 32] >> (value % 32) & 1, f"{chr(value)} is not allowed"
         made.accept_token(value)
     assert made.is_completed() and json.loads(text)["ok"]
+
+
+def test_a_filter_goes_on_from_what_was_said(folder: Path) -> None:
+    """Also after the reset with which a job begins."""
+    backend = V3Backend(read_folder(folder), read_options({"path": folder, "shared_cache": True}), real)
+    backend._library, backend._model = real(), MagicMock()
+    backend._tokenizer = exllamav3.Tokenizer.from_config(exllamav3.Config.from_directory(str(folder)))
+    begun = '{"ok":tr'
+    ids = (10, *begun.encode())
+    job = backend.job(Request(ids, 5, seed=3, json_schema=SCHEMA, drawn=len(begun), begun=begun))
+    plain = random.Random(3)
+    assert [plain.randint(0, (1 << 32) - 1) for _ in begun] and job.rng.getstate() == plain.getstate()
+    (made,) = job.filters
+    made.reset()
+    for value in b"ue}":
+        assert made.get_next_logit_mask()[0].tolist()[value // 32] >> (value % 32) & 1
+        made.accept_token(value)
+    assert made.is_completed()
 
 
 @pytest.mark.parametrize("scaled", [{}, {"normalize": True}, {"multiplier": 3.0}])

@@ -107,11 +107,14 @@ def job(input_ids: Any, max_new_tokens: int | None = None, *, sampler: Settings,
 
 
 def library(seen: list[Any] | None = None) -> Library:
-    """`seen` gets the schema of each filter that is made; the reference itself has no filters, and refuses the job."""
+    """`seen` gets the schema of each filter that is made, and what it starts from; the reference itself has no filters,
+    and refuses the job.
+    """
 
-    def json_filter(tokenizer: Text, *, eos_after_completed: bool, json_schema: dict[str, Any]) -> Any:
-        assert eos_after_completed
-        (seen if seen is not None else []).append(json_schema)
+    def json_filter(tokenizer: Text, *, eos_after_completed: bool, json_schema: dict[str, Any],
+                    prefix_str: str | None = None, consume_prefix: bool = False) -> Any:  # fmt: skip
+        assert eos_after_completed and consume_prefix == bool(prefix_str)
+        (seen if seen is not None else []).append((json_schema, prefix_str))
         return json_schema
 
     base = ref.library(1)
@@ -127,6 +130,7 @@ def library(seen: list[Any] | None = None) -> Library:
         job=job,
         sampler=sampler,
         json_filter=json_filter,
+        draw=lambda rng: rng.random(),
         vectors=lambda embedder, token: base.vectors(embedder.model.inner, token),
         tensor=lambda ids: np.array([ids], np.int64),
         cpu="cpu",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from tallystick_helper.engines import Engine
-from tallystick_helper.engines.conformance import EngineConformance, ask
+from tallystick_helper.engines.conformance import EngineConformance, ask, collect, first_piece, text_of
 from tallystick_helper.engines.exl2.adapter import open_exl, read_options
 from tallystick_helper.engines.exl2.backend import Request
 from tallystick_helper.engines.exl2.folder import read_folder
@@ -108,9 +110,46 @@ async def test_a_vector_for_salt_is_not_taken_for_an_image(folder: Path) -> None
 async def test_a_schema_becomes_a_filter(folder: Path) -> None:
     seen: list[Any] = []
     backend = loaded(folder, seen, shared_cache=True)
-    for schema in ({"type": "array"}, {}):
+    for schema, begun in (({"type": "array"}, ""), ({}, ""), ({}, '{"a":1')):
         with pytest.raises(ValueError):  # the reference has no filters
-            backend.job(Request((10,), 3, json_schema=schema))
-    assert seen == [{"type": "array"}, {"type": "object"}]
+            backend.job(Request((10,), 3, json_schema=schema, begun=begun))
+    assert seen == [({"type": "array"}, None), ({"type": "object"}, None), ({"type": "object"}, '{"a":1')]
     assert backend.job(Request((10,), 3)).sequence == [10]
     backend.unload()
+
+
+async def test_a_seed_goes_on_where_an_earlier_job_left_it(folder: Path) -> None:
+    backend, plain = loaded(folder, shared_cache=True), random.Random(3)
+    job = backend.job(Request((10, 97, 98), 3, seed=3, drawn=2, begun="ab"))
+    assert [plain.random() for _ in range(2)] and job.rng.getstate() == plain.getstate()
+    backend.unload()
+
+
+async def test_after_a_wait_for_money_a_schema_goes_on_from_what_was_said(folder: Path) -> None:
+    """Its filter would otherwise allow another beginning: `{"a":1{`."""
+    asked: list[Request] = []
+
+    class Listens(V3Backend):
+        def job(self, request: Request) -> Any:
+            asked.append(request)
+            return super().job(replace(request, json_schema=None))  # the reference has no filters
+
+    values = {"path": folder, "context": 2048, "chunk": 256, "slots": 4, "queue": 2}
+    engine = await open_exl(
+        "exl3", "exllamav3", lambda read, o: Listens(read, o, exl2_like_v3.library), read_options(values), None
+    )
+    run = engine.run(replace(ask("Say it.", max_units=30, json_schema='{"type": "object"}', seed=3), scope=b"one"))
+    run.gate = lambda units: run.made + units <= 7
+    said = [await first_piece(run) for _ in range(7)]
+    while engine._pump._streams:
+        await engine.count(ask("Another."))
+    run.gate = None
+    run.look()
+    pieces, finish = await collect(run)
+    first, *_, last = asked
+    assert first.begun == "" and first.drawn == 0 and len(asked) == 2
+    assert last.json_schema is not None and last.seed == 3
+    assert last.begun.startswith(text_of(said)) and (text_of(said) + text_of(pieces)).startswith(last.begun)
+    assert last.drawn == len(last.ids) - len(first.ids) == len(last.begun)
+    assert finish.error is None
+    await engine.close()

@@ -93,6 +93,7 @@ class Answer:
         self.run = run
         self._tally = tally
         self._said: list[int] = []
+        self._text = ""
         self._before = 0
 
     def held_up(self, step: Step) -> bool:
@@ -106,13 +107,20 @@ class Answer:
             await self.run.room(piece.units)
             self.run.emit(piece)
         self._said += step.ids
+        self._text += step.text
         return reason
 
     def rest(self, request: Request) -> Request:
         """What is still to be made, after all that was said; the beginning is found in the scope's cache."""
         new = self._said[self._before :]
         self._before = len(self._said)
-        return replace(request, ids=(*request.ids, *new), max_tokens=request.max_tokens - len(new))
+        return replace(
+            request,
+            ids=(*request.ids, *new),
+            max_tokens=request.max_tokens - len(new),
+            drawn=len(self._said),
+            begun=self._text,
+        )
 
 
 async def open_exl(

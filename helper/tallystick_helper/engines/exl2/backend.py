@@ -29,6 +29,9 @@ class Request:
 
     `likelihoods` is how many other tokens to tell beside each one; None tells no log-probabilities. `scope` is whose
     cache it may share; empty is nobody's.
+
+    Where an earlier job made the beginning of the answer, `ids` end with it: `drawn` tokens, whose text is `begun`. What
+    the answer keeps to and what its seed draws go on from there.
     """
 
     ids: tuple[int, ...]
@@ -46,6 +49,8 @@ class Request:
     json_schema: Mapping[str, Any] | None = None
     likelihoods: int | None = None
     scope: bytes = b""
+    drawn: int = 0
+    begun: str = ""
 
 
 class Backend(Protocol):

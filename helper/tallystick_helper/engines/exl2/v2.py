@@ -120,7 +120,7 @@ class V2Backend:
         vectors: list[Any] = []
         if self._salts is not None and not self._options.shared_cache:
             ids, vectors = self._salts.apply(request)
-        return library.job(
+        job = library.job(
             input_ids=library.tensor(ids),
             max_new_tokens=request.max_tokens,
             gen_settings=self._settings(library, request),
@@ -130,6 +130,10 @@ class V2Backend:
             return_logits=request.likelihoods is not None,
             embeddings=vectors,
         )
+        if request.seed is not None:
+            for _ in range(request.drawn):
+                job.rng.random()  # one for each token, in the library as in the reference
+        return job
 
     def unload(self) -> None:
         model, self._model, self._cache, self._tokenizer, self._salts = self._model, None, None, None, None

@@ -41,6 +41,8 @@ class Library:
     """`ComboSampler`"""
     json_filter: Any
     """`LLGuidanceFilter`"""
+    draw: Callable[[Any], Any]
+    """Takes from a job's `rng` what each token takes."""
     vectors: Callable[[Any, int], Any]
     """`MMEmbedding` of an embedding module and a token."""
     tensor: Callable[[list[int]], Any]
@@ -115,7 +117,7 @@ class V3Backend:
         vectors: list[Any] = []
         if self._salts is not None and not self._options.shared_cache:
             ids, vectors = self._salts.apply(request)
-        return library.job(
+        job = library.job(
             input_ids=library.tensor(ids),
             max_new_tokens=request.max_tokens,
             sampler=self._sampler(library, request),
@@ -126,6 +128,10 @@ class V3Backend:
             filters=self._filters(library, request),
             embeddings=vectors,
         )
+        if request.seed is not None:
+            for _ in range(request.drawn):
+                library.draw(job.rng)
+        return job
 
     def unload(self) -> None:
         model, self._model, self._cache, self._tokenizer = self._model, None, None, None
@@ -157,4 +163,6 @@ class V3Backend:
         if request.json_schema is None:
             return []
         schema = dict(request.json_schema) or {"type": "object"}
-        return [library.json_filter(self._tokenizer, eos_after_completed=True, json_schema=schema)]
+        # A job resets its filters when it starts, so what was said is not fed to them, but made what they start from.
+        begun = {"prefix_str": request.begun, "consume_prefix": True} if request.begun else {}
+        return [library.json_filter(self._tokenizer, eos_after_completed=True, json_schema=schema, **begun)]

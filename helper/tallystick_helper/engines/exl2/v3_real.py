@@ -38,6 +38,7 @@ def real() -> Library:
         job=Job,
         sampler=ComboSampler,
         json_filter=LLGuidanceFilter,
+        draw=lambda rng: rng.randint(0, (1 << 32) - 1),
         vectors=vectors,
         tensor=lambda ids: torch.tensor([ids], dtype=torch.long),
         cpu=torch.device("cpu"),
