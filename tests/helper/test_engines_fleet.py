@@ -6,6 +6,8 @@ import asyncio
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from tallystick_helper.engines import Engine, Reason, Task
 from tallystick_helper.engines.conformance import EngineConformance, ask, collect, first_piece, refusal
 from tallystick_helper.engines.echo import EchoEngine, EchoOptions
@@ -216,3 +218,42 @@ async def test_what_a_model_offers_is_kept_while_its_files_are_the_same(tmp_path
     third = await Fleet.open([shelf.member("a", key)], Residence(loaded=1), tmp_path)
     assert shelf.opened == ["a", "a"]
     await third.close()
+
+
+async def test_an_odd_error_before_a_model_is_loaded_fails_its_requests_and_it_may_come_back() -> None:
+    shelf, wrong = Shelf(), [OSError("no such file")]
+
+    def needs() -> int:
+        if wrong:
+            raise wrong[0]
+        return 0
+
+    members = [shelf.member("a"), shelf.member("b")]
+    fleet = await Fleet.open(members, Residence(loaded=1), None, lambda: (16 * GIB, 16 * GIB))
+    members[0].resident.needs = needs
+    async with asyncio.timeout(10):
+        counting = [asyncio.create_task(fleet.count(of("a"))) for _ in range(2)]
+        found = await asyncio.gather(*counting, return_exceptions=True)
+        assert [isinstance(one, LocalError) and one.code for one in found] == [Code.ENGINE_FAILED] * 2
+        wrong.clear()
+        await answer(fleet, of("a"))
+    await fleet.close()
+
+
+async def test_a_model_that_breaks_when_it_goes_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    fleet = await Shelf().fleet("a", "b")
+    left = fleet._places[1].resident
+
+    async def breaks() -> None:
+        raise RuntimeError("CUDA error")
+
+    assert left.engine is not None
+    monkeypatch.setattr(left.engine, "close", breaks)
+    async with asyncio.timeout(10):
+        await answer(fleet, of("a"))
+        assert (fleet.state("a"), fleet.state("b")) == ("loaded", "unloaded")
+        await answer(fleet, of("b"))
+        assert left.engine is not None
+        monkeypatch.setattr(left.engine, "close", breaks)
+        await fleet.close()
+    assert fleet.state("b") == "unloaded"

@@ -9,7 +9,6 @@ go on together. Models that are wanted take turns, so two that are both wanted a
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -123,10 +122,10 @@ class Residences:
                     if not waiter.done():
                         self.use(one)
                         waiter.set_result(one.engine)
-        except (TallystickError, asyncio.CancelledError) as error:
+        except (Exception, asyncio.CancelledError) as error:
             one.bringing = None
             waiters, one.waiters = one.waiters, []
-            refusal = error if isinstance(error, TallystickError) else LocalError(Code.DRAINING)
+            refusal = _refusal(one, error)
             for waiter in waiters:
                 if not waiter.done():
                     waiter.set_exception(refusal)
@@ -212,8 +211,7 @@ class Residences:
         if (timer := self._timers.pop(one, None)) is not None:
             timer.cancel()
         if engine is not None:
-            with contextlib.suppress(TallystickError):
-                await engine.close()
+            await _close(one, engine)
         log.info("model_unloaded", model=one.name)
 
     async def close(self) -> None:
@@ -221,8 +219,27 @@ class Residences:
         self._closed = True
         for one in list(self._there):  # whoever waits for one to finish is not kept waiting by what is cancelled here
             if one.engine is not None:
-                await one.engine.close()
+                await _close(one, one.engine)
         async with self._turn:
             for one in list(self._there):
                 await self._unload(one)
         await asyncio.gather(*self._leaving, return_exceptions=True)
+
+
+def _refusal(one: Resident, error: BaseException) -> TallystickError:
+    """What those are told that wait for a model, whatever went wrong."""
+    if isinstance(error, TallystickError):
+        return error
+    if isinstance(error, asyncio.CancelledError):
+        return LocalError(Code.DRAINING)
+    kind = type(error).__name__
+    log.error("model_not_loaded", model=one.name, kind=kind)
+    return LocalError(Code.ENGINE_FAILED, model=one.name, kind=kind)
+
+
+async def _close(one: Resident, engine: Engine) -> None:
+    """Whatever goes wrong in it: the model is gone then too, and others wait for its room."""
+    try:
+        await engine.close()
+    except Exception as error:
+        log.error("model_not_closed", model=one.name, kind=type(error).__name__)
