@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from tallystick_shared.errors import Code, TallystickError
 
 from .engines import Capabilities, Engine, Event, Finish, Load, Reason, Run, Task
+from .engines.door import held
 
 REMEMBERED = 1024
 """Counted inputs whose run has not begun yet."""
@@ -45,6 +47,12 @@ class Observed:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.inner, name)
+
+    @contextmanager
+    def hold(self) -> Iterator[Observed]:
+        """The engine inside as it is now, seen by the same watcher."""
+        with held(self.inner) as inner:
+            yield Observed(inner, self._watcher, self._clock)
 
     def capabilities(self) -> Capabilities:
         return self.inner.capabilities()

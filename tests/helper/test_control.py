@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import httpx2
 import pytest
 
 from tallystick_helper.chat import Answer
 from tallystick_helper.commands import provide_now
+from tallystick_helper.engines.echo import EchoEngine, EchoOptions
 from tallystick_helper.gateway.key import ApiKey
 from tallystick_helper.keys import Secret
 from tallystick_helper.running import FILE, KEY, RunningNode
@@ -19,7 +21,7 @@ from tallystick_shared.evm.rpc import to_hex
 from tallystick_shared.profile import registry_domain
 
 from .shell import Shell
-from .world import PRICE_OUT, Serving, until
+from .world import ETHER, PRICE_OUT, Serving, World, serving, until
 
 
 def node_of(provider: Serving) -> RunningNode:
@@ -91,6 +93,58 @@ async def test_another_engine_while_requests_run(provider: Serving) -> None:
     with pytest.raises(LocalError) as caught:
         await node.command("/engine", engine={"kind": "nothing"})
     assert caught.value.code is Code.BAD_SETTINGS
+    await talking.leave()
+
+
+class Gate:
+    """A call of the node that waits until it is let through."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, owner: object, name: str) -> None:
+        self.reached, self.open, self._call = asyncio.Event(), asyncio.Event(), getattr(owner, name)
+        patch.setattr(owner, name, self._wait)
+
+    async def _wait(self, *values: object) -> object:
+        self.reached.set()
+        await self.open.wait()
+        return await self._call(*values)
+
+
+async def test_what_one_model_was_charged_for_no_other_answers(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine is changed while the first payment is on its way to the disk."""
+    async with serving(world, offer={"first_voucher": ETHER // 1000}) as provider:
+        node, deposit = node_of(provider), await provider.deposit()
+        talking = await provider.conversation(deposit)
+        await talking.connect()
+        gate, first = Gate(monkeypatch, provider.node.ledger, "store_voucher"), provider.up.door
+        asked = asyncio.create_task(ask(provider, talking))
+        await gate.reached.wait()
+        assert not provider.node.engine.load().running  # it is not begun
+        assert (await node.command("/engine", engine={"kind": "toy"}))["models"] != ["loopback"]
+        gate.open.set()
+        answer = await asked
+        assert answer.output_units == 8 and answer.text.startswith("one two three")
+        assert first is provider.up.door
+        await talking.leave()
+
+
+async def test_a_model_that_goes_before_its_input_came_costs_nothing(
+    provider: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    talking = await provider.conversation(await provider.deposit())
+    await talking.connect()
+    gate = Gate(monkeypatch, provider.node.ledger, "open_request")
+    asked = asyncio.create_task(ask(provider, talking))
+    await gate.reached.wait()
+    other, door = EchoEngine(EchoOptions(name="loopback")), provider.up.door
+    other._capabilities = replace(other.capabilities(), manifest=bytes(32))  # its name, but other files
+    assert door is not None
+    door.swap(other)
+    gate.open.set()
+    with pytest.raises(PeerError) as caught:
+        await asked
+    assert caught.value.code is Code.UNKNOWN_MODEL
+    (channel,) = provider.node._channels.values()
+    assert channel.account.owed == 0
     await talking.leave()
 
 

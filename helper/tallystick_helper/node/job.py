@@ -13,7 +13,8 @@ from tallystick_shared.evm.rpc import RpcError
 from tallystick_shared.money import Price
 from tallystick_shared.session.events import RequestOffered
 
-from ..engines.seat import Capabilities, Finish, Piece, Reason, Run, Task
+from ..engines.door import held
+from ..engines.seat import Capabilities, Engine, Finish, Piece, Reason, Run, Task
 from ..ledger import RequestRow
 from .inputs import RETRY_MS, Room
 
@@ -44,6 +45,7 @@ class Job:
         self._held = connection.session.streams[offered.stream]
         self._room: Room | None = None
         self._run: Run | None = None
+        self._manifest = b""
         self._stopped = False
         self._earlier = channel.jobs.get(offered.open.request_id)
         channel.jobs[offered.open.request_id] = self
@@ -143,21 +145,29 @@ class Job:
             connection.session.welcome(self.stream)
             connection.pump()
         data = await self._input
-        scope = self._channel.channel_id
+        with held(node.engine) as engine:  # the operator may change it, while money is waited for too
+            await self._answer(engine, data)
+
+    async def _answer(self, engine: Engine, data: bytes) -> None:
+        """Counted, charged and run by one engine: that of the model that was asked for. Raises TallystickError."""
+        wanted, scope = self._offered.open, self._channel.channel_id
+        able = self._able(engine)
+        if able.manifest != self._manifest:
+            raise PeerError(Code.UNKNOWN_MODEL)
         task = Task(wanted.service, data, wanted.params, wanted.max_units, scope, model=wanted.model)
-        units = await node.engine.count(task)
+        units = await engine.count(task)
         # Whatever can refuse the request does so before its input is charged.
         connection = self._attached()
         await connection.prove()
-        self._check_room()
-        able, load = self._able(), node.engine.load(wanted.model)
+        self._check_room(engine)
+        load = engine.load(wanted.model)
         units = min(units, len(data) + able.template_units)  # more than the offer says would end the connection
         place, wait = min(load.place, MOST_PLACE), load.wait_ms
         connection.session.measure(self.stream, units, able.manifest, place=place, estimated_ms=wait)
         connection.pump()
         granted = await self._granted
-        await self._channel.store_owed(node.ledger)  # what its input costs, before any work
-        await self._serve(replace(task, max_units=granted, charged=True))
+        await self._channel.store_owed(self._node.ledger)  # what its input costs, before any work
+        await self._serve(engine, replace(task, max_units=granted, charged=True))
 
     def _repeated(self, known: RequestRow) -> None:
         """The id was used before, also by an earlier process: nothing is done or billed a second time. Raises PeerError
@@ -180,7 +190,7 @@ class Job:
         self._check_sold()
         if self._node.draining:
             raise PeerError(Code.DRAINING)
-        self._check_room()
+        self._check_room(self._node.engine)
 
     def _check_sold(self) -> None:
         """Its wallet is served now, and service, model (to its files) and price are as announced: seen before room is
@@ -189,7 +199,8 @@ class Job:
         node, wanted = self._node, self._offered.open
         if node.renting is not None:
             node.renting.check(self._channel.offered.config.payer)
-        able = self._able()
+        able = self._able(node.engine)
+        self._manifest = able.manifest
         if wanted.service not in able.services:
             raise PeerError(Code.UNKNOWN_SERVICE)
         offer = node.profile.offer(wanted.model)
@@ -201,22 +212,22 @@ class Job:
         if wanted.max_units < 1:
             raise PeerError(Code.BAD_REQUEST)
 
-    def _able(self) -> Capabilities:
+    def _able(self, engine: Engine) -> Capabilities:
         """Of the model that is asked for. Raises PeerError UNKNOWN_MODEL."""
-        for able in self._node.engine.models():
+        for able in engine.models():
             if able.model == self._offered.open.model:
                 return able
         raise PeerError(Code.UNKNOWN_MODEL)
 
-    def _check_room(self) -> None:
-        engine, model = self._node.engine, self._offered.open.model
+    def _check_room(self, engine: Engine) -> None:
+        model = self._offered.open.model
         if engine.busy(model, self._channel.channel_id):
             load = engine.load(model)
             code = Code.BUSY if load.slots else Code.ENGINE_FAILED  # no slots at all: what makes the answers is down
             raise PeerError(code, retry_after_ms=max(RETRY_MS, load.wait_ms))
 
-    async def _serve(self, task: Task) -> None:
-        async with self._node.engine.run(task) as run:
+    async def _serve(self, engine: Engine, task: Task) -> None:
+        async with engine.run(task) as run:
             self._run, run.gate = run, self._may_make
             if self._stopped:
                 return
