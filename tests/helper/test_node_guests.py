@@ -257,7 +257,10 @@ async def test_two_nodes_give_the_same_bytes(world: World) -> None:
         async with serving(world, "other") as other:
             await ready(one, 2)
             await ready(other, 2)
-            await until(lambda: one.up.running.market.head == other.up.running.market.head)
+            await world.rpc.request("evm_mine", [])
+            newest = int(await world.rpc.request("eth_blockNumber", []), 16)  # both may still be at an earlier one
+            nodes = [serves.up.running.market for serves in (one, other)]
+            await until(lambda: all(market.head.number == newest for market in nodes))
             params = encode(SnapshotAsk())
             assert await ask(one, snapshot.SERVICE, params) == await ask(other, snapshot.SERVICE, params)
             with pytest.raises(PeerError):
