@@ -6,7 +6,6 @@ So that nobody has to touch a file: `tallystick provide --endpoint …` once, an
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +26,8 @@ def read(data_dir: Path) -> dict[str, Any]:
 
 
 def keep(data_dir: Path, values: dict[str, Any]) -> None:
-    """Replaces the file at once or not at all."""
+    """Replaces the file at once or not at all; it is on disk when this returns. Raises LocalError STORE_UNREADABLE."""
+    from .store import write_durably
+
     data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    temporary = data_dir / f".{FILE}.{os.getpid()}"
-    temporary.write_text(json.dumps(values, indent=1) + "\n")
-    temporary.chmod(0o600)
-    temporary.replace(data_dir / FILE)
+    write_durably(data_dir / FILE, json.dumps(values, indent=1).encode() + b"\n")

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import os
 import secrets
+import stat
 from pathlib import Path
+
+from tallystick_shared.errors import Code, LocalError
 
 SERVICE = "tallystick"
 FILE = "TALLYSTICK_PASSPHRASE_FILE"
@@ -16,7 +19,9 @@ NONE = f"no passphrase is at hand: name a file by {FILE}, or unlock the OS keyri
 
 
 def found(path: Path) -> str | None:
-    """The passphrase of a key's file. Raises OSError where the file that should hold it cannot be read."""
+    """The passphrase of a key's file. Raises OSError where the file that should hold it cannot be read, LocalError
+    BAD_KEY_FILE where others can read it too.
+    """
     return _handed_in() or _keyring("get_password", path)
 
 
@@ -30,7 +35,10 @@ def made(path: Path) -> str | None:
 def _handed_in() -> str | None:
     named, folder = os.environ.get(FILE), os.environ.get("CREDENTIALS_DIRECTORY")
     if named:
+        if os.name == "posix" and stat.S_IMODE(Path(named).stat().st_mode) & 0o077:
+            raise LocalError(Code.BAD_KEY_FILE, path=named, reason="others may read it: chmod 600")
         return Path(named).read_text().rstrip("\r\n") or None
+    # systemd itself keeps others out of its folder; a credential's mode may show an access list's mask.
     if folder and (credential := Path(folder) / CREDENTIAL).exists():
         return credential.read_text().rstrip("\r\n") or None
     return None

@@ -35,6 +35,7 @@ class Kept(keyring.backend.KeyringBackend):
 def handed_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     file = tmp_path / "passphrase"
     file.write_text("correct horse\n")
+    file.chmod(0o600)
     monkeypatch.setenv(passphrases.FILE, str(file))
     return file
 
@@ -61,6 +62,15 @@ def test_with_a_passphrase_it_is_never_in_the_clear(tmp_path: Path, handed_in: P
     with pytest.raises(LocalError) as caught:
         KeyStore(tmp_path).operator()
     assert caught.value.code is Code.BAD_KEY_FILE and "passphrase" in str(caught.value.values["reason"])
+
+
+def test_a_file_that_others_may_read_opens_nothing(tmp_path: Path, handed_in: Path) -> None:
+    for mode in (0o640, 0o604):
+        handed_in.chmod(mode)
+        with pytest.raises(LocalError) as caught:
+            KeyStore(tmp_path).operator()
+        assert caught.value.code is Code.BAD_KEY_FILE and caught.value.values["path"] == str(handed_in)
+    assert not (tmp_path / "keys").exists()
 
 
 def test_without_one_it_says_what_to_do(tmp_path: Path, handed_in: Path, monkeypatch: pytest.MonkeyPatch) -> None:

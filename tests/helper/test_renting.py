@@ -68,8 +68,27 @@ def test_denied_by_settings_and_by_word(tmp_path: Path) -> None:
     assert caught.value.code is Code.BAD_SETTINGS
 
 
-def test_a_damaged_file_is_not_taken_for_an_open_door(tmp_path: Path) -> None:
-    (tmp_path / FILE).write_text("{")
+@pytest.mark.parametrize(
+    "torn", [b"", b"{", b"[]", b"\0" * 40, b"\xff", b'{"paused":false,"until":null,"deny":["0xx"]}']
+)
+def test_a_damaged_file_is_not_taken_for_an_open_door(tmp_path: Path, torn: bytes) -> None:
+    """Nor does it keep the node from starting: it is put aside, and a person decides."""
+    (tmp_path / FILE).write_bytes(torn)
+    for _ in range(2):
+        renting = Renting(tmp_path, RentingSettings())
+        assert refusal(renting) is Code.RESTING and renting.until is None
+    assert (tmp_path / f"{FILE}.damaged").read_bytes() == torn
+    renting.resume()
+    assert refusal(Renting(tmp_path, RentingSettings())) is None
+
+
+def test_only_its_owner_reads_whom_it_denies(tmp_path: Path) -> None:
+    Renting(tmp_path, RentingSettings()).deny(SOMEBODY)
+    assert (tmp_path / FILE).stat().st_mode & 0o077 == 0
+
+
+def test_one_that_cannot_be_had_stays(tmp_path: Path) -> None:
+    (tmp_path / FILE).mkdir()
     with pytest.raises(LocalError) as caught:
         Renting(tmp_path, RentingSettings())
     assert caught.value.code is Code.STORE_UNREADABLE
