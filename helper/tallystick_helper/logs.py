@@ -9,6 +9,7 @@ import logging
 import sys
 import traceback
 from types import TracebackType
+from typing import TextIO, cast
 
 import structlog
 
@@ -43,6 +44,16 @@ def _rendered(exc_info: Fault) -> str:
     return told(exc_info[1])
 
 
+class _Stderr:
+    """What stderr is when a line is written: it may be another than at the start, and the first one closed."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
 def configure(level: str = "info") -> None:
     """Sets up structlog for this process; other libraries' records at WARNING and above go the same way."""
     number = logging.getLevelNamesMapping()[level.upper()]
@@ -52,17 +63,18 @@ def configure(level: str = "info") -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.ExceptionRenderer(_rendered),
     ]
+    stderr = cast(TextIO, _Stderr())
     on_terminal = sys.stderr.isatty()
     plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     processors.append(plain if on_terminal else structlog.processors.JSONRenderer())
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(stderr),
         cache_logger_on_first_use=True,
     )
     # What strangers send wrong is no news, and would fill a disk.
     logging.getLogger("uvicorn").setLevel(logging.ERROR)
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(stderr)
     handler.setFormatter(_Plain("%(name)s %(levelname)s %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)

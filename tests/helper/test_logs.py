@@ -58,3 +58,21 @@ def _read(descriptor: int) -> bytes:
         return os.read(descriptor, 65536)
     except OSError:  # how a terminal ends
         return b""
+
+
+def test_a_stream_that_was_closed_is_written_to_no_more() -> None:
+    """A command may run within another program, which gives it a stderr of its own and closes that in the end."""
+    program = """
+import io, sys, structlog
+from tallystick_helper.logs import configure
+log, first, second = structlog.get_logger("x"), io.StringIO(), io.StringIO()
+sys.stderr = first
+configure("info")
+log.info("one")
+assert "one" in first.getvalue()
+sys.stderr = second
+first.close()
+log.info("two")
+assert "two" in second.getvalue()
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
