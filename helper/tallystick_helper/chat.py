@@ -34,7 +34,7 @@ from tallystick_shared.session.events import (
     VoucherDurable,
 )
 from tallystick_shared.several import plan_several
-from tallystick_shared.user import User
+from tallystick_shared.user import CLOSE_TIMEOUT, User
 
 from .allowance import allow
 from .chain.sender import Receipt, Sender
@@ -45,7 +45,6 @@ from .store import UserStore
 LEAST_LIFE = 3 * 3600
 ARRIVAL = 120.0
 SETTLE_TIMEOUT = 5.0
-CLOSE_TIMEOUT = 30.0
 
 
 @dataclass
@@ -289,7 +288,7 @@ class Conversation:
         """Asks for the end of the deposit. Returns the hash of the provider's transaction. Raises PeerError."""
         await self.user.close_deposit()
         try:
-            async with asyncio.timeout(CLOSE_TIMEOUT):
+            async with asyncio.timeout(CLOSE_TIMEOUT + 5.0):  # the session gives up first
                 while not isinstance(event := await self._events.get(), CloseAccepted):
                     self._check(event)
         except TimeoutError:

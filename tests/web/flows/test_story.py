@@ -17,9 +17,12 @@ import pytest
 from eth_utils.address import to_checksum_address
 
 from tallystick_helper import demo
+from tallystick_helper.node.till import CLAIM_PATIENCE
 from tallystick_shared.errors import LocalError
+from tallystick_shared.user import CLOSE_TIMEOUT
 from tallystick_web.actions import Ticked
 from tallystick_web.app import App
+from tallystick_web.flows import close
 from tallystick_web.flows.records import Records
 from tallystick_web.main import Page, start
 from tallystick_web.state import DepositPhase, Link, State, TurnState
@@ -181,6 +184,21 @@ async def test_without_the_provider_the_rest_comes_back_alone(story: Story) -> N
     state = await until(story.app, lambda state: state.deposit.phase is DepositPhase.ENDED)
     assert state.deposit.refunded > 0
     assert story.wallet.prompts == ["eth_requestAccounts", *["eth_sendTransaction"] * 3]
+
+
+async def test_a_provider_that_answers_late_closes_all_the_same(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node may wait for a claim of its own: the page waits longer. Where it gave up, nothing is paid for alone."""
+    assert close.PATIENCE > CLOSE_TIMEOUT > CLAIM_PATIENCE
+    await (await story.open()).deposit()
+    await story.ask("Once")
+    await story.stop()
+    monkeypatch.setattr(close, "PATIENCE", 0)
+    seen: list[bool] = []
+    story.app.watch(lambda before, after: seen.append(after.deposit.alone))
+    story.app.heard("close-deposit")
+    state = await until(story.app, lambda state: state.deposit.phase is DepositPhase.ENDED)
+    assert True in seen and state.deposit.end_transaction and state.deposit.paid == state.deposit.owed
+    assert story.wallet.prompts == ["eth_requestAccounts", "eth_sendTransaction"]
 
 
 async def test_a_question_without_a_provider_can_be_asked_again(story: Story) -> None:

@@ -67,6 +67,8 @@ class ChatFlow:
         self._busy = asyncio.Lock()
         self._locked = ""
         self.closing: asyncio.Future[bytes] | None = None
+        self.on_close_accepted: Callable[[bytes], object] | None = None
+        """Told the hash of the provider's closing transaction, also where nobody waits for it any longer."""
         app.on("ask", self.ask)
         app.on("stop", self.stop)
         app.on("retry", self._retry)
@@ -308,6 +310,8 @@ class ChatFlow:
         self._settled.set()
 
     def _on_close_accepted(self, event: CloseAccepted) -> None:
+        if self.on_close_accepted is not None:
+            self.on_close_accepted(event.transaction)
         if self.closing is not None and not self.closing.done():
             self.closing.set_result(event.transaction)
 

@@ -11,6 +11,7 @@ from typing import Any
 from tallystick_shared.errors import Code, LocalError, TallystickError
 from tallystick_shared.evm.channels import Channels
 from tallystick_shared.evm.rpc import RpcError
+from tallystick_shared.user import CLOSE_TIMEOUT, CONNECT_TIMEOUT
 
 from ..actions import DepositMoved, Linked, NoticeCleared, SheetClosed, SheetOpened
 from ..app import App
@@ -25,7 +26,12 @@ from .records import Records
 from .transactions import Transactions
 from .wallet import WalletFlow
 
-PATIENCE, LONGEST = 30.0, 300.0  # for the provider's answer; for its transaction
+PATIENCE = CONNECT_TIMEOUT + CLOSE_TIMEOUT + 5.0
+"""Seconds for the provider's answer: a node waits up to 45 for a claim of its own, and the session gives up before this
+does.
+"""
+LONGEST = 300.0
+"""Seconds for its transaction."""
 
 
 class CloseFlow:
@@ -43,6 +49,7 @@ class CloseFlow:
         self._app, self._wallet, self._deposit, self._chat, self._records = app, wallet, deposit, chat, records
         self._transactions = transactions
         self._follower: Follower | None = None
+        chat.on_close_accepted = lambda transaction: app.spawn(self._accepted(transaction))
         app.on("open-close", lambda _: app.dispatch(SheetOpened(Sheet.CLOSE)))
         app.on("open-money", self._open_money)
         app.on("close-deposit", self.close)
@@ -71,8 +78,14 @@ class CloseFlow:
                 raise
             self._alone()
             return
-        await self._records.keep_closing(transaction)  # a page that is left now goes on from here
         await self._until_closed(transaction)
+
+    async def _accepted(self, transaction: bytes) -> None:
+        """Kept at once, so that a page that is left goes on from here. An answer that nobody waited for any longer is
+        followed all the same.
+        """
+        await self._records.keep_closing("0x" + transaction.hex())
+        await self.go_on()
 
     async def _until_closed(self, transaction: str) -> None:
         """The provider's transaction, to its end."""
@@ -118,6 +131,9 @@ class CloseFlow:
         if ended is None:
             self._app.dispatch(DepositMoved(DepositPhase.OPEN))
             return
+        if word.ended:  # the provider's close came first after all
+            await self._ended(ended)
+            return
         await self._chat.hang_up()
         self._app.dispatch(DepositMoved(DepositPhase.REQUESTED, {"expiry": word.expiry}))
 
@@ -143,7 +159,8 @@ class CloseFlow:
         deposit = self._app.state.deposit
         word = await self._deposit.on_chain()
         refunded = int(values.get("refund", word.deposit - word.claimed))
-        outcome = {"end_transaction": ended.hash, "refunded": refunded, "paid": deposit.amount - refunded}
+        transaction = ended.hash if values else await self._records.closing() or ended.hash
+        outcome = {"end_transaction": transaction, "refunded": refunded, "paid": deposit.amount - refunded}
         await self._chat.hang_up()
         await self._records.forget_deposit()
         await self._records.forget_paid(deposit.channel_id)
