@@ -30,8 +30,8 @@ class Request:
     `likelihoods` is how many other tokens to tell beside each one; None tells no log-probabilities. `scope` is whose
     cache it may share; empty is nobody's.
 
-    Where an earlier job made the beginning of the answer, `ids` end with it: `drawn` tokens, whose text is `begun`. What
-    the answer keeps to and what its seed draws go on from there.
+    Where an earlier job made the beginning of the answer, `ids` end with it: `drawn` tokens, whose text is `begun`.
+    What the answer keeps to and what its seed draws go on from there.
     """
 
     ids: tuple[int, ...]
