@@ -8,6 +8,8 @@ import json
 import openai
 import pytest
 
+from tallystick_helper.chain.sender import Sender
+from tallystick_shared.evm.channels import Channels
 from tallystick_shared.money import Price
 
 from .gateways import gateway
@@ -129,6 +131,29 @@ async def test_a_deposit_that_is_used_up_ends_the_answer_then_costs_402(provider
         with pytest.raises(openai.APIStatusError) as caught:
             await local.client.chat.completions.create(model=MODEL, messages=SAID, max_tokens=50)
         assert caught.value.status_code == 402
+
+
+async def test_after_a_top_up_nobody_waits_for_others_answers(world: World) -> None:
+    """The old sum still bears a small request; the new one is taken over once the connection is at rest."""
+    async with serving(world, engine={"options": {"rate": 20.0}}) as provider, gateway(world) as local:
+        deposit = await provider.deposit(PRICE.amount(200, 4000))
+        stream = await local.client.chat.completions.create(model=MODEL, messages=SAID, max_tokens=3000, stream=True)
+        await anext(aiter(stream))
+        data = Channels(world.crypto, world.where.channels).top_up(deposit.channel_config(), 0, ETHER)
+        sender = Sender(world.rpc, world.user_key, world.where.chain_id, poll=0.01)
+        await sender.transact(world.where.channels, data, ETHER)
+        assert local.up.admin is not None
+        lines = local.up.admin.gateway
+        [known] = await lines.candidates()
+        known.holdings.forget(known.provider)
+        assert [int(one.deposit.amount) > ETHER for one in await lines.candidates()] == [True]
+        answer = await local.client.chat.completions.create(model=MODEL, messages=SAID, max_tokens=1)
+        assert answer.choices[0].message.content == "one"
+        assert provider.node.engine.load().running == 1 and len(lines.lines) == 1
+        await stream.close()
+        await until(lambda: not lines.lines[0].busy)
+        await local.client.chat.completions.create(model=MODEL, messages=SAID, max_tokens=1)
+        assert int(lines.lines[0].deposit.amount) > ETHER
 
 
 async def test_a_full_provider_is_429_with_retry_after(world: World) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 
 from tallystick_shared import limits
@@ -60,6 +60,7 @@ class Line:
         self.fault: TallystickError | None = None
         """Why the connection is over; None while it stands."""
         self.used = time.monotonic()
+        self._promised = 0
         self._store = store
         self._turns = Turns(int(limits.STREAMS.value))
         self._heard: dict[int, asyncio.Queue[Told | Refused | None]] = {}
@@ -74,6 +75,13 @@ class Line:
     def busy(self) -> bool:
         """Does a request run, or wait?"""
         return self._turns.busy
+
+    def bears(self, most: int) -> bool:
+        """Has the deposit as it was known here room for a request of that price beside all that run or wait? `most` is
+        in smallest units.
+        """
+        account = self._user.session.account
+        return account.owed + self._promised + most <= account.cap
 
     async def connect(self) -> None:
         """Returns once it stands, whoever began it: who stops waiting leaves it to the others. Raises LocalError
@@ -121,10 +129,19 @@ class Line:
                 self._heard[stream].put_nowait(None)
         return self._heard[stream]
 
-    async def exchange(self, asked: Asked) -> AsyncGenerator[Told, None]:
+    async def exchange(self, asked: Asked, most: int = 0) -> AsyncGenerator[Told, None]:
         """How a request goes, up to Finished. Closed before, it is cancelled at the provider: the engine stops, and
-        what was delivered is paid. Raises TallystickError.
+        what was delivered is paid. `most` is what it may cost, in smallest units. Raises TallystickError.
         """
+        self._promised += most
+        try:
+            async with aclosing(self._exchanged(asked)) as told:
+                async for event in told:
+                    yield event
+        finally:
+            self._promised -= most
+
+    async def _exchanged(self, asked: Asked) -> AsyncGenerator[Told, None]:
         kind = traffic_of(0, asked.service)
         await self._turns.enter(kind)
         left = asyncio.Event()

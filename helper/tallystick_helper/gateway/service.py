@@ -128,10 +128,11 @@ class Gateway:
         return LocalError(Code.NO_DEPOSIT, model=model, run=run)
 
     async def _exchange(self, one: Candidate, asked: Asked) -> AsyncGenerator[Told, None]:
-        line = await self._line(one)
+        most = one.offer.price.amount(len(asked.data) + one.offer.template_units, asked.max_units)
+        line = await self._line(one, most)
         started = time.monotonic()
         first: tuple[float, int] | None = None
-        async with aclosing(line.exchange(asked)) as told:
+        async with aclosing(line.exchange(asked, most)) as told:
             async for event in told:
                 now = time.monotonic()
                 if first is None and isinstance(event, Output):
@@ -150,13 +151,15 @@ class Gateway:
 
     # -- connections
 
-    async def _line(self, one: Candidate) -> Line:
-        """The connection of a deposit: the one that stands, or a new one. Raises TallystickError."""
+    async def _line(self, one: Candidate, most: int) -> Line:
+        """The connection of a deposit: the one that stands, or a new one; `most` is what the request may cost, in
+        smallest units. Raises TallystickError.
+        """
         account = one.deposit.account_id(one.holdings.crypto)
         self._sweeper = self._sweeper or asyncio.create_task(self._sweep())
         async with self._dialling.setdefault(account, asyncio.Lock()):
             line = self._lines.get(account)
-            if line is None or line.fault is not None or not _current(line, one):
+            if line is None or line.fault is not None or not _fits(line, one, most):
                 if line is not None:
                     await line.quiet()
                     await line.close()
@@ -190,9 +193,14 @@ class Gateway:
         await asyncio.gather(*(line.close() for line in lines), return_exceptions=True)
 
 
-def _current(line: Line, one: Candidate) -> bool:
-    """Was it made for this much money and this announcement?"""
-    return (line.deposit.amount, line.profile) == (one.deposit.amount, one.profile)
+def _fits(line: Line, one: Candidate, most: int) -> bool:
+    """Was it made for this announcement, and this much money? After a top-up one that is busy goes on with the old sum
+    while that bears the request, so that nobody waits for the others' answers.
+    """
+    if line.profile != one.profile:
+        return False
+    grown = line.deposit.amount != one.deposit.amount
+    return not grown or (line.busy and int(line.deposit.amount) < int(one.deposit.amount) and line.bears(most))
 
 
 async def _first(told: AsyncGenerator[Told, None]) -> Output | Finished:
