@@ -143,6 +143,11 @@ class ListenSettings(Section):
         description="reverse proxies before this listener, addresses or networks: the limits go by the address that"
         " they name in X-Forwarded-For. Whoever is not listed is not believed",
     )
+    dial_private: bool = Field(
+        False,
+        description="whether strangers may have this node dial back to addresses of this machine and its own network,"
+        " when they ask whether they can be reached. For networks of one's own only",
+    )
     unauthenticated: int = Field(limits.STRANGERS.value, ge=1)
     unauthenticated_per_address: int = Field(limits.STRANGERS_PER_ADDRESS.value, ge=1)
     unauthenticated_per_neighbourhood: int = Field(limits.STRANGERS_PER_NEIGHBOURHOOD.value, ge=1)

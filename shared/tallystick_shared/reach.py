@@ -27,7 +27,9 @@ class ReachAsk(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fiel
 
 
 class ReachAnswer(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """`code` is 0 where the node answered, else an error's; `milliseconds` from the dial to the answer."""
+    """`code` is 0 where the node answered, else an error's; `milliseconds` from the dial to the answer,
+    roughly, and 0 where none came.
+    """
 
     code: U16
     milliseconds: U32

@@ -23,13 +23,13 @@ async def never(provider: bytes) -> Listing:
     raise PeerError(Code.NOT_REGISTERED)
 
 
-def dialback(provider: Serving) -> Dialback:
+def dialback(provider: Serving, *, private: bool = True) -> Dialback:
     where = provider.world.where
 
     async def registered(_: bytes) -> Listing:
         return await provider.listing()
 
-    return Dialback(provider.world.crypto, (where.chain_id, where.registry), registered)
+    return Dialback(provider.world.crypto, (where.chain_id, where.registry), registered, private=private)
 
 
 async def asked(one: Dialback, ask: ReachAsk, address: str = HERE) -> Code | None:
@@ -53,13 +53,38 @@ async def test_it_reaches_who_asks_and_who_is_registered(provider: Serving) -> N
 
 
 async def test_nobody_has_it_dial_into_its_own_network(provider: Serving) -> None:
-    with pytest.raises(PeerError) as caught:
-        await dialback(provider).answer(ReachAsk(provider.provider, bytes(32)), ELSEWHERE)
-    assert caught.value.code is Code.BAD_REQUEST
-    for url in ("ws://10.0.0.1/", "ws://[::1]:80/", "wss://169.254.169.254/"):
+    one, port = dialback(provider, private=False), urlsplit((await provider.listing()).usable().endpoints[0]).port or 0
+    for ask, address in (
+        (ReachAsk(provider.provider, bytes(32)), ELSEWHERE),
+        (ReachAsk(provider.provider, bytes(32)), HERE),
+        (ReachAsk(provider.provider, bytes(32), port), HERE),  # or a proxy is, that nobody named
+        (ReachAsk(provider.provider, bytes(32), port), "192.168.1.1"),
+        (ReachAsk(provider.provider, bytes(32), port), "nowhere"),
+    ):
+        with pytest.raises(PeerError) as caught:
+            await one.answer(ask, address)
+        assert caught.value.code is Code.BAD_REQUEST
+    for url in ("ws://10.0.0.1/", "ws://[::1]:80/", "wss://169.254.169.254/", "ws://[64:ff9b::7f00:1]/"):
         with pytest.raises(PeerError):
-            await public_address(url, ELSEWHERE)
-    assert await public_address("ws://1.1.1.1/", ELSEWHERE) == "1.1.1.1"
+            await public_address(url)
+    assert await public_address("ws://1.1.1.1/") == "1.1.1.1"
+
+
+async def test_it_follows_nobody_and_tells_no_times(provider: Serving) -> None:
+    """A redirect, or an answer that is none, is like nobody being there."""
+
+    async def elsewhere(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 302 Found\r\nLocation: ws://127.0.0.2:9/\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+
+    one, key = dialback(provider), (await provider.listing()).usable().node_key
+    async with await asyncio.start_server(elsewhere, HERE, 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        answer = read_answer(await one.answer(ReachAsk(provider.provider, key, port), HERE))
+    assert answer.fault is Code.PROVIDER_GONE and answer.milliseconds == 0
+    answer = read_answer(await one.answer(ReachAsk(provider.provider, key), HERE))
+    assert answer.reached and answer.milliseconds > 0 and answer.milliseconds % 100 == 0
 
 
 async def test_who_is_not_registered_is_not_dialled(provider: Serving) -> None:

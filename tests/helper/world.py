@@ -68,7 +68,12 @@ class World:
             },
             "page": {"port": 0},
             "admin": {"port": 0},
-            "listen": {"host": "127.0.0.1", "port": 0, "handshake_burst": 1000},  # all come from one address here
+            "listen": {
+                "host": "127.0.0.1",
+                "port": 0,
+                "handshake_burst": 1000,  # all come from one address here
+                "dial_private": True,
+            },
             "offer": {"price_in": PRICE_IN, "price_out": PRICE_OUT, "first_voucher": 0, "minimum_delay": 900},
             "money": {"interval": 0.1, "dust": True, "confirmations": 1},
             "engine": {"kind": "echo", "options": {"rate": 200.0}},

@@ -144,7 +144,7 @@ async def start_node(
                 money.confirmations,
                 listen.connections_per_channel,
                 gate,
-                Guests(market, opened, time.monotonic, dialback=_dialback(crypto, rpc, where)),
+                Guests(market, opened, time.monotonic, dialback=_dialback(crypto, rpc, where, listen)),
                 renting,
             )
         )
@@ -163,9 +163,10 @@ async def start_node(
     return Running(announced, node, ledger, follower, market, tasks)
 
 
-def _dialback(crypto: Crypto, rpc: HttpRpc, where: Deployment) -> Dialback:
+def _dialback(crypto: Crypto, rpc: HttpRpc, where: Deployment, listen: ListenSettings) -> Dialback:
     market = Market(crypto, where.chain_id, where.registry)
-    return Dialback(crypto, (where.chain_id, where.registry), lambda provider: market.listing(rpc, provider))
+    registered, private = (lambda provider: market.listing(rpc, provider)), listen.dial_private
+    return Dialback(crypto, (where.chain_id, where.registry), registered, private=private)
 
 
 def _connect_indices(follower: Follower, market: MarketIndex, opened: OpenedIndex) -> None:
