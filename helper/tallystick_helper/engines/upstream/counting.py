@@ -70,7 +70,8 @@ async def estimated(request: ChatTask) -> int:
 
 class Bounded:
     """Counts within what the offer promises, and remembers the last counts: one request is counted twice, before it
-    is charged and when it starts. What is kept is a digest and a number.
+    is charged and when it starts. What is kept is a digest and a number, for its scope alone: how fast a count comes
+    must tell nobody what others asked.
     """
 
     def __init__(self, ask: Ask, bytes_per_unit: int, template_units: int) -> None:
@@ -79,7 +80,7 @@ class Bounded:
 
     async def units(self, data: bytes, request: ChatTask) -> int:
         """Of an encoded input and what it holds. Raises LocalError."""
-        digest = hashlib.sha256(data).digest()
+        digest = hashlib.sha256(hashlib.sha256(request.scope).digest() + data).digest()
         if (known := self._known.get(digest)) is not None:
             return known
         size = len(data)
