@@ -114,7 +114,7 @@ def test_a_provider_that_is_gone_and_comes_back(wallet: TestWallet, page: Driver
     line.stop()
     try:
         page.ask("Anybody there?").says("The provider cannot be reached.")
-        for step in ("retry", "open-market", "open-close"):
+        for step in ("retry", "open-close"):
             expect(page.notice.locator(f"[data-do={step}]")).to_be_visible()
     finally:
         line.start()

@@ -33,7 +33,7 @@ def test_from_a_wallet_to_a_streamed_answer_and_back(
     page.stop()
     answer = page.answered()
     expect(answer).to_contain_text(CANARY)
-    expect(answer.locator(".cost")).to_contain_text(re.compile(r"Stopped by you.*ETH.*tokens read.*written"))
+    expect(answer.locator(".cost")).to_contain_text(re.compile(r"Stopped by you.*ETH.*question.*tokens, answer"))
     expect(page.page.locator("#money .count")).not_to_have_text("0 notches")
 
     page.page.reload()

@@ -34,7 +34,7 @@ def test_newest_first_with_what_each_was() -> None:
     tree = shown(*ENTRIES)
     assert [row.attr("data-kind") for row in find(tree, class_="entry")] == ["close", "answer", "deposit"]
     text = said(tree)
-    assert "Model-1B, here; 9 tokens read, 30 written" in text
+    assert "Model-1B, here; question 9 tokens, answer 30" in text
     assert "0.99999999 ETH back" in text and "confirmed" in text
     assert find(tree, data_do="save-ledger")
 

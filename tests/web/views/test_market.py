@@ -32,7 +32,7 @@ def test_a_row_says_prices_of_a_million_tokens_and_what_is_known() -> None:
     (row,) = offers(shown(CONNECTED))
     text = said(row)
     assert "10.0.0.7:8766 not asked" in text
-    assert "Read 0.002 ETH" in text and "Written 0.006 ETH" in text and "Context 2,048" in text
+    assert "Question 0.002 ETH" in text and "Answer 0.006 ETH" in text and "Context 2,048" in text
     assert text.count("no data yet") == 2
     assert "Prices for 1,000,000 tokens, in ETH." in said(shown(CONNECTED))
 
@@ -40,7 +40,7 @@ def test_a_row_says_prices_of_a_million_tokens_and_what_is_known() -> None:
 def test_a_price_of_nothing_is_free() -> None:
     free = replace(CHOICE, price_in=0, price_out=400 * GWEI)
     text = said(shown(replace(CONNECTED, market=Market(MarketPhase.READ, (free,)))))
-    assert "Read free" in text and "Written 400 gwei" in text
+    assert "Question free" in text and "Answer 400 gwei" in text
 
 
 def test_what_was_seen_and_measured_stands_with_its_age() -> None:
@@ -85,7 +85,9 @@ def test_the_demo_is_marked() -> None:
 
 
 def test_the_order_states_its_formula_and_the_column_its_direction() -> None:
-    assert "(price written + 3 × price read) × (1 + seconds to the first word ÷ 10)" in said(shown(CONNECTED))
+    assert "(price of the answer + 3 × price of the question) × (1 + seconds to the first word ÷ 10)" in said(
+        shown(CONNECTED)
+    )
     tree = shown(replace(CONNECTED, shop=Shop(filters=Filters(sort=Sort.SPEED))))
     assert [head.attr("data-column") for head in find(tree, aria_sort="descending")] == ["speed"]
     tree = shown(replace(CONNECTED, shop=Shop(filters=Filters(sort=Sort.PRICE_IN))))

@@ -11,7 +11,7 @@ from tallystick_web.tree import Element, find, h, text_of
 from tallystick_web.views.money import money_bar, money_sheet
 from tallystick_web.words import ENGLISH as T
 
-from .states import CONNECTED, NOW, OPEN, START, with_deposit
+from .states import CHOICE, CONNECTED, NOW, OPEN, START, with_deposit
 
 
 def parts(state: State) -> dict[str, str]:
@@ -70,6 +70,20 @@ def test_an_ended_deposit_holds_nothing() -> None:
 def test_closing_is_offered_while_there_is_something_to_close(phase: DepositPhase, there: bool) -> None:
     bar = h("div", money_bar(with_deposit(phase), T))
     assert bool(find(bar, data_do="open-close")) is there
+
+
+def test_after_the_end_a_new_deposit_is_offered_and_the_old_tally_is_gone() -> None:
+    bar = h("div", money_bar(with_deposit(DepositPhase.ENDED), T))
+    assert find(bar, data_do="open-deposit") and not find(bar, class_="tally")
+    _, _, foot = money_sheet(with_deposit(DepositPhase.ENDED), T)
+    assert len(find(h("div", foot), data_do="open-deposit")) == 1 and not find(h("div", foot), data_do="open-close")
+
+
+def test_a_deposit_is_named_by_the_provider_that_has_it() -> None:
+    other = replace(CHOICE, provider=b"\x77" * 20, endpoint="ws://10.0.0.8:8766")
+    _, body, _ = money_sheet(replace(with_deposit(DepositPhase.ENDED), chosen=other), T)
+    said = text_of(h("div", body))
+    assert "10.0.0.7:8766, 0x56af" in said and "10.0.0.8" not in said
 
 
 def test_the_details_name_every_transaction() -> None:

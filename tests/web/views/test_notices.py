@@ -33,14 +33,26 @@ def test_a_refusal_is_quiet() -> None:
     assert find(shown, data_kind="quiet")
 
 
-def test_a_provider_that_is_gone_leaves_three_ways() -> None:
+def test_a_provider_that_is_gone_can_be_left_only_by_taking_the_deposit_back() -> None:
     tree = h("div", notices(replace(OPEN, notice=Notice("provider_gone")), T))
     assert [button.attr("data-do") for button in find(tree, type="button")] == [
         "retry",
-        "open-market",
         "open-close",
         "dismiss",
     ]
+    tree = h("div", notices(replace(CHOSEN, notice=Notice("provider_gone")), T))
+    assert find(tree, data_do="open-market")
+
+
+def test_a_choice_that_needs_the_deposit_closed_leads_there() -> None:
+    said = Notice("deposit_first", (("delay", "15 minutes"), ("provider", "10.0.0.7:8766")), quiet=True)
+    tree = h("div", notices(replace(OPEN, notice=said), T))
+    assert "Your deposit is with 10.0.0.7:8766. Close it first." in text_of(tree)
+    (close,) = find(tree, data_do="open-close")
+    assert text_of(close) == "Close and refund"
+    back = Notice("deposit_back_first", (("provider", "10.0.0.7:8766"), ("time", "00:14")), quiet=True)
+    tree = h("div", notices(replace(with_deposit(DepositPhase.REQUESTED), notice=back), T))
+    assert "From 00:14 on" in text_of(tree) and find(tree, data_do="open-close")
 
 
 def test_no_deposit_is_offered_back_where_there_is_none() -> None:

@@ -45,7 +45,7 @@ def test_it_says_what_this_provider_can_see() -> None:
 
 def test_it_says_what_it_costs_and_what_may_be_lost() -> None:
     text = said(shown())
-    assert "1,000,000 tokens read 0.002 ETH" in text and "1,000,000 tokens written 0.006 ETH" in text
+    assert "Question, 1,000,000 tokens 0.002 ETH" in text and "Answer, 1,000,000 tokens 0.006 ETH" in text
     assert "Smallest deposit 0.01 ETH" in text and "First payment 0.0001 ETH or more" in text
     assert "what is lost at most when it vanishes" in text
     assert "ws://10.0.0.7:8766" in text and "0x" + OFFER.provider.hex() in text

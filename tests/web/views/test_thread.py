@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from tallystick_web.chats.model import Chat, Chats
 from tallystick_web.state import DepositPhase, Link, Turn, TurnState, Usage, Wallet, WalletPhase
 from tallystick_web.tree import Element, Node, Prose, find, h, text_of
 from tallystick_web.views.thread import thread
@@ -60,11 +61,21 @@ def test_a_question_before_the_deposit_stays_under_the_steps() -> None:
     [
         (replace(OPEN, link=Link.CONNECTING), "Connecting to the provider"),
         (saying(OPEN, QUESTION, replace(ANSWER, state=TurnState.STREAMING)), "Goes out after this answer"),
+        (replace(OPEN, link=Link.LOST), "Goes out when the provider can be reached"),
+        (
+            replace(
+                OPEN,
+                chats=Chats("c1", (Chat("c1"), Chat("c2", turns=(replace(ANSWER, state=TurnState.STREAMING),)))),
+            ),
+            "Goes out after the answer in another chat",
+        ),
     ],
 )
 def test_why_a_question_waits(state: object, says: str) -> None:
     waiting = Turn(3, "user", "Next", TurnState.WAITING)
-    nodes = thread(saying(state, *state.turns, waiting), T)  # type: ignore[attr-defined,type-var]
+    front = saying(state, *state.turns, waiting)  # type: ignore[attr-defined,type-var]
+    others = state.chats.held[1:]  # type: ignore[attr-defined]
+    nodes = thread(replace(front, chats=Chats("c1", (*front.chats.held, *others))), T)
     assert says in text_of(h("div", nodes))
 
 
@@ -76,7 +87,8 @@ def test_an_answer_has_its_blocks_and_its_cost() -> None:
     (prose,) = find(answer, class_="answer")
     assert prose.children == (Prose("Because.\n\n", "block-0"), Prose("So.", "block-1"))
     (cost,) = [node for node in answer.children if isinstance(node, Element) and node.tag == "footer"]
-    assert text_of(cost) == "0.000001 ETH 9 tokens read, 30 written first word after 0.4 s 31 tokens/s Model-1B, here"
+    took = "0.000001 ETH question 9 tokens, answer 30 first word after 0.4 s 31 tokens/s"
+    assert text_of(cost) == f"{took} Model-1B, here"
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,8 @@ class ExchangeFlow:
             await self._take(chat)
         self._search.forget()
         self._app.dispatch(SheetClosed())
-        self._app.dispatch(Noticed(Notice("chats_imported", (("count", f"{len(chats):,}"),), quiet=True)))
+        name = "chat_imported" if len(chats) == 1 else "chats_imported"
+        self._app.dispatch(Noticed(Notice(name, (("count", f"{len(chats):,}"),), quiet=True)))
 
     async def _take(self, chat: Chat) -> None:
         """What is here already is not lost: the file's messages are put beside it."""

@@ -14,9 +14,12 @@ from tallystick_shared.market import Market as Registered
 from tallystick_shared.market_reader import MarketView, read_market
 from tallystick_shared.messages import amount_int
 
-from ..actions import Chosen, MarketRead, MarketReading, NoticeCleared, SheetClosed, SheetOpened
+from ..actions import Chosen, MarketRead, MarketReading, NoticeCleared, Noticed, SheetClosed, SheetOpened
 from ..app import App
-from ..state import UNREAD, Choice, Market, MarketPhase, Sheet
+from ..figures import clock_time, span
+from ..state import UNREAD, Choice, DepositPhase, Market, MarketPhase, Notice, Sheet, State
+from ..views.parts import holder_name
+from ..words import Words
 from .guest import PageGuest
 from .permission import PermissionFlow
 from .wallet import WalletFlow
@@ -123,9 +126,20 @@ class MarketFlow:
             return
         self._app.dispatch(SheetClosed())
         if state.deposit.live and state.deposit.provider != choice.provider:
-            self._app.fault(LocalError(Code.BAD_PROOF))
+            self._app.dispatch(Noticed(_held_elsewhere(state, self._app.words)))
             return
         self._app.dispatch(Chosen(choice))
+
+
+def _held_elsewhere(state: State, t: Words) -> Notice:
+    """Why another provider cannot be chosen now, and what has to be done first."""
+    held, who = state.deposit, ("provider", holder_name(state))
+    if held.phase is DepositPhase.OPEN:
+        return Notice("deposit_first", (("delay", span(held.delay, t)), who), quiet=True)
+    if held.phase is DepositPhase.REQUESTED:
+        time = clock_time(held.expiry, state.now, state.offset_minutes)
+        return Notice("deposit_back_first", (who, ("time", time)), quiet=True)
+    return Notice("deposit_moving", (who,), quiet=True)
 
 
 def choices_of(listing: Listing) -> list[Choice]:

@@ -242,9 +242,9 @@ def _models(state: State, turn: Turn, t: Words) -> list[Element]:
 
 def _waits(state: State, t: Words) -> str:
     if state.busy:
-        return t("chat.waiting_turn")
-    if state.deposit.usable and state.link in (Link.CONNECTING, Link.IDLE):
-        return t("chat.waiting_link")
+        return t("chat.waiting_turn" if state.running else "chat.waiting_other")
+    if state.deposit.usable:
+        return t("chat.waiting_lost" if state.link is Link.LOST else "chat.waiting_link")
     return t("chat.waiting_deposit")
 
 

@@ -9,7 +9,7 @@ from ..purse.book import ASK_BACK, CLOSE, TOP_UP, Entry
 from ..state import Deposit, DepositPhase, Found, FoundPhase, State, Transit
 from ..tree import Children, Element, Node, h
 from ..words import Words
-from .parts import amount, button, provider_name, under_way
+from .parts import amount, button, holder_name, under_way
 from .tally import tally
 
 
@@ -27,7 +27,7 @@ def money_bar(state: State, t: Words) -> list[Node]:
         _part(t, "owed", money(deposit.owed, state.coin) if deposit.live else None),
         _part(t, "back", money(deposit.rest, state.coin) if down else None, _when(state, t)),
     ]
-    show_tally = deposit.phase not in (DepositPhase.NONE, DepositPhase.SIGNING, DepositPhase.SENT)
+    show_tally = down  # what was paid from one that has ended stands in the details
     return [
         h(
             "div",
@@ -90,6 +90,8 @@ def _action(state: State, t: Words) -> Element | None:
     phase = state.deposit.phase
     if phase in (DepositPhase.OPEN, DepositPhase.CLOSING, DepositPhase.REQUESTED):
         return button(t("do.close"), "open-close", kind="close-refund")
+    if phase is DepositPhase.ENDED and state.connected:
+        return button(t("do.new_deposit"), "open-deposit", kind="close-refund")
     return None
 
 
@@ -114,7 +116,7 @@ def money_sheet(state: State, t: Words) -> tuple[str, list[Node], list[Node]]:
     body += [_section(name, parts[name](state, t), state, t) for name in names]
     if deposit.usable:
         foot.append(button(t("do.top_up"), "open-top-up"))
-    if _action(state, t):
+    if _action(state, t) and deposit.live:
         foot.append(button(t("do.close"), "open-close", kind="primary"))
     if deposit.phase in (DepositPhase.NONE, DepositPhase.ENDED) and state.connected:
         foot.append(button(t("do.new_deposit"), "open-deposit", kind="primary"))
@@ -183,8 +185,7 @@ def _deposit_part(state: State, t: Words) -> Rows:
         return []
     down = deposit.live and deposit.phase is not DepositPhase.SENT
     rows: Rows = [(t("money.holds"), str(money(deposit.amount if down else 0, coin, 8)))]
-    who = provider_name(state.chosen) if state.chosen else short_address(deposit.provider)
-    rows.append((t("money.provider"), f"{who}, {short_address(deposit.provider)}"))
+    rows.append((t("money.provider"), f"{holder_name(state)}, {short_address(deposit.provider)}"))
     if deposit.live and deposit.expiry > 1:
         rows.append((t("money.expiry"), clock_time(deposit.expiry, state.now, state.offset_minutes)))
     if deposit.open_transaction:

@@ -43,7 +43,11 @@ TOLD: dict[str, list[str]] = {
     "deposit_came": ["open-money"],
     "deposit_found": ["open-money"],
     "chat_deleted": ["undelete-chat"],
+    "chat_imported": [],
     "chats_imported": [],
+    "deposit_first": ["open-close"],
+    "deposit_back_first": ["open-close"],
+    "deposit_moving": ["open-money"],
     "import_unreadable": ["pick-import"],
     "file_refused": [],
 }
@@ -65,6 +69,14 @@ LABELS = {
 }
 
 
+def _steps(name: str, state: State) -> list[str]:
+    """What can be done next. Another provider is no way out while a deposit is with this one: closing it is."""
+    steps = NEXT.get(name, []) + TOLD.get(name, [])
+    if not state.deposit.live or name == "unknown_model":  # that one's other models are on the market, too
+        return steps
+    return list(dict.fromkeys("open-close" if do == "open-market" else do for do in steps))
+
+
 def notices(state: State, t: Words) -> list[Node]:
     """The one notice that is there, if any."""
     notice = state.notice
@@ -73,14 +85,15 @@ def notices(state: State, t: Words) -> list[Node]:
     says, step = t.error(notice.name, **dict(notice.values))
     chain = state.site.chain_name if state.site else ""
     steps: list[Element] = []
-    for do in NEXT.get(notice.name, []) + TOLD.get(notice.name, []):
-        if do == "open-close" and not state.deposit.usable:
+    for do in _steps(notice.name, state):
+        if do == "open-close" and state.deposit.phase not in (DepositPhase.OPEN, DepositPhase.REQUESTED):
             continue
         if do in ("resend-deposit", "give-up-deposit") and state.deposit.phase is not DepositPhase.SENT:
             continue
         given = dict(notice.values)
         arg = str(given.get("chain_id", "")) if do == "use-chain" else ""
-        steps.append(button(t(LABELS[do], chain=chain, other=given.get("other", "")), do, arg))
+        label = "do.close" if notice.name == "deposit_first" else LABELS[do]
+        steps.append(button(t(label, chain=chain, other=given.get("other", "")), do, arg))
     dismiss = cross("dismiss", t("do.dismiss"))
     return [
         h(

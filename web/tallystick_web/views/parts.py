@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..figures import Figure
-from ..state import Choice, Transit
+from ..state import Choice, State, Transit
 from ..tree import Children, Element, h, svg
 from ..words import Words
 
@@ -70,6 +70,13 @@ def age(at: float, now: float, t: Words) -> str:
 def short_model(choice: Choice) -> str:
     """A model's name without its path."""
     return choice.model.rsplit("/", 1)[-1]
+
+
+def holder_name(state: State) -> str:
+    """Whom the deposit is with. The one that was chosen since may be another."""
+    held = state.deposit.provider
+    of_it = (choice for choice in (state.chosen, *state.market.choices) if choice and choice.provider == held)
+    return provider_name(next(of_it, Choice(held)))
 
 
 def provider_name(choice: Choice) -> str:
