@@ -18,7 +18,7 @@ from tallystick_shared.channel import NATIVE, ChannelState
 from tallystick_shared.chat import SERVICE, ChatParams, Kind, chat_input, encode_params
 from tallystick_shared.crypto import Crypto
 from tallystick_shared.deposit import Deposit, Terms, opening_call
-from tallystick_shared.errors import Code, LocalError, PeerError
+from tallystick_shared.errors import Code, LocalError, PeerError, TallystickError
 from tallystick_shared.evm.channels import Channels
 from tallystick_shared.evm.rpc import Rpc, RpcError, to_bytes, to_int
 from tallystick_shared.market import Listing, Market
@@ -45,6 +45,10 @@ from .store import UserStore
 LEAST_LIFE = 3 * 3600
 ARRIVAL = 120.0
 SETTLE_TIMEOUT = 5.0
+TRIES = 4
+"""So many providers are dialled, the cheapest first, until one answers."""
+UNREACHED = frozenset({Code.PROVIDER_GONE, Code.TIMED_OUT, Code.TRUNCATED, Code.HANDSHAKE_FAILED})
+"""After these nobody is there who could serve; another answer is an answer."""
 
 
 @dataclass
@@ -83,18 +87,72 @@ class Account:
         """Of the coin, in wei."""
         return await self._sender.balance()
 
-    async def choose(self, provider: bytes | None, kind: str = "") -> Listing:
+    async def choose(self, provider: bytes | None, kind: str = "", *, answering: bool = False) -> Listing:
         """The provider named, else the cheapest by output price; of those with an offer of that kind, where one is
-        named. Raises PeerError NOT_REGISTERED or BAD_PROFILE, LocalError NO_PROVIDERS.
+        named, and of those that answer where that is wished. Raises PeerError NOT_REGISTERED, BAD_PROFILE or
+        PROVIDER_GONE, LocalError NO_PROVIDERS.
         """
         if provider is not None:
-            return await self._named(provider)
+            listing = await self._named(provider)
+            if answering:
+                await self.greet(listing)
+            return listing
         view = await self._guest.market(self._rpc)
+        gone: list[PeerError] = []
         for cheapest in sorted(view, key=lambda one: _output_price(view.glance(one), kind)):
             listing = view.listing(cheapest)
-            if listing.profile is not None and _output_price(listing.profile, kind) < math.inf:
+            if listing.profile is None or _output_price(listing.profile, kind) == math.inf:
+                continue
+            try:
+                if answering:
+                    await self.greet(listing)
                 return listing
-        raise LocalError(Code.NO_PROVIDERS)
+            except PeerError as error:
+                gone.append(error)
+                if len(gone) == TRIES:
+                    break
+        raise gone[0] if gone else LocalError(Code.NO_PROVIDERS)
+
+    async def greet(self, listing: Listing) -> None:
+        """Dials a provider and asks it a word that costs nothing, before money goes there. Raises PeerError
+        PROVIDER_GONE where nobody with its key answers.
+        """
+        try:
+            await self._guest.advert(listing)
+        except TallystickError as error:
+            if error.code in UNREACHED:
+                name = "0x" + listing.provider.hex()
+                raise PeerError(Code.PROVIDER_GONE, provider=name, reason=error.code.name.lower()) from None
+
+    async def held(self, kind: str, token: bytes = NATIVE) -> tuple[Listing, Deposit] | None:
+        """An open deposit in that token with a provider that answers and has an offer of that kind; the cheapest such.
+        Raises LocalError TRANSACTION_PENDING.
+        """
+        found: list[tuple[float, Listing, Deposit]] = []
+        here = (self._where.chain_id, self._where.channels, self.address)
+        kept = (one for one in self._store.deposits() if (one.chain_id, one.channels, one.config.payer) == here)
+        for provider in sorted({one.provider for one in kept}):
+            try:
+                listing = await self._named(provider)
+            except PeerError:
+                continue  # it left the registry: its deposit waits for its end
+            price = _output_price(listing.profile, kind)
+            if price == math.inf or (deposit := await self.find(listing, token)) is None:
+                continue
+            if await self._left(deposit):
+                found.append((price, listing, deposit))
+        for _, listing, deposit in sorted(found, key=lambda one: one[0]):
+            try:
+                await self.greet(listing)
+                return listing, deposit
+            except PeerError:
+                continue
+        return None
+
+    async def _left(self, deposit: Deposit) -> bool:
+        """Is anything left in it, as far as is known here?"""
+        known = await self._store.load(deposit.account_id(self._crypto))
+        return known is None or known.owed < deposit.cap
 
     async def _named(self, provider: bytes) -> Listing:
         """One provider by its own log; where the chain's node has forgotten that, by others' snapshots."""

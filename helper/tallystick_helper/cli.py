@@ -245,10 +245,11 @@ def chat(
     token: Annotated[
         str | None, typer.Option("--token", help="Pay in this token, by its address, instead of the chain's coin.")
     ] = None,
+    yes: Yes = False,
     chain: OnChain = None,
     as_json: AsJson = False,
 ) -> None:
-    """Talk to a provider, paying from a deposit."""
+    """Talk to a provider, paying from a deposit: one that is open, else a new one, after it was agreed to."""
     flags = {"data_dir": data_dir, "chain": chain_flags(rpc, registry, channels)}
     settings = load_settings(config, flags, as_json, chain)
     key = read_key(key_file, as_json)
@@ -256,7 +257,11 @@ def chat(
 
     who, coin = (address_of(text, as_json) if text else None for text in (provider, token))
     wishes = ChatWishes(prompt, who, deposit, delay, max_units, low_latency, close, coin or NATIVE)
-    run(chat_now(settings, key, wishes, lambda values, text: say(as_json, values, text), stream=not as_json), as_json)
+    consent = Consent(yes, as_json)
+    work = chat_now(
+        settings, key, wishes, lambda values, text: say(as_json, values, text), consent, stream=not as_json
+    )
+    run(work, as_json)
 
 
 def main() -> None:

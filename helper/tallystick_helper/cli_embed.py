@@ -16,11 +16,13 @@ from .terminal import (
     AsJson,
     ChannelsAt,
     ConfigFile,
+    Consent,
     DataDir,
     KeyFile,
     OnChain,
     Registry,
     RpcUrls,
+    Yes,
     chain_flags,
     err,
     fail,
@@ -50,6 +52,7 @@ def embed(
     token: Annotated[
         str | None, typer.Option("--token", help="Pay in this token, by its address, instead of the chain's coin.")
     ] = None,
+    yes: Yes = False,
     chain: OnChain = None,
     as_json: AsJson = False,
 ) -> None:
@@ -71,9 +74,12 @@ def embed(
         fail(error, as_json)
         raise
     wishes = ChatWishes(None, who, deposit, None, len(wanted), False, False, coin or NATIVE)
-    got = run(
-        embed_now(settings, key, wanted, wishes, lambda values, text: None if as_json else err.print(text)), as_json
-    )
+
+    def tell(_: dict[str, object], text: str) -> None:
+        if text and not as_json:
+            err.print(text)
+
+    got = run(embed_now(settings, key, wanted, wishes, tell, Consent(yes, as_json)), as_json)
     if as_json:
         say(True, got.values())
         return

@@ -32,6 +32,7 @@ from .deployments import locate, remember
 from .engines import Capabilities
 from .keys import Secret
 from .models import open_models
+from .opening import Opening
 from .provide import Provider, default_endpoint
 from .quote import Agree, Quote
 from .running import RunningNode
@@ -143,23 +144,29 @@ class ChatWishes:
     token: bytes = NATIVE
 
 
-async def deposit_with(account: Account, wishes: ChatWishes, listing: Listing, money: Money, say: Say) -> Deposit:
-    """The deposit to use: one that is there, else a new one, which is said. Raises LocalError and PeerError."""
-    amount, least = money.parse(wishes.deposit), max(SHORTEST_NOTICE, listing.usable().minimum_delay)
+async def deposit_with(opening: Opening, wishes: ChatWishes, kind: str, say: Say) -> tuple[Listing, Deposit]:
+    """The provider to ask for that kind and the deposit to use: one that is there, else a new one, which is agreed to
+    and said. Raises LocalError and PeerError.
+    """
+    account, money = opening.account, opening.money
+    amount = money.parse(wishes.deposit)
+    held = await account.held(kind, wishes.token) if wishes.provider is None else None
+    listing = held[0] if held else await account.choose(wishes.provider, kind, answering=True)
+    offer_of(listing.usable(), kind)
+    least = max(SHORTEST_NOTICE, listing.usable().minimum_delay)
     if wishes.delay is not None and wishes.delay < least:
         reason = f"the shortest notice is {least} seconds"
         raise LocalError(Code.BAD_SETTINGS, delay=wishes.delay, reason=reason)
-    found = await account.find(listing, wishes.token)
+    found = held[1] if held else await account.find(listing, wishes.token)
     if found is not None:
-        return found
+        return listing, found
     terms = Terms(amount, delay=DEFAULT_DELAY if wishes.delay is None else wishes.delay, token=wishes.token)
     if first := amount_int(listing.usable().first_voucher):
-        ahead = f"The first question pays {money.show(first)} ahead; what is not used of it stays paid."
-        say({"first_voucher": str(first)}, f"[dim]{ahead}[/dim]")
-    deposit, receipt = await account.open(listing, terms)
+        say({"first_voucher": str(first)}, "")  # people read it in the quote
+    deposit, receipt, _ = await opening.open(listing, terms)
     told = {"opened": "0x" + receipt.transaction.hex(), "deposit": deposit.amount, "gas": receipt.gas_used}
     say(told, f"[dim]Deposit of {money.show(deposit.cap)} opened.[/dim]")
-    return deposit
+    return listing, deposit
 
 
 def offer_of(profile: Profile, kind: str) -> Offer:
@@ -241,17 +248,22 @@ async def money_of(settings: Settings, wishes: ChatWishes, rpc: HttpRpc) -> Mone
     return Money(plain_text(await token.symbol(rpc)), await token.decimals(rpc))
 
 
-async def chat_now(settings: Settings, key: Secret, wishes: ChatWishes, say: Say, *, stream: bool) -> list[Answer]:
-    """Finds a provider, opens or goes on with a deposit, talks, and closes where that is wished."""
+async def chat_now(
+    settings: Settings, key: Secret, wishes: ChatWishes, say: Say, agree: Agree, *, stream: bool
+) -> list[Answer]:
+    """Finds a provider, goes on with a deposit or opens one that is agreed to, talks, and closes where that is
+    wished.
+    """
     crypto = NativeCrypto()
     async with chain_of(settings) as (rpc, chain):
         where = await locate(settings, chain, rpc, crypto, with_block=False)
         store = UserStore(settings.data_dir, crypto)
         account = Account(crypto, rpc, where, key.reveal(), store, min(1.0, settings.chain.interval))
-        listing = await account.choose(wishes.provider, TEXT)
         money = await money_of(settings, wishes, rpc)
         run = _Chat(settings, wishes, account, say, stream, money)
-        deposit, profile = await deposit_with(account, wishes, listing, money, say), listing.usable()
+        opening = Opening(account, rpc, money, settings.chain.symbol, agree)
+        listing, deposit = await deposit_with(opening, wishes, TEXT, say)
+        profile = listing.usable()
         conversation = Conversation(crypto, store, deposit, profile, low_latency=wishes.low_latency)
         try:
             await conversation.connect()

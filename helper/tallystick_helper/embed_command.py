@@ -16,6 +16,8 @@ from .commands import VECTORS, ChatWishes, Say, chain_of, deposit_with, money_of
 from .crypto import NativeCrypto
 from .deployments import locate
 from .keys import Secret
+from .opening import Opening
+from .quote import Agree
 from .settings import Settings
 from .shown import Money
 from .store import UserStore
@@ -65,16 +67,21 @@ def texts_of(given: list[str], file: Path | None) -> list[str]:
     return texts
 
 
-async def embed_now(settings: Settings, key: Secret, texts: list[str], wishes: ChatWishes, say: Say) -> Vectors:
-    """Finds a provider of vectors, opens or goes on with a deposit, and asks. Raises TallystickError."""
+async def embed_now(
+    settings: Settings, key: Secret, texts: list[str], wishes: ChatWishes, say: Say, agree: Agree
+) -> Vectors:
+    """Finds a provider of vectors, goes on with a deposit or opens one that is agreed to, and asks. Raises
+    TallystickError.
+    """
     crypto = NativeCrypto()
     async with chain_of(settings) as (rpc, chain):
         where = await locate(settings, chain, rpc, crypto, with_block=False)
         store = UserStore(settings.data_dir, crypto)
         account = Account(crypto, rpc, where, key.reveal(), store, min(1.0, settings.chain.interval))
-        listing = await account.choose(wishes.provider, VECTORS)
-        offer, money = offer_of(listing.usable(), VECTORS), await money_of(settings, wishes, rpc)
-        deposit = await deposit_with(account, wishes, listing, money, say)
+        money = await money_of(settings, wishes, rpc)
+        opening = Opening(account, rpc, money, settings.chain.symbol, agree)
+        listing, deposit = await deposit_with(opening, wishes, VECTORS, say)
+        offer = offer_of(listing.usable(), VECTORS)
         conversation = Conversation(crypto, store, deposit, listing.usable())
         rows: list[tuple[float, ...]] = []
         units = amount = 0

@@ -17,6 +17,7 @@ from tallystick_helper.commands import ChatWishes, chat_now
 from tallystick_helper.crypto import NativeCrypto
 from tallystick_helper.keys import Secret
 from tallystick_helper.shown import Money
+from tallystick_helper.terminal import Consent
 from tallystick_shared.deposit import Deposit, Terms
 from tallystick_shared.errors import Code, LocalError, PeerError
 from tallystick_shared.evm.token import Token
@@ -75,7 +76,7 @@ async def test_the_terminal_pays_in_a_token(world: World, capsys: pytest.Capture
         wishes = ChatWishes("hello", provider.provider, "2.5", None, 20, False, True, token.address)
         told: list[str] = []
         key = Secret(world.user_key)
-        await chat_now(settings, key, wishes, lambda _, text: told.append(text), stream=False)
+        await chat_now(settings, key, wishes, lambda _, text: told.append(text), Consent(yes=True), stream=False)
         assert "Deposit of 2.5 COIN opened." in told[0]
         paid = await token.balance(world.rpc, provider.provider)
         assert 0 < paid == PURSE - await token.balance(world.rpc, world.crypto.secp256k1_address(world.user_key))

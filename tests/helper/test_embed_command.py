@@ -15,6 +15,7 @@ import pytest
 from tallystick_helper.commands import ChatWishes
 from tallystick_helper.embed_command import embed_now, texts_of
 from tallystick_helper.keys import Secret
+from tallystick_helper.terminal import Consent
 from tallystick_shared.errors import Code
 from tallystick_shared.money import Price
 
@@ -25,6 +26,7 @@ from .world import PRICE_IN, PRICE_OUT, Serving, World, serving
 PRICE = Price(PRICE_IN, PRICE_OUT)
 TEXTS = ["The cat sat on the mat.", "A kitten sits on a rug.", "Interest rates rose."]
 MODEL = "SmolLM2-135M-Instruct-Q4_1-vectors"
+YES = Consent(yes=True)
 WISHES = ChatWishes(None, None, "0.01", None, 1, False, False)
 
 
@@ -80,19 +82,20 @@ async def test_more_texts_than_one_request_takes(world: World) -> None:
     async with serving(world, engine=engine) as provider:
         said = list[dict[str, object]]()
         got = await embed_now(
-            world.settings("user"), Secret(world.user_key), texts, WISHES, lambda values, text: said.append(values)
+            *(world.settings("user"), Secret(world.user_key), texts, WISHES),
+            *(lambda values, text: said.append(values), YES),
         )
         assert len(got.rows) == 300 and [list(one) for one in said] == [["opened", "deposit", "gas"]]
         await check_paid(provider, got.amount)
         with refused(Code.DEPOSIT_EXHAUSTED):
             small = ChatWishes(None, None, f"{PRICE.amount(6, 2)}wei", None, 1, False, False)
-            await embed_now(world.settings("other"), Secret(world.user_key), texts[:3], small, lambda *_: None)
+            await embed_now(world.settings("other"), Secret(world.user_key), texts[:3], small, lambda *_: None, YES)
 
 
 async def test_who_has_no_vectors_is_not_asked_for_them(provider: Serving) -> None:
     settings, key = provider.world.settings("user"), Secret(provider.world.user_key)
     with refused(Code.NO_PROVIDERS):
-        await embed_now(settings, key, ["x"], WISHES, lambda *_: None)
+        await embed_now(settings, key, ["x"], WISHES, lambda *_: None, YES)
     async with gateway(provider.world) as local:
         await provider.deposit()
         with pytest.raises(openai.NotFoundError) as caught:
