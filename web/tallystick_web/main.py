@@ -31,9 +31,9 @@ from .flows.transactions import Transactions
 from .flows.wallet import WalletFlow
 from .reader import Reader
 from .shop.order import shown
-from .shop.state import Filters
+from .shop.state import Filters, Standing
 from .site import read_sites
-from .state import State, WalletPhase
+from .state import Choice, State, WalletPhase
 
 TICK = 15.0
 
@@ -125,9 +125,15 @@ async def _read_all(page: Page) -> None:
     page.app.spawn(page.ledger.check())
     state = page.app.state
     ordered = shown(state.market.choices, replace(state.shop, filters=Filters()))
-    usable = [choice for choice in ordered if not choice.fault]
+    usable = [choice for choice in ordered if not choice.fault and not _gone(choice, state)]
     if state.chosen is None and usable:  # the best of the default order; the person may choose another
         page.app.dispatch(Chosen(usable[0]))
+
+
+def _gone(choice: Choice, state: State) -> bool:
+    """True where it was seen not to answer."""
+    sight = state.shop.sights.get(choice.provider)
+    return sight is not None and sight.standing is Standing.GONE
 
 
 async def _tick(page: Page) -> None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
 
 from tallystick_web.actions import Chosen, DepositLoaded, MarketRead
+from tallystick_web.shop.actions import Seen
+from tallystick_web.shop.state import Sight, Standing
 from tallystick_web.state import DepositPhase, Market, MarketPhase
+from tests.helper.world import Serving, World
 from tests.web.seats import WALLET
 from tests.web.views.states import CHOICE, DEPOSIT
 
 from .pages import page_with
+from .real import Town
 
 OTHER = replace(CHOICE, provider=b"\x77" * 20, endpoint="ws://10.0.0.8:8766")
 
@@ -46,3 +51,13 @@ async def test_without_a_deposit_anybody_can_be_chosen() -> None:
     app.heard("choose", OTHER.id)
     await app.idle()
     assert app.state.chosen == OTHER and app.state.notice is None
+
+
+async def test_one_that_was_seen_not_to_answer_is_not_preselected(world: World, provider: Serving) -> None:
+    town = await asyncio.to_thread(Town, world)
+    await town.open()
+    await town.app.idle()
+    town.app.dispatch(Seen(provider.provider, Sight(Standing.GONE, town.host.wall())))
+    town.app.heard("connect")
+    await town.app.idle()
+    assert town.state.market.choices and town.state.chosen is None
