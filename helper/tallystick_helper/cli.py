@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from enum import StrEnum
+from importlib.metadata import version
 from typing import Annotated, Any
 
 import typer
@@ -59,6 +60,21 @@ app.add_typer(backup_app)
 app.add_typer(keys_app)
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        say(False, {}, f"tallystick {version('tallystick')}")
+        raise typer.Exit(0)
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and end.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Rent out the models on your own machine, and use those of others."""
+
+
 def signalled() -> asyncio.Event:
     """Set at SIGTERM or SIGINT."""
     stop = asyncio.Event()
@@ -77,6 +93,8 @@ def tell_up(urls: dict[str, Any], engine: str, as_json: bool) -> None:
         lines += [f"Listening {urls['endpoint']}", f"Model     {', '.join(urls['models'])}"]
         lines.append(f"Provider  {urls['provider'] or 'not announced yet: run `tallystick provide`'}")
         lines += [f"On {name}  {provider or 'not serving yet'}" for name, provider in urls["chains"].items()]
+    if urls["endpoint"] and urls["resting"] == "paused":
+        lines.append("Paused    it serves nobody: `tallystick resume` starts renting again")
     if urls["gateway"]:
         lines.append(f"Local API {urls['gateway']} (its key: `tallystick gateway key`)")
     say(as_json, urls, "\n".join(lines))
@@ -258,9 +276,7 @@ def chat(
     who, coin = (address_of(text, as_json) if text else None for text in (provider, token))
     wishes = ChatWishes(prompt, who, deposit, delay, max_units, low_latency, close, coin or NATIVE)
     consent = Consent(yes, as_json)
-    work = chat_now(
-        settings, key, wishes, lambda values, text: say(as_json, values, text), consent, stream=not as_json
-    )
+    work = chat_now(settings, key, wishes, lambda values, text: say(as_json, values, text), consent, stream=not as_json)
     run(work, as_json)
 
 

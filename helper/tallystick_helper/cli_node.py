@@ -50,7 +50,10 @@ def _do(config: Path | None, data_dir: Path | None, as_json: bool, act: Act) -> 
 
 def _quiet(state: dict[str, Any]) -> str:
     renting = "takes nothing new" if state["resting"] else "rents out"
-    return f"No node runs here now; when one starts it {renting}."
+    if state["resting"] == "paused":
+        renting += " until `tallystick resume`"
+    begun = "The node was stopped" if state.get("stopped") else "No node runs here now"
+    return f"{begun}; when one starts it {renting}."
 
 
 def _sheet(state: dict[str, Any]) -> list[tuple[str, str]]:
@@ -163,7 +166,7 @@ def drain(
             os.kill(int(state["pid"]), signal.SIGTERM)
             while RunningNode.find(settings.data_dir) is not None:  # noqa: ASYNC110 another process's end
                 await asyncio.sleep(0.1)
-            return {**state, "pid": None}
+            return {**state, "pid": None, "stopped": True}
         return state
 
     _do(config, data_dir, as_json, act)

@@ -181,6 +181,8 @@ class Provider:
         data = self._registry.announce(blob) if entry.registered else self._registry.register(blob)
         value = 0 if entry.registered else self._settings.offer.stake
         what = "Put this node's profile into the registry" + (", with its stake." if value else " again, changed.")
+        if not entry.registered:
+            what += " A second one follows: gas for the node's own key."
         receipt = await self._transact(what, self._where.registry, data, value, agree)
         tell(name, receipt.transaction.hex())
         return {name: "0x" + receipt.transaction.hex()}

@@ -134,6 +134,7 @@ class Up:
             "model": self.engine.capabilities().model if self.engine else None,
             "models": [able.model for able in self.engine.models()] if self.engine else [],
             "pid": os.getpid(),
+            "resting": self.control.renting.resting or None,
             "chains": {place.name: place.provider() for place in self.places if place.name},
         }
 

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,30 @@ async def test_the_whole_story(world: World, keys: tuple[str, str]) -> None:
     up.send_signal(signal.SIGTERM)
     assert await up.wait() == 0
     await up.communicate()
+
+
+async def test_a_node_that_starts_paused_says_so(world: World) -> None:
+    for paused in (True, False):
+        at = ("--data-dir", str(world.folder / "paused"))
+        await run("pause" if paused else "resume", *at)
+        rpc = ("--rpc", world.url, "--registry", "0x" + world.where.registry.hex())
+        flags = (*rpc, "--channels", "0x" + world.where.channels.hex(), *at, "--engine", "echo", *PORTS)
+        node = await start(world, "up", *flags)
+        assert node.stdout is not None
+        said = b""
+        while b"Local API" not in said:
+            said += await node.stdout.readline()
+        node.send_signal(signal.SIGTERM)
+        await node.communicate()
+        assert (b"Paused    it serves nobody: `tallystick resume` starts renting again" in said) is paused
+
+
+async def test_its_version_is_told() -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tallystick_helper", "--version"), stdout=asyncio.subprocess.PIPE
+    )
+    said, _ = await process.communicate()
+    assert process.returncode == 0 and said.decode().strip() == f"tallystick {version('tallystick')}"
 
 
 async def test_what_went_wrong_is_said_with_a_next_step(world: World, keys: tuple[str, str]) -> None:

@@ -11,6 +11,7 @@ from tallystick_helper.doctor import CHECKS, Check, Finding, Patient, State, Tol
 from tallystick_helper.doctor.finding import bad, fine
 from tallystick_helper.doctor.paid import OwnPayer
 from tallystick_helper.keys import Secret
+from tallystick_helper.renting import Renting
 from tallystick_helper.settings import Settings
 from tallystick_helper.terminal import Consent
 from tallystick_shared.errors import Code, LocalError
@@ -154,6 +155,16 @@ async def test_the_chain_is_named_and_answers(world: World, urls: list[str]) -> 
     told = {one.check.name: one.finding for one in await examine([c for c in CHECKS if c.name == "rpc"], patient)}
     await patient.aclose()
     assert told["rpc"].state is State.BAD
+
+
+async def test_a_paused_node_is_a_line_to_mend(world: World) -> None:
+    settings = world.settings("node")
+    patient = Patient(settings, world.crypto)
+    check = [one for one in CHECKS if one.name == "renting"]
+    assert (await examine(check, patient))[0].finding.state is State.OK
+    Renting(settings.data_dir, settings.renting).pause()
+    (told,) = await examine(check, patient)
+    assert told.finding.state is State.BAD and "tallystick resume" in told.finding.mend
 
 
 async def test_as_a_command(world: World) -> None:

@@ -21,8 +21,8 @@ ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "start" / "provide.md"
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.DOTALL | re.MULTILINE)
 PAGE_IS_THERE = "from tallystick_helper.routes.page import *; Page(page_folder(None))"
-BESIDE = ("pip install", "export ")
-"""What a test has done already: this environment, and this chain's names."""
+BESIDE = ("pip install", "export ", "tallystick models get")
+"""What a test has done already: this environment, this chain's names, and a model that is no download."""
 
 
 def commands() -> list[str]:
@@ -31,6 +31,7 @@ def commands() -> list[str]:
 
 
 def test_the_page_shows_the_whole_way() -> None:
+    assert "./run build-wheels" in PAGE.read_text() and "tallystick models get demo" in PAGE.read_text()
     words = [line.split()[1] for line in commands() if line.startswith("tallystick")]
     assert words == ["doctor", "up", "provide", "status", "doctor", "backup", "pause", "resume", "drain"]
 
@@ -108,6 +109,9 @@ async def earns(newcomer: Newcomer) -> None:
         if newcomer.beside.returncode is None:
             newcomer.beside.send_signal(signal.SIGTERM)
         await newcomer.beside.wait()
+    assert "The node was stopped; when one starts it takes nothing new until `tallystick resume`." in shown[-1][2]
+    (provided,) = (text for line, _, text in shown if line.startswith("tallystick provide"))
+    assert "A second one follows: gas for the node's own key." in provided
     first, paid = (text for line, _, text in shown if line.startswith("tallystick doctor"))
     assert "1 to mend: registered" in first
     assert re.search(r"Paid prompt +\d+ units for", paid) and "Nothing is broken" in paid

@@ -16,6 +16,7 @@ CHECKS: tuple[Check, ...] = (
     Check("clock", "Clock", chain.clock, ("rpc",)),
     Check("contracts", "Contracts", chain.contracts, ("rpc",)),
     Check("registered", "Registered", registered.registered, ("contracts",)),
+    Check("renting", "Renting", registered.renting),
     Check("announcement", "Announced", registered.announcement, ("registered", "engine")),
     Check("gas", "Gas", registered.gas, ("registered",)),
     Check("endpoint", "Endpoint", reach.endpoint, ("registered",)),

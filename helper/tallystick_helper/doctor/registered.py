@@ -14,6 +14,7 @@ from tallystick_shared.profile import Profile
 from ..announcement import Announcement
 from ..chain.cost import market
 from ..provide import CLAIM_GAS, default_endpoint, make_profile
+from ..renting import Renting
 from ..shown import show_amount, show_date
 from .finding import Finding, bad, doubt, fine
 
@@ -39,7 +40,7 @@ async def registered(patient: Patient) -> Finding:
     settings = patient.settings
     announced = patient.announced = Announcement.load(settings.data_dir, settings.place)
     if announced is None and settings.provider is None:
-        return bad("This node is not registered.", "Run `tallystick provide` with your wallet's key: one transaction.")
+        return bad("This node is not registered.", "Run `tallystick provide` with your wallet's key: two transactions.")
     provider = announced.provider if announced else to_bytes(settings.provider or "")
     where, values = patient.contracts, {"provider": to_hex(provider)}
     try:
@@ -63,6 +64,14 @@ async def registered(patient: Patient) -> Finding:
         says = f"It asked to leave the registry; its stake may be taken back from {show_date(leaves)} on."
         return doubt(says, AGAIN, **values)
     return fine(f"0x{provider.hex()} is registered, and its keys are kept here.", **values)
+
+
+async def renting(patient: Patient) -> Finding:
+    """Nobody paused it, also not by a drain before the last stop."""
+    settings = patient.settings
+    if Renting(settings.data_dir, settings.renting).resting == "paused":
+        return bad("This node is paused and serves nobody.", "Run `tallystick resume` to rent out again.")
+    return fine("This node is not paused.")
 
 
 async def announcement(patient: Patient) -> Finding:
