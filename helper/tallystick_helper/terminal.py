@@ -53,18 +53,28 @@ Yes = Annotated[
 DryRunFlag = Annotated[bool, typer.Option("--dry-run", help="Show what it would cost, and send nothing.")]
 
 
+HERE: dict[Code, tuple[str, str]] = {
+    Code.IN_USE_ELSEWHERE: (
+        "This deposit is in use in another program here, a running node's local API for instance.",
+        "End that program, or wait: a node lets go two minutes after its last use (`gateway.idle`).",
+    ),
+}
+"""Words for a terminal, where those for the page do not fit."""
+
+
 def fail(error: TallystickError, as_json: bool) -> None:
     """Says what went wrong and what to do, and ends with exit code 1."""
+    says, next_step = HERE.get(error.code, (error.says, error.next_step))
     values = {name: str(value) for name, value in error.values.items()}
     if as_json:
         say(
             True,
-            {"error": error.code.name, "code": int(error.code), "says": error.says, "next": error.next_step, **values},
+            {"error": error.code.name, "code": int(error.code), "says": says, "next": next_step, **values},
         )
     else:
         detail = escape("; ".join(f"{name}: {value}" for name, value in values.items()))
         code = f"[dim]({error.code.name.lower()} {int(error.code)})[/dim]"
-        err.print(f"[bold]{error.says}[/bold] {error.next_step} {code}" + (f"\n[dim]{detail}[/dim]" if detail else ""))
+        err.print(f"[bold]{says}[/bold] {next_step} {code}" + (f"\n[dim]{detail}[/dim]" if detail else ""))
     raise typer.Exit(1)
 
 

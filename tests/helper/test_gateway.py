@@ -114,6 +114,7 @@ async def test_no_deposit_says_which_command_opens_one(provider: Serving) -> Non
         assert caught.value.status_code == 402
         assert caught.value.code == "no_deposit"
         assert f"tallystick channel open --provider 0x{provider.provider.hex()}" in caught.value.message
+        assert caught.value.message.endswith(" --key-file KEY --rpc URL")
         with pytest.raises(openai.NotFoundError) as missing:
             await local.client.chat.completions.create(model="none", messages=SAID)
         assert missing.value.code == "model_not_found"

@@ -216,3 +216,9 @@ def test_when_to_come_back() -> None:
     assert fault_of(LocalError(Code.BUSY, retry_after_ms=2500)).headers == {"Retry-After": "3"}
     assert fault_of(LocalError(Code.UNKNOWN_CHANNEL)).headers == {"Retry-After": "3"}
     assert fault_of(ValueError("a prompt")).body["error"]["message"] == "Something in this node broke."
+
+
+def test_words_of_its_own_where_those_of_the_page_do_not_fit() -> None:
+    assert "Another program" in fault_of(LocalError(Code.IN_USE_ELSEWHERE)).message
+    assert "/v1/models" in fault_of(LocalError(Code.UNKNOWN_MODEL, model="x")).message
+    assert "Become the first" not in fault_of(LocalError(Code.NO_PROVIDERS)).message

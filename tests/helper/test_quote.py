@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from typer import Exit
 
 from tallystick_helper.chain.cost import Cost, Market
 from tallystick_helper.chain.intent import LIMIT
 from tallystick_helper.chain.transaction import Fees
 from tallystick_helper.quote import DryRun, Quote
-from tallystick_helper.terminal import Consent
+from tallystick_helper.terminal import Consent, fail
 from tallystick_shared.errors import Code, LocalError
 
 GWEI = 10**9
@@ -74,3 +75,10 @@ async def test_a_dry_run_ends_with_the_quote() -> None:
     with pytest.raises(DryRun) as caught:
         await Consent(yes=True, dry_run=True)(QUOTE)
     assert caught.value.quote is QUOTE
+
+
+def test_a_deposit_in_use_names_no_tab(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(Exit):
+        fail(LocalError(Code.IN_USE_ELSEWHERE), as_json=False)
+    said = capsys.readouterr().err
+    assert "two minutes" in said and "tab" not in said

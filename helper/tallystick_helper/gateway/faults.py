@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from tallystick_shared.errors import Code, TallystickError
+from tallystick_shared.errors import Code, LocalError, TallystickError
 
 C = Code
 MONEY = frozenset(
@@ -61,6 +61,15 @@ TYPES = {400: "invalid_request_error", 401: "invalid_request_error", 402: "insuf
 TYPES |= {403: "invalid_request_error", 404: "invalid_request_error", 405: "invalid_request_error"}
 TYPES |= {409: "invalid_request_error", 413: "invalid_request_error", 429: "rate_limit_error"}
 RETRY_MS = {C.UNCONFIRMED: 5000, C.UNKNOWN_CHANNEL: 3000, C.TOO_MANY_CONNECTIONS: 60_000, C.TOO_MANY_STREAMS: 1000}
+HERE: dict[tuple[type[TallystickError], Code], str] = {
+    (LocalError, C.IN_USE_ELSEWHERE): "Another program on this machine uses this deposit now. End it, and ask again.",
+    (
+        LocalError,
+        C.NO_PROVIDERS,
+    ): "No open deposit's provider fits the request's `provider`. Change that, or open a deposit with another.",
+    (LocalError, C.UNKNOWN_MODEL): "This model is unknown: nobody offers it. See /v1/models for those that are.",
+}
+"""What this node itself says here, where the words for the page do not fit."""
 ELSEWHERE = frozenset({C.BAD_REQUEST, C.TOO_LARGE})
 """After these no other provider of the model would do better."""
 
@@ -106,7 +115,7 @@ def fault_of(error: Exception) -> Fault:
 
 def _words(error: TallystickError) -> str:
     """One sentence, what to do, and the command to run where there is one."""
-    said = f"{error.says} {error.next_step}"
+    said = HERE.get((type(error), error.code)) or f"{error.says} {error.next_step}"
     if run := error.values.get("run"):
         said += f" Run: {run}"
     return said

@@ -123,7 +123,7 @@ class Gateway:
         if not sellers:
             return LocalError(Code.UNKNOWN_MODEL, model=model)
         provider, _ = min(sellers, key=lambda seller: (seller[1].price.output, seller[1].price.input))
-        where = f" --chain {chain}" if chain else ""
+        where = f" --chain {chain}" if chain else " --rpc URL"
         run = f"tallystick channel open --provider {to_hex(provider)} --key-file KEY{where}"
         return LocalError(Code.NO_DEPOSIT, model=model, run=run)
 
