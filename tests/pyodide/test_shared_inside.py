@@ -40,11 +40,14 @@ def run_module(page: Path, work: Path, module: str, arguments: list[str]) -> tup
     """
     [modules] = (page / "a").glob("modules-*.js")
     packages = [path for path in wheels.fetch() if not path.name.startswith("micropip-")]
-    copied = work / "modules.mjs"  # node takes a module for one by its ending
-    copied.write_bytes(modules.read_bytes())
+    beside = work / "modules"  # node takes a module for one by its ending, or by what the folder says
+    beside.mkdir()
+    (beside / "package.json").write_text('{"type": "module"}', encoding="utf-8")
+    for script in (modules, *(page / "a").glob("chunk-*.js")):
+        (beside / script.name).write_bytes(script.read_bytes())
     job = {
         "pyodide": str(npm("pyodide")),
-        "modules": str(copied),
+        "modules": str(beside / modules.name),
         "wheels": [str(path) for path in (*packages, *wheels.fetch(TESTS), *wheels.own(work))],
         "site": SITE,
         "prepare": str(BOOT / "prepare.py"),
