@@ -25,13 +25,13 @@ def test_a_market_that_is_searched_asked_and_kept_in_the_address(
 
     page.page.locator("#shop-text").fill("loopback")
     page.sheet.locator("[data-do=shop-sort][data-arg=written]").click()
-    expect(page.sheet.locator("th[aria-sort=ascending]")).to_contain_text("Written")
+    expect(page.sheet.locator("th[aria-sort=ascending]")).to_contain_text("Answer")
     assert page.page.url.endswith("#market?text=loopback&sort=written")
 
     page.page.reload()
     page.ready()
     expect(page.page.locator("#shop-text")).to_have_value("loopback", timeout=20_000)
-    expect(page.sheet.locator("th[aria-sort=ascending]")).to_contain_text("Written")
+    expect(page.sheet.locator("th[aria-sort=ascending]")).to_contain_text("Answer")
     page.page.locator("#shop-text").fill("nobody offers this")
     expect(page.sheet.locator(".lead")).to_contain_text("0 of")
     page.sheet.locator("[data-do=shop-clear]").click()
