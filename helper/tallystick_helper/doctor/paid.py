@@ -9,17 +9,16 @@ from tallystick_shared.chains import Deployment
 from tallystick_shared.deposit import Deposit, Terms
 from tallystick_shared.errors import Code, LocalError
 from tallystick_shared.evm.channels import Channels
-from tallystick_shared.evm.rpc import to_hex, to_int
 from tallystick_shared.market import Listing
 
-from ..chain.cost import Cost, market
 from ..chain.rpc import HttpRpc
 from ..chat import LEAST_LIFE, Account, Answer, Conversation
 from ..crypto import NativeCrypto
 from ..keys import Secret
-from ..quote import Agree, Quote
+from ..opening import Opening
+from ..quote import Agree
 from ..settings import Settings
-from ..shown import show_amount
+from ..shown import Money, show_amount
 from ..store import UserStore
 from .finding import Finding, bad, fine, skipped
 from .patient import PaidAnswer
@@ -27,8 +26,6 @@ from .patient import PaidAnswer
 if TYPE_CHECKING:
     from .patient import Patient
 
-OPEN_GAS = 51_000
-"""Of a deposit in the coin (contracts/gas.json, rounded up)."""
 UNITS = 16
 QUESTION = "Say yes."
 
@@ -77,12 +74,9 @@ class OwnPayer:
         if self._key is None:
             raise LocalError(Code.UNKNOWN_DEPOSIT, reason="there is none with this node: give --key-file")
         account = Account(self._crypto, rpc, where, self._key.reveal(), self._store)
-        terms = Terms(self._amount)
-        cost = Cost(OPEN_GAS, OPEN_GAS * 6 // 5, await market(rpc), terms.amount)
-        held = to_int(await rpc.request("eth_getBalance", [to_hex(account.address), "latest"]))
-        what = "Put a deposit down with your own node, to ask it one paid question; the rest stays yours."
-        await self._agree(Quote(what, (cost,), self._settings.chain.symbol, held))
-        return (await account.open(listing, terms))[0]
+        symbol = self._settings.chain.symbol
+        opening = Opening(account, rpc, Money(symbol), symbol, self._agree)
+        return (await opening.open(listing, Terms(self._amount)))[0]
 
 
 async def paid(patient: Patient) -> Finding:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from tallystick_shared import embeddings
-from tallystick_shared.errors import Code, LocalError, PeerError
+from tallystick_shared.errors import Code, LocalError
 
 from . import weights
 from .capabilities import Capabilities
@@ -24,6 +24,7 @@ from .gguf import check_fit, find_model
 from .llama import GgufOptions, LlamaServer
 from .seat import Piece, Reason, Run, Task
 from .slotted import Slotted
+from .vectors import read_texts
 
 _BYTES_PER_TOKEN = 16
 _TEMPLATE_UNITS = 16
@@ -63,32 +64,13 @@ class GgufEmbeddings(Slotted):
         return cls(server, capabilities, options)
 
     async def count(self, task: Task) -> int:
-        texts = self._texts(task)
+        texts = read_texts(task, self._capabilities.dimensions)
         self._check_open()
         return sum(await self._in_thread(self._sizes, texts))
 
     def run(self, task: Task) -> Run:
-        texts = self._texts(task)
+        texts = read_texts(task, self._capabilities.dimensions)
         return self._start(task, lambda run, slot: self._work(run, texts, task.max_units))
-
-    def _texts(self, task: Task) -> tuple[str, ...]:
-        """Raises LocalError UNKNOWN_SERVICE, BAD_REQUEST; UNSUPPORTED for a length that the model's vectors do not
-        have.
-        """
-        if task.service != embeddings.SERVICE:
-            raise LocalError(Code.UNKNOWN_SERVICE, service=task.service[:32])
-        if task.max_units < 1:
-            raise LocalError(Code.BAD_REQUEST, reason="max_units is below 1")
-        try:
-            texts = embeddings.read_input(task.input).texts
-            wanted = embeddings.read_params(task.params).dimensions
-        except PeerError as error:
-            raise LocalError(Code.BAD_REQUEST, **error.values) from None
-        if wanted not in (None, self._capabilities.dimensions):
-            raise LocalError(Code.UNSUPPORTED, feature="dimensions", has=self._capabilities.dimensions)
-        if not all(texts):
-            raise LocalError(Code.BAD_REQUEST, reason="a text is empty")
-        return texts
 
     def _sizes(self, texts: tuple[str, ...]) -> list[int]:
         """Tokens of each. Blocks. Raises LocalError PROMPT_TOO_LONG where one is longer than the model reads."""

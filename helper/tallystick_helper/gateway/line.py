@@ -166,15 +166,15 @@ class Line:
 
     async def _ask(self, asked: Asked, left: asyncio.Event) -> int:
         """The stream's number. Nothing is asked, or paid, once nobody waits for it. Raises TallystickError."""
-        while True:
-            if self.fault is not None or left.is_set():
-                raise self.fault or LocalError(Code.REFUSED)
-            try:
-                return await self._user.ask(asked.service, asked.params, asked.data, asked.model, asked.max_units)
-            except LocalError as error:
-                if error.code is not Code.OTHER_TRAFFIC:
-                    raise
+        self._check_wanted(left)
+        while not self._user.session.takes(asked.service):
             await asyncio.sleep(REST)  # the tail of another class of traffic runs out
+            self._check_wanted(left)
+        return await self._user.ask(asked.service, asked.params, asked.data, asked.model, asked.max_units)
+
+    def _check_wanted(self, left: asyncio.Event) -> None:
+        if self.fault is not None or left.is_set():
+            raise self.fault or LocalError(Code.REFUSED)
 
     async def _see_out(self, asking: asyncio.Task[int], ended: bool) -> None:
         """Stops a stream that nobody reads any more, hears its end, and gives its turn back."""

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from tallystick_shared import embeddings
-from tallystick_shared.errors import Code, LocalError, PeerError
+from tallystick_shared.errors import Code, LocalError
 
 from ..capabilities import Capabilities
 from ..seat import Piece, Reason, Run, Task
+from ..vectors import read_texts
 from .base import Upstream
 from .discovery import Found, discover, manifest_of
 from .errors import Fault
@@ -58,32 +59,15 @@ class UpstreamEmbeddings(Upstream):
         await ask_vectors(self._door, self._options, self._model, ["x"])
 
     async def count(self, task: Task) -> int:
-        texts = self._texts(task)
+        texts = read_texts(task, self._capabilities.dimensions)
         self._check_open()
         self._check_well()
         return await asyncio.to_thread(self._units, texts, len(task.input))
 
     def run(self, task: Task) -> Run:
-        wanted = self._texts(task)[: task.max_units]
+        wanted = read_texts(task, self._capabilities.dimensions)[: task.max_units]
         made: list[str] = []
         return self._begin_run(task, lambda run: self._attempt(run, task, wanted, made), lambda: bool(made))
-
-    def _texts(self, task: Task) -> tuple[str, ...]:
-        """Raises LocalError UNKNOWN_SERVICE, BAD_REQUEST; UNSUPPORTED for a length that the vectors do not have."""
-        if task.service != embeddings.SERVICE:
-            raise LocalError(Code.UNKNOWN_SERVICE, service=task.service[:32])
-        if task.max_units < 1:
-            raise LocalError(Code.BAD_REQUEST, reason="max_units is below 1")
-        try:
-            texts = embeddings.read_input(task.input).texts
-            wanted = embeddings.read_params(task.params).dimensions
-        except PeerError as error:
-            raise LocalError(Code.BAD_REQUEST, **error.values) from None
-        if wanted not in (None, self._capabilities.dimensions):
-            raise LocalError(Code.UNSUPPORTED, feature="dimensions", has=self._capabilities.dimensions)
-        if not all(texts):
-            raise LocalError(Code.BAD_REQUEST, reason="a text is empty")
-        return texts
 
     def _units(self, texts: tuple[str, ...], size: int) -> int:
         """Of all texts, within what the offer promises. Raises LocalError PROMPT_TOO_LONG where one is too long."""
