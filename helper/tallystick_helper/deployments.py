@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import structlog
 
@@ -16,38 +13,27 @@ from tallystick_shared.errors import Code, LocalError
 from tallystick_shared.evm.rpc import Rpc
 
 from .chain.deploy import first_block
+from .files import read_table, write_table
 from .settings import Settings
 
 FILE = "deployments.json"
 log = structlog.get_logger(__name__)
 
 
-def _read(data_dir: Path) -> dict[str, Any]:
-    path = data_dir / FILE
-    try:
-        return dict(json.loads(path.read_text()))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, TypeError) as error:
-        raise LocalError(Code.STORE_UNREADABLE, path=str(path), reason=type(error).__name__) from None
-
-
 def remember(data_dir: Path, record: Record) -> Path:
     """Keeps a deployment by its chain's id; the file is replaced at once or not at all. Returns its path. Raises
     LocalError STORE_UNREADABLE where an earlier one is damaged.
     """
-    table = _read(data_dir)
+    table = read_table(data_dir / FILE)
     table[str(record.where.chain_id)] = record.values()
-    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    temporary = data_dir / f".{FILE}.{os.getpid()}"
-    temporary.write_text(json.dumps(table, indent=1) + "\n")
-    return temporary.replace(data_dir / FILE)
+    write_table(data_dir / FILE, table)
+    return data_dir / FILE
 
 
 def remembered(data_dir: Path, chain_id: int) -> Deployment | None:
     """What was deployed on a chain from here. Raises LocalError STORE_UNREADABLE where the file is damaged."""
     try:
-        return entry_of(_read(data_dir), chain_id)
+        return entry_of(read_table(data_dir / FILE), chain_id)
     except (AttributeError, KeyError, TypeError, ValueError):
         raise LocalError(Code.STORE_UNREADABLE, path=str(data_dir / FILE), reason="entry") from None
 

@@ -5,29 +5,19 @@ So that nobody has to touch a file: `tallystick provide --endpoint …` once, an
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-from tallystick_shared.errors import Code, LocalError
+from .files import read_table, write_table
 
 FILE = "kept.json"
 
 
 def read(data_dir: Path) -> dict[str, Any]:
     """Raises LocalError STORE_UNREADABLE where the file is damaged."""
-    path = data_dir / FILE
-    try:
-        return dict(json.loads(path.read_text()))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, TypeError) as error:
-        raise LocalError(Code.STORE_UNREADABLE, path=str(path), reason=type(error).__name__) from None
+    return read_table(data_dir / FILE)
 
 
 def keep(data_dir: Path, values: dict[str, Any]) -> None:
-    """Replaces the file at once or not at all; it is on disk when this returns. Raises LocalError STORE_UNREADABLE."""
-    from .store import write_durably
-
-    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    write_durably(data_dir / FILE, json.dumps(values, indent=1).encode() + b"\n")
+    """Replaces the file. Raises LocalError STORE_UNREADABLE."""
+    write_table(data_dir / FILE, values)

@@ -22,9 +22,9 @@ import structlog
 from tallystick_shared.errors import Code, LocalError, PeerError
 from tallystick_shared.evm.rpc import to_bytes, to_hex
 
+from .files import write_durably
 from .schedule import Schedule
 from .settings import RentingSettings
-from .store import write_durably
 
 FILE = "renting.json"
 log = structlog.get_logger(__name__)

@@ -21,6 +21,8 @@ from tallystick_shared.errors import Code, LocalError, PeerError
 from tallystick_shared.messages import U32, U63, Bytes20, Bytes32, ConfigBody, decode, encode
 from tallystick_shared.session import Resume
 
+from .files import write_durably
+
 T = TypeVar("T")
 
 
@@ -51,25 +53,6 @@ class Found(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=
 
     def channel_id(self, crypto: Crypto) -> bytes:
         return self.channel_config().channel_id(crypto, channels_domain(self.chain_id, self.channels))
-
-
-def write_durably(path: Path, data: bytes) -> None:
-    """Replaces a file (mode 0600); returns once it is on disk. Raises LocalError STORE_UNREADABLE."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except OSError as error:
-        raise LocalError(Code.STORE_UNREADABLE, path=str(path), reason=error.strerror) from None
 
 
 class UserStore:

@@ -108,7 +108,8 @@ def runs(chromium: str) -> list[list[float]]:
         chooser.value.set_files(file)  # type: ignore[arg-type]
         tab.click("[data-do=open-chat] >> text=Long")
         tab.wait_for_selector(f"#turn-{MESSAGES}", state="attached")
-        tab.wait_for_timeout(2000)  # colours and formulas are loaded with the first of their kind
+        for late in (".katex", "[class*=hljs-]"):  # loaded with the first of their kind
+            tab.wait_for_selector(late, state="attached")
         for _ in range(RUNS):
             browser.start_tracing(page=tab, categories=CATEGORIES)
             tab.evaluate(RUN, script)
