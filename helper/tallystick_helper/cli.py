@@ -32,6 +32,7 @@ from .terminal import (
     DataDir,
     DryRunFlag,
     KeyFile,
+    MapPort,
     OnChain,
     Registry,
     RpcUrls,
@@ -110,6 +111,7 @@ def up(
     page: Annotated[int | None, typer.Option("--page", help="Port of the page, on this machine.")] = None,
     listen: Annotated[int | None, typer.Option("--listen", help="Port of the public WebSocket.")] = None,
     endpoint: Annotated[str | None, typer.Option("--endpoint", help="Address under which others reach it.")] = None,
+    map_port: MapPort = None,
     admin: Annotated[int | None, typer.Option("--admin", help="Port of the local API, on this machine.")] = None,
     engine: Annotated[str | None, typer.Option("--engine", help="gguf, echo or none.")] = None,
     as_json: AsJson = False,
@@ -120,6 +122,7 @@ def up(
         "chain": chain_flags(rpc, registry, channels),
         "page": {"port": page},
         "listen": {"port": listen, "endpoint": endpoint},
+        "router": {"map_port": map_port},
         "admin": {"port": admin},
         "engine": {"kind": engine},
     }
@@ -155,6 +158,7 @@ def provide(
     registry: Registry = None,
     channels: ChannelsAt = None,
     endpoint: Annotated[str | None, typer.Option("--endpoint", help="ws:// or wss:// address for others.")] = None,
+    map_port: MapPort = None,
     price_in: Annotated[
         str | None, typer.Option("--price-in", help="Smallest units per 1,000,000 input units.")
     ] = None,
@@ -179,6 +183,7 @@ def provide(
         "payee": payee,
         "chain": chain_flags(rpc, registry, channels),
         "listen": {"endpoint": endpoint},
+        "router": {"map_port": map_port},
         "offer": {"price_in": price_in, "price_out": price_out},
         "engine": {"kind": engine},
     }
@@ -194,7 +199,7 @@ def provide(
     kept = {**flags, "chain": {}, "chains": {chain: flags["chain"]}} if chain else flags
     settings_module.keep(settings.data_dir, kept)
     text = f"Provider {done['provider']} is announced at {done['endpoint']}."
-    if settings.listen.endpoint is None:
+    if settings.listen.endpoint is None and not settings.router.map_port:
         text += "\nOnly this machine can reach that: give --endpoint ws://YOUR-ADDRESS:8766 for others."
     say(as_json, done, text)
 

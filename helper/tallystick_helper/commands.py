@@ -35,6 +35,7 @@ from .models import open_models
 from .opening import Opening
 from .provide import Provider, default_endpoint
 from .quote import Agree, Quote
+from .router_port import mapped_endpoint
 from .running import RunningNode
 from .settings import Settings
 from .shown import Money, plain_text
@@ -118,7 +119,8 @@ async def provide_now(
         where = await locate(settings, chain, rpc, NativeCrypto())
         models = await _models(settings)
         owner = Provider(settings, NativeCrypto(), rpc, where, key.reveal())
-        endpoint = default_endpoint(settings)
+        mapped = settings.router.map_port and settings.listen.endpoint is None
+        endpoint = await mapped_endpoint(settings) if mapped else default_endpoint(settings)
         done = await owner.provide(models, endpoint, tell, agree)
         return {
             "provider": to_hex(owner.address),

@@ -51,6 +51,7 @@ class Control:
             "models": [able.model for able in self.models()],
             "engine": self._engine,
             "load": vars_of(load) if load else None,
+            "router": up.router.values() if up.router else None,
             "chains": nodes,
         }
 
@@ -124,6 +125,16 @@ class Control:
                 write_private(copy, await ledger.snapshot())
                 made[ledger.path.name] = copy.name
         return {"ledgers": made}
+
+    async def port(self, on: bool) -> dict[str, Any]:
+        """Asks the router for the public listener's port, or gives it back. Raises LocalError NO_ROUTER,
+        ROUTER_REFUSED; it is tried again all the same while this runs.
+        """
+        if on:
+            await self._up.map_port().opened()
+        else:
+            await self._up.leave_port()
+        return self.state()
 
     async def try_models(self) -> dict[str, Any]:
         """Seconds to the first unit of each model; None where nobody here knows how to ask it. Raises LocalError."""

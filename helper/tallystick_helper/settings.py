@@ -160,6 +160,19 @@ class ListenSettings(Section):
     connections_per_channel: int = Field(limits.CONNECTIONS_PER_CHANNEL.value, ge=1)
 
 
+class RouterSettings(Section):
+    """Whether the router is asked to pass a port on to the public listener. Never unless a person wished so."""
+
+    map_port: bool = Field(
+        False, description="ask the router for the port, by PCP, NAT-PMP or UPnP; renewed while the node runs"
+    )
+    address: Annotated[str, Field(pattern=r"^\d{1,3}(\.\d{1,3}){3}$")] | None = Field(
+        None, description="the router's IPv4 address; this machine's default gateway where not set"
+    )
+    pcp: Port = Field(5351, description="its UDP port for PCP and NAT-PMP")
+    ssdp: Port = Field(1900, description="its UDP port for UPnP's search")
+
+
 class ModelSettings(Section):
     """What differs for one model, by its name: `[offer.models."NAME"]`."""
 
@@ -310,6 +323,7 @@ class Settings(BaseSettings):
     )
     page: PageSettings = PageSettings()
     listen: ListenSettings = ListenSettings()
+    router: RouterSettings = RouterSettings()
     admin: AdminSettings = AdminSettings()
     gateway: GatewaySettings = GatewaySettings()
     offer: OfferSettings = OfferSettings()

@@ -50,6 +50,12 @@ Yes = Annotated[
     bool,
     typer.Option("--yes", "-y", help="Send without asking. Where nobody can be asked, this or --json is needed."),
 ]
+MapPort = Annotated[
+    bool | None,
+    typer.Option(
+        "--map-port/--no-map-port", help="Ask the router for the port by PCP, NAT-PMP or UPnP; not asked if not set."
+    ),
+]
 DryRunFlag = Annotated[bool, typer.Option("--dry-run", help="Show what it would cost, and send nothing.")]
 
 

@@ -28,6 +28,8 @@ from .node.switchboard import Name, Switchboard
 from .observed import Observed
 from .place import Place
 from .renting import Renting
+from .router import PortKeeper
+from .router_port import keeper_of
 from .routes.figures import Figures
 from .routes.page import Page, page_folder
 from .server import Listener
@@ -57,6 +59,7 @@ class Up:
         self.metrics = Metrics(lambda: self.engine, self.places)
         self.admin = Admin(settings, self.places, self._figures(), self.control) if settings.admin.on else None
         self._supervisors: list[asyncio.Task[None]] = []
+        self.router: PortKeeper | None = None
 
     @property
     def nodes(self) -> list[Node]:
@@ -110,10 +113,38 @@ class Up:
         app = public_app(lambda: self._switchboard if self.nodes else None)
         self.public = Listener(app, listen.host, listen.port, websocket=True, gate=self._gate, proxies=listen.proxies)
         self.public.start()
+        if settings.router.map_port:
+            self.map_port()
         self.door = Door(await open_models(settings))
         engine = self.engine = Observed(self.door, self.metrics)
         await asyncio.gather(*(place.try_look(engine) for place in self.places))
         self._supervisors = [asyncio.create_task(place.supervise(engine)) for place in self.places]
+
+    def map_port(self) -> PortKeeper:
+        """Asks the router for the public listener's port from now on. Raises LocalError BAD_SETTINGS where there is no
+        such listener.
+        """
+        if self.router is None:
+            if self.public is None:
+                raise LocalError(Code.BAD_SETTINGS, reason="this node serves nobody: it has no chain, or no engine")
+            self.router = keeper_of(self.settings, self.public.port)
+            self.router.start()
+        return self.router
+
+    async def leave_port(self) -> None:
+        """Closes it at the router."""
+        keeper, self.router = self.router, None
+        if keeper is not None:
+            await keeper.stop()
+
+    @property
+    def endpoint(self) -> str | None:
+        """Where others reach it, as far as it is known."""
+        if self.settings.listen.endpoint:
+            return self.settings.listen.endpoint
+        if self.router is not None and self.router.mapping is not None:
+            return self.router.mapping.url
+        return f"ws://127.0.0.1:{self.public.port}" if self.public else None
 
     def _figures(self) -> Figures:
         """What the admin listener tells of this process."""
@@ -124,12 +155,11 @@ class Up:
     def urls(self) -> dict[str, Any]:
         """What a person or a script needs to know."""
         settings = self.settings
-        endpoint = settings.listen.endpoint or (f"ws://127.0.0.1:{self.public.port}" if self.public else None)
         return {
             "page": f"http://{settings.page.host}:{self.page.port}/" if self.page else None,
             "gateway": None,
             **(self.admin.urls() if self.admin else {}),
-            "endpoint": endpoint,
+            "endpoint": self.endpoint,
             "provider": self.places[0].provider() if self.places else None,
             "model": self.engine.capabilities().model if self.engine else None,
             "models": [able.model for able in self.engine.models()] if self.engine else [],
@@ -185,7 +215,7 @@ class Up:
             for supervisor in self._supervisors:
                 supervisor.cancel()
             await asyncio.gather(*self._supervisors, return_exceptions=True)
-            await asyncio.gather(*(place.stop() for place in self.places))
+            await asyncio.gather(self.leave_port(), *(place.stop() for place in self.places))
             await asyncio.gather(*(listener.stop() for listener in (self.public, self.page) if listener is not None))
             if self.engine is not None:
                 await self.engine.close()

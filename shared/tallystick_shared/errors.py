@@ -111,6 +111,8 @@ class Code(IntEnum):
     NODE_RUNS = 651
     BAD_BACKUP = 652
     WOULD_LOSE = 653
+    NO_ROUTER = 654
+    ROUTER_REFUSED = 655
 
 
 WORDS: dict[Code, tuple[str, str]] = {
@@ -253,6 +255,14 @@ WORDS: dict[Code, tuple[str, str]] = {
     Code.WOULD_LOSE: (
         "Nothing was changed: what is here is newer than the backup and would be lost.",
         "Restore into an empty folder, by --data-dir.",
+    ),
+    Code.NO_ROUTER: (
+        "The router does not answer when it is asked for a port.",
+        "Switch on UPnP or NAT-PMP in its settings, or pass the port on there by hand.",
+    ),
+    Code.ROUTER_REFUSED: (
+        "The router does not open the port.",
+        "Allow it in the router's settings, or pass the port on there by hand.",
     ),
     Code.NO_NODE: ("No node runs here.", "Start one with `tallystick up`, or name its data by --data-dir."),
     Code.MODEL_TOO_LARGE: (

@@ -19,6 +19,7 @@ CHECKS: tuple[Check, ...] = (
     Check("renting", "Renting", registered.renting),
     Check("announcement", "Announced", registered.announcement, ("registered", "engine")),
     Check("gas", "Gas", registered.gas, ("registered",)),
+    Check("router", "Router", reach.router),
     Check("endpoint", "Endpoint", reach.endpoint, ("registered",)),
     Check("outside", "From outside", reach.outside, ("endpoint",)),
     Check("price", "Price", price.price, ("registered",)),

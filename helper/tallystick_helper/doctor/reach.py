@@ -11,6 +11,7 @@ from tallystick_shared.errors import WORDS, Code, PeerError
 from tallystick_shared.reach import ReachAsk
 
 from ..guest import NativeGuest
+from ..router import Ports, routers
 from .finding import Finding, bad, doubt, fine, skipped
 
 if TYPE_CHECKING:
@@ -56,6 +57,31 @@ async def outside(patient: Patient) -> Finding:
         return skipped("No other node could be asked to dial it.", "From another network, `tallystick chat` tells.")
     mend = MENDS.get(faults[0], "Let the router and the firewall pass its port on.")
     return bad(f"Others cannot reach it: {WORDS[faults[0]][0]}", mend, asked=len(faults), error=faults[0].name)
+
+
+async def router(patient: Patient) -> Finding:
+    """Where the router is asked for a port: it is open, leads here from the internet, and is the one announced. Nothing
+    is asked where nobody wished so.
+    """
+    wish, node = patient.settings.router, patient.node
+    held = (await node.ask())["router"] if node is not None else None
+    if held is None and not wish.map_port:
+        return fine("The router is not asked for a port; `tallystick up --map-port` would.")
+    if held is None:
+        names = [one.name for one in await routers(wish.address, Ports(wish.pcp, wish.ssdp))]
+        says = f"The router can be asked by {' and '.join(names)}; the node does so once it runs."
+        return fine(says, protocols=names)
+    if not held["open"]:
+        code = Code[held["error"]]
+        return bad(f"{WORDS[code][0][:-1]}: {held.get('reason', 'no answer')}.", WORDS[code][1], **held)
+    if not held["public"]:
+        says = f"The router opened port {held['external_port']}, but its own address {held['external']} is not public."
+        return doubt(says, "Another router, or your internet provider, stands between: ask there for the port.", **held)
+    known = patient.listing.usable().endpoints if patient.listing and patient.listing.profile else ()
+    if known and held["endpoint"] not in known and patient.settings.listen.endpoint is None:
+        says = f"The router leads here from {held['endpoint']} now; announced is {known[0]}."
+        return doubt(says, "Run `tallystick provide`: it announces the new address.", **held)
+    return fine(f"The router leads here from {held['endpoint']}, by {held['protocol']}.", **held)
 
 
 async def endpoint(patient: Patient) -> Finding:

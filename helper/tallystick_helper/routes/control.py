@@ -35,6 +35,7 @@ class Controls(Protocol):
     async def deny(self, account: str) -> dict[str, Any]: ...
     async def allow(self, account: str) -> dict[str, Any]: ...
     async def snapshot(self) -> dict[str, Any]: ...
+    async def port(self, on: bool) -> dict[str, Any]: ...
     async def try_models(self) -> dict[str, Any]: ...
     async def use(self, engine: dict[str, Any], models: dict[str, Any]) -> dict[str, Any]: ...
 
@@ -44,6 +45,7 @@ class Wish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     seconds: int | None = None
     account: str = ""
+    on: bool = True
     engine: dict[str, Any] = {}
     models: dict[str, Any] = {}
 
@@ -69,6 +71,7 @@ def control_routes(controls: Controls, key: ApiKey) -> list[BaseRoute]:
         ("POST", "/node/deny", lambda wish: controls.deny(wish.account)),
         ("POST", "/node/allow", lambda wish: controls.allow(wish.account)),
         ("POST", "/node/snapshot", lambda wish: controls.snapshot()),
+        ("POST", "/node/port", lambda wish: controls.port(wish.on)),
         ("POST", "/node/try", lambda wish: controls.try_models()),
         ("POST", "/node/engine", lambda wish: controls.use(wish.engine, wish.models)),
     ]
