@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Coroutine
+from typing import Any
 from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -50,6 +52,10 @@ class DialledSocket:
 class NativeHost:
     """Fills the user's Host seat."""
 
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+        """Held here: the event loop alone would let go of them."""
+
     async def dial(self, url: str) -> DialledSocket:
         """Compression is neither offered nor accepted. Raises PeerError PROVIDER_GONE."""
         local = urlsplit(url).hostname in LOOPBACK
@@ -75,3 +81,8 @@ class NativeHost:
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
+
+    def beside(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

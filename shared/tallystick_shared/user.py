@@ -87,6 +87,9 @@ class User:
         self._started = 0.0
         self._heard = 0.0
         self._renew_at = 0.0
+        self._next: Socket | None = None
+        """One that was dialled to take the place of the one in use."""
+        self._over = False
         self._stuck = False
         self._dropped: tuple[float, TallystickError] | None = None
         """Since when, and why, we are away; None again once something arrives that is no filler."""
@@ -105,8 +108,10 @@ class User:
         try:
             await self._serve()
         finally:
-            if self._socket is not None:
-                await self._socket.close()
+            self._over = True
+            for socket in (self._socket, self._next):
+                if socket is not None:
+                    await socket.close()
 
     async def _serve(self) -> None:
         try:
@@ -158,18 +163,30 @@ class User:
 
     async def _renew(self) -> None:
         """A connection lives for an hour. What is under way moves to a new one in time, with new keys; where none can
-        be had now, it is tried again. Only where it is connected: what is under way waits for the dial, and is not paid
-        while an address that is dead is tried.
+        be had now, it is tried again. The dial runs beside what is under way, and goes where it is connected.
         """
-        self._renew_at = self._host.monotonic() + RENEW_AGAIN
+        if self._host.monotonic() > self._renew_at and self.ready and self.session.live:
+            self._renew_at = self._host.monotonic() + RENEW_AGAIN
+            self._host.beside(self._redial())
+        if (socket := self._next) is None:
+            return
+        self._next, older = None, self._socket
+        if not self.ready or not self.session.live:  # who has nothing under way needs none
+            older = socket
+        else:
+            await self._move(socket)
+        if older is not None:
+            await older.close()
+
+    async def _redial(self) -> None:
         try:
             socket = await self._dial(self._endpoint)
         except TallystickError:
             return
-        older = self._socket
-        await self._move(socket)
-        if older is not None:
-            await older.close()
+        if self._over:
+            await socket.close()
+        else:
+            self._next = socket
 
     async def _move(self, socket: Socket) -> None:
         self.session, self._socket, self.ready = self.session.successor(), socket, False
@@ -270,8 +287,7 @@ class User:
         self._check_silence(now)
         await self._deliver()
         await self._maybe_close()
-        if now > self._renew_at and self.ready and self.session.live:
-            await self._renew()
+        await self._renew()
         await self._flush()
 
     def _check_silence(self, now: float) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Coroutine
+from typing import Any, Protocol
 
 from .deposit import Deposit
 from .messages import amount_int
@@ -44,6 +45,9 @@ class Host(Protocol):
 
     async def sleep(self, seconds: float) -> None:
         """Lets time pass."""
+
+    def beside(self, work: Coroutine[Any, Any, None]) -> None:
+        """Runs this, which raises nothing, beside whoever asks for it."""
 
 
 class Store(Protocol):

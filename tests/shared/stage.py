@@ -53,6 +53,15 @@ class Wire:
             self.provider.lost()
 
 
+def goes_on(work: Coroutine[Any, Any, None]) -> bool:
+    """Lets it run until it waits once more. False where it has ended."""
+    try:
+        work.send(None)
+    except StopIteration:
+        return False
+    return True
+
+
 class Stage:
     """One user and one provider of one channel. Fills Host and Store; keeps every event and everything saved."""
 
@@ -71,6 +80,7 @@ class Stage:
         self.provider = pair.provider
         self.wire = Wire(self)
         self._running: Coroutine[Any, Any, None] | None = None
+        self._beside: list[Coroutine[Any, Any, None]] = []
         self._ended = False
 
     def user(self, **more: Any) -> User:
@@ -102,6 +112,10 @@ class Stage:
         self.slept.append(seconds)
         self.now += seconds
         await Turn()
+
+    def beside(self, work: Coroutine[Any, Any, None]) -> None:
+        if goes_on(work):
+            self._beside.append(work)
 
     def monotonic(self) -> float:
         return self.now
@@ -152,13 +166,10 @@ class Stage:
     # -- the test's side
 
     def turn(self) -> bool:
-        """Lets `run` go on until it waits once more. False where it has ended."""
+        """Lets `run`, and what it started beside itself, go on until each waits once more. False where it has ended."""
         assert self._running is not None
-        try:
-            if not self._ended:
-                self._running.send(None)
-        except StopIteration:
-            self._ended = True
+        self._beside = [work for work in self._beside if goes_on(work)]
+        self._ended = self._ended or not goes_on(self._running)
         return not self._ended
 
     def until(self, kind: type[ev.Event], turns: int = 2000) -> Any:

@@ -13,7 +13,7 @@ from tallystick_shared.user import RENEW_AFTER, RETURN_DELAYS, RETURN_WITHIN, ST
 from tests.shared.pair import WINDOW, Pair
 from tests.shared.stage import Stage
 from tests.shared.test_user import PROMPT, ask
-from tests.shared.tools import drive, refused
+from tests.shared.tools import Turn, drive, refused
 
 IN, OUT = 10**6, 4 * 10**6
 INPUT = len(PROMPT) // 4 * IN
@@ -248,6 +248,8 @@ def test_an_hour_passes_in_mid_answer(stage, user):
         stage.make(1)
         assert stage.turn()
     assert due <= stage.now <= due + 1
+    while user.session is first:
+        assert stage.turn()
     stage.back(user)
     assert wire.closed == 1 and user.session is not first
     assert user.session.handshake_hash != first.handshake_hash
@@ -268,6 +270,68 @@ def test_an_hour_passes_and_nobody_answers_the_dial(stage, user):
     stage.until(ev.Output)
     assert len(stage.dialled) == 2 and user.ready
     stage.finish()
+
+
+class Ringing(Slow):
+    """A dial after the first is answered only when `answered` says so."""
+
+    answered = False
+
+    async def dial(self, url):
+        wire = await super().dial(url)
+        while len(self.dialled) > 1 and not self.answered:
+            await Turn()
+        return wire
+
+
+@pytest.fixture
+def ringing(crypto):
+    """In mid-answer, with a dial under way that nobody answers: (stage, user, the connection that is used)."""
+    stage = Ringing(crypto)
+    user = stage.user(limits=LIMITS)
+    stage.until(ev.Ready)
+    ask(user)
+    stage.until(ev.Accepted)
+    used = stage.wire
+    user._renew_at = stage.now
+    while len(stage.dialled) == 1:
+        assert stage.turn()
+    stage.provider = used.provider
+    return stage, user, used
+
+
+def test_an_answer_is_read_and_paid_while_another_connection_is_dialled(ringing):
+    stage, user, used = ringing
+    stage.make(40)
+    stage.until(ev.Output)
+    finished = stage.finish()
+    rest(stage)
+    assert len(stage.dialled) == 2 and user.ready and not used.closed
+    assert stage.pair.account.owed == stage.pair.account.durable == finished.amount
+
+
+def test_a_connection_that_comes_when_nothing_is_under_way_is_closed(ringing):
+    stage, user, used = ringing
+    stage.finish()
+    stage.answered, session = True, user.session
+    while not stage.wire.closed:
+        assert stage.turn()
+    assert user.session is session and user.ready and not used.closed
+    drive(user.disconnect())
+    stage.end()
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_no_connection_is_left_over_when_a_user_ends(ringing, answered):
+    """Neither one that came in the last moment, nor one that comes after the end."""
+    stage, user, used = ringing
+    stage.answered = answered
+    drive(user.disconnect())
+    stage.end()
+    stage.answered = True
+    while stage._beside:
+        stage.turn()
+    assert used.closed and stage.wire.closed and stage.wire is not used
 
 
 def test_after_an_hour_only_the_address_that_answered_is_dialled(stage):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from tallystick_helper.crypto import NativeCrypto
@@ -159,6 +159,9 @@ class StillWorld:
     async def sleep(self, seconds: float) -> None:
         self.time += seconds
         await asyncio.sleep(0)
+
+    def beside(self, work: Coroutine[Any, Any, None]) -> None:
+        raise AssertionError("there is nothing to run beside")
 
     def offset_minutes(self) -> int:
         return 0

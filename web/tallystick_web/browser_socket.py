@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from typing import Any
 
 from tallystick_shared.errors import Code, PeerError
@@ -97,6 +98,8 @@ class BrowserWorld:
         import js
 
         self._js: Any = js
+        self._tasks: set[asyncio.Task[None]] = set()
+        """Held here: the event loop alone would let go of them."""
 
     async def dial(self, url: str) -> BrowserSocket:
         """Raises PeerError PROVIDER_GONE."""
@@ -124,6 +127,11 @@ class BrowserWorld:
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
+
+    def beside(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def offset_minutes(self) -> int:
         return -int(self._js.Date.new().getTimezoneOffset())
