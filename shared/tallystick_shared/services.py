@@ -9,9 +9,13 @@ bounds.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from enum import Enum
+from functools import lru_cache
 
+from . import images
+from .errors import PeerError
 from .limits import KIB, MIB
 from .messages import MAX_ATTACHMENTS, MAX_INPUT
 from .records import LOW_LATENCY, RICH
@@ -66,6 +70,19 @@ SERVICES: dict[str, Service] = {
 def service_of(name: str) -> Service:
     """The row of a service; an unknown one is treated like text."""
     return SERVICES.get(name, CHAT)
+
+
+@lru_cache(64)
+def bounds_of(name: str, params: bytes) -> Service:
+    """The row of a service, with `most` as small as what these parameters ask for allows: an image of 512 × 512 pixels
+    does not come in 64 MiB. Parameters that cannot be read change nothing.
+    """
+    service = service_of(name)
+    if service is IMAGES:
+        with suppress(PeerError):
+            asked = images.most_bytes(images.read_params(params))
+            return replace(service, most=min(service.most, asked or service.most))
+    return service
 
 
 def traffic_of(flags: int, name: str) -> Traffic:

@@ -5,11 +5,22 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from tallystick_shared import chat
+from tallystick_shared import chat, images
 from tallystick_shared.errors import Code
-from tallystick_shared.messages import Accept, Data
+from tallystick_shared.limits import MIB
+from tallystick_shared.messages import Accept, Data, encode
 from tallystick_shared.money import plausible_output
-from tallystick_shared.services import CHAT, EMBEDDINGS, IMAGES, SERVICES, SPEECH, TRANSCRIPTIONS, Traffic, service_of
+from tallystick_shared.services import (
+    CHAT,
+    EMBEDDINGS,
+    IMAGES,
+    SERVICES,
+    SPEECH,
+    TRANSCRIPTIONS,
+    Traffic,
+    bounds_of,
+    service_of,
+)
 from tallystick_shared.session import Request
 from tallystick_shared.session import events as ev
 from tallystick_shared.session.client_stream import ClientStream
@@ -49,6 +60,31 @@ def test_other_units_have_bytes_each(service):
 def test_a_unit_has_no_more_than_its_bytes(service):
     assert service.fits(0, service.most) and not service.fits(0, service.most + 1)
     assert service.fits(3, 4 * service.most) and not service.fits(3, 4 * service.most + 1)
+
+
+@pytest.mark.parametrize(
+    ("params", "most"),
+    [
+        (encode(images.ImagesParams(512, 512)), 2 * MIB + images.AROUND),
+        (encode(images.ImagesParams(8, 8)), 512 + images.AROUND),
+        (encode(images.ImagesParams(4096, 4096)), IMAGES.most),
+        (encode(images.ImagesParams(512)), IMAGES.most),
+        (b"", IMAGES.most),
+        (b"\xc1", IMAGES.most),
+    ],
+)
+def test_an_image_has_no_more_than_the_bytes_of_its_size(params, most):
+    bounds = bounds_of("images", params)
+    assert bounds.most == most and bounds.least == IMAGES.least
+    assert bounds_of("embeddings", params) is EMBEDDINGS
+
+
+def test_bytes_beyond_the_size_that_was_asked_for_end_the_connection(crypto):
+    request = Request(bytes(16), "images", encode(images.ImagesParams(8, 8)), b"x" * 16, OFFER, 1)
+    held = ClientStream(request)
+    held.accept(Accept(4, 0, 0, False), Pair(crypto).connect().client.account)
+    with refused(Code.TOO_LARGE):
+        held.data(Data(1, 0, 0, bytes(images.AROUND + 513)), Pair(crypto).connect().client.account)
 
 
 @pytest.mark.parametrize(("units", "most", "good"), [(0, 9, True), (1, 9, True), (1, 1, False)])

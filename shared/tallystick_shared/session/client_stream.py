@@ -9,7 +9,7 @@ from tallystick_shared.errors import Code, PeerError, TallystickError
 from tallystick_shared.messages import Accept, Data, End, Input, ResumeAt, amount_bytes, amount_int, encode_body
 from tallystick_shared.money import Account, plausible_input
 from tallystick_shared.records import HEADER
-from tallystick_shared.services import service_of
+from tallystick_shared.services import bounds_of
 
 from .requests import Request
 from .tables import StreamState
@@ -93,7 +93,7 @@ class ClientStream:
         if body.seq != self.seq + 1 or not self.units <= body.units <= request.max_units:
             raise PeerError(Code.PROTOCOL, seq=body.seq, units=body.units)
         received = self.received + len(body.data)
-        service = service_of(request.service)
+        service = bounds_of(request.service, request.params)
         if not service.plausible(body.units, received):
             raise PeerError(Code.OVERCHARGED, units=body.units)
         if not service.fits(min(body.units, request.max_units - 1), received):
