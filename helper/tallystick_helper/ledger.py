@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from tallystick_shared import limits
 from tallystick_shared.channel import Config
 from tallystick_shared.errors import Code, LocalError
 from tallystick_shared.messages import ConfigBody, amount_bytes, amount_int, decode, encode
@@ -288,7 +289,9 @@ class Ledger:
     # requests
 
     async def open_request(self, channel_id: bytes, request_id: bytes, digest: bytes) -> RequestRow | None:
-        """Marks a request as begun, before the engine starts. None where it is new, else what is known of it."""
+        """Marks a request as begun, before the engine starts. None where it is new, else what is known of it. Of a
+        channel's requests the last `limits.REQUESTS` are remembered.
+        """
 
         def job(db: sqlite3.Connection) -> RequestRow | None:
             row = db.execute(
@@ -296,7 +299,13 @@ class Ledger:
             ).fetchone()
             if row:
                 return RequestRow(*row)
-            db.execute("INSERT INTO requests (channel, id, digest) VALUES (?,?,?)", (channel_id, request_id, digest))
+            newest = db.execute("SELECT max(serial) FROM requests WHERE channel = ?", (channel_id,)).fetchone()[0] or 0
+            db.execute(
+                "INSERT INTO requests (channel, id, digest, serial) VALUES (?,?,?,?)",
+                (channel_id, request_id, digest, newest + 1),
+            )
+            oldest = newest + 2 - limits.REQUESTS.value
+            db.execute("DELETE FROM requests WHERE channel = ? AND serial < ?", (channel_id, oldest))
             return None
 
         return await self.run(job)

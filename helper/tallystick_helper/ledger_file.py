@@ -1,6 +1,7 @@
 """The ledger's file: its tables, and how one of an older version becomes one of this.
 
-Version 2 keeps the bytes of what was sent; version 3 keeps for each channel whom its vouchers pay.
+Version 2 keeps the bytes of what was sent, version 3 for each channel whom its vouchers pay, version 4 the order in
+which a channel's requests began.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from tallystick_shared.errors import Code, LocalError
 
-VERSION = 3
+VERSION = 4
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS channels (
     id BLOB PRIMARY KEY CHECK (length(id) = 32), config BLOB NOT NULL, leaf_salt BLOB NOT NULL, proof BLOB NOT NULL,
@@ -21,8 +22,9 @@ CREATE TABLE IF NOT EXISTS channels (
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS requests (
     channel BLOB NOT NULL, id BLOB NOT NULL CHECK (length(id) = 16), digest BLOB NOT NULL,
-    units INTEGER NOT NULL DEFAULT 0, finish TEXT, PRIMARY KEY (channel, id)
+    units INTEGER NOT NULL DEFAULT 0, finish TEXT, serial INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (channel, id)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS requests_in_order ON requests (channel, serial);
 CREATE TABLE IF NOT EXISTS claims (
     hash BLOB PRIMARY KEY, kind TEXT NOT NULL, channels BLOB NOT NULL, sent INTEGER NOT NULL, block INTEGER, paid BLOB,
     raw BLOB NOT NULL DEFAULT x''
@@ -40,7 +42,8 @@ def _changes(version: int, payee: bytes, closer: bytes) -> str:
         "ALTER TABLE channels ADD COLUMN closer BLOB NOT NULL DEFAULT x'';"
         f"UPDATE channels SET payee = x'{payee.hex()}', closer = x'{closer.hex()}';"
     )
-    return "".join({1: bytes_of_sent, 2: whom}[one] for one in range(version or VERSION, VERSION))
+    order = "ALTER TABLE requests ADD COLUMN serial INTEGER NOT NULL DEFAULT 0;"
+    return "".join({1: bytes_of_sent, 2: whom, 3: order}[one] for one in range(version or VERSION, VERSION))
 
 
 def write_private(path: Path, data: bytes) -> None:

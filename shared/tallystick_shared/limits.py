@@ -170,6 +170,10 @@ INPUTS = Limit(
     "inputs", "the inputs of all requests that are under way, by the length that OPEN tells", 256 * MIB, "B",
     "the oldest that is not whole, of the channel that holds most, is refused, to be tried again", Code.BUSY,
 )  # fmt: skip
+REQUESTS = Limit(
+    "requests", "requests of a channel whose ids are remembered", 4096, "requests",
+    "the one that began first is forgotten; its id would be taken for a new one",
+)  # fmt: skip
 PARAMS = Limit("params", "the parameters of a request", 8 * KIB, "B", _END, Code.BAD_MESSAGE)
 SEND_QUEUE = Limit("send_queue", "what waits for a client that does not read", 256 * KIB, "B", _CUT)
 RECORD_QUEUE = Limit("record_queue", "records that wait for their beat", 256, "records", _END, Code.TOO_LARGE)
@@ -225,6 +229,7 @@ LIMITS: tuple[Limit[int] | Limit[float], ...] = (
     PROMPT,
     ATTACHMENTS,
     INPUTS,
+    REQUESTS,
     PARAMS,
     SEND_QUEUE,
     RECORD_QUEUE,

@@ -7,11 +7,13 @@ import contextlib
 import os
 import sqlite3
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tallystick_helper.ledger import Ledger, SentRow
+from tallystick_shared import limits
 from tallystick_shared.channel import Config
 from tallystick_shared.errors import Code, LocalError
 from tallystick_shared.voucher import Signed
@@ -26,6 +28,16 @@ ROOT = Path(__file__).parents[2]
 
 def voucher(amount: int) -> Signed:
     return Signed(amount, amount.to_bytes(65, "big"))
+
+
+def older(version: int) -> str:
+    """What makes a file of today one of that version."""
+    lacks = {
+        3: "DROP INDEX requests_in_order; ALTER TABLE requests DROP COLUMN serial;",
+        2: "ALTER TABLE channels DROP COLUMN payee; ALTER TABLE channels DROP COLUMN closer;",
+        1: "ALTER TABLE claims DROP COLUMN raw;",
+    }
+    return "".join(lacks[one] for one in lacks if one >= version) + f"PRAGMA user_version = {version};"
 
 
 @pytest.fixture
@@ -119,6 +131,21 @@ async def test_a_request_is_opened_once(ledger: Ledger) -> None:
     assert known is not None and (known.units, known.finish) == (12, "stop")
     row = await ledger.channel(CHANNEL)
     assert row is not None and row.owed == 99
+
+
+async def test_of_very_many_requests_the_last_are_remembered(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that nobody fills the disk with requests that cost next to nothing."""
+    monkeypatch.setattr(limits, "REQUESTS", replace(limits.REQUESTS, value=3))
+    ids, other = [bytes([number]) * 16 for number in range(6)], b"\x0f" * 32
+    await ledger.open_request(other, ids[0], DIGEST)
+    for request_id in ids:
+        await ledger.open_request(CHANNEL, request_id, DIGEST)
+        assert await ledger.open_request(CHANNEL, request_id, DIGEST) is not None
+    await ledger.finish_request(CHANNEL, ids[0], 12, "stop", 0)
+    kept = await ledger.run(lambda db: db.execute("SELECT channel, id FROM requests ORDER BY serial").fetchall())
+    assert kept == [(other, ids[0]), *((CHANNEL, request_id) for request_id in ids[3:])]
+    await ledger.forget_request(CHANNEL, ids[5])
+    assert await ledger.open_request(CHANNEL, ids[5], DIGEST) is None
 
 
 async def test_an_ended_channel_is_not_live_and_forgets_its_requests(ledger: Ledger) -> None:
@@ -229,21 +256,20 @@ async def test_a_claim_is_kept_from_before_it_leaves_until_it_is_deep(ledger: Le
     assert [row.block for row in await ledger.unmined()] == [None]
 
 
-@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("version", [1, 2, 3])
 async def test_the_channels_of_an_older_file_are_the_nodes_of_today(tmp_path: Path, version: int) -> None:
     path = tmp_path / "ledger.sqlite"
     made = Ledger(path)
     await made.store_channel(CHANNEL, CONFIG, bytes(32), (), b"\x0e" * 20, b"\x0e" * 20)
     await made.store_voucher(CHANNEL, voucher(300), owed=310)
     made.close()
-    older = "ALTER TABLE channels DROP COLUMN payee; ALTER TABLE channels DROP COLUMN closer;"
-    oldest = "ALTER TABLE claims DROP COLUMN raw;" if version == 1 else ""
     with contextlib.closing(sqlite3.connect(path)) as db:
-        db.executescript(older + oldest + f"PRAGMA user_version = {version};")
+        db.executescript(older(version))
     for payee in (PAYEE, b"\x0f" * 20):  # a second opening changes nothing
         again = Ledger(path, payee, CLOSER)
         (row,) = await again.live_channels()
-        assert (row.payee, row.closer, row.voucher, row.owed) == (PAYEE, CLOSER, voucher(300), 310)
+        whom = (b"\x0e" * 20,) * 2 if version == 3 else (PAYEE, CLOSER)
+        assert (row.payee, row.closer, row.voucher, row.owed) == (*whom, voucher(300), 310)
         again.close()
 
 
@@ -253,8 +279,7 @@ async def test_a_file_of_the_version_before_is_taken_over(tmp_path: Path) -> Non
     await made.sent(b"\1" * 32, "claim", [CHANNEL])
     made.close()
     with contextlib.closing(sqlite3.connect(path)) as db:
-        older = "ALTER TABLE channels DROP COLUMN payee; ALTER TABLE channels DROP COLUMN closer;"
-        db.executescript(older + "ALTER TABLE claims DROP COLUMN raw; PRAGMA user_version = 1;")
+        db.executescript(older(1))
     again = Ledger(path)
     assert await again.unmined() == [SentRow(b"\1" * 32, "claim", [CHANNEL], b"", None)]
     await again.sent(b"\2" * 32, "close", [CHANNEL], b"raw")
