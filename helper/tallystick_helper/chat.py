@@ -45,6 +45,7 @@ from .store import UserStore
 LEAST_LIFE = 3 * 3600
 ARRIVAL = 120.0
 SETTLE_TIMEOUT = 5.0
+GOODBYE = 5.0
 TRIES = 4
 """So many providers are dialled, the cheapest first, until one answers."""
 UNREACHED = frozenset({Code.PROVIDER_GONE, Code.TIMED_OUT, Code.TRUNCATED, Code.HANDSHAKE_FAILED})
@@ -330,11 +331,13 @@ class Conversation:
                     return
 
     async def settle(self) -> None:
-        """Waits until the provider holds a voucher for all that was received, or for a few seconds."""
+        """Waits until the provider holds a voucher for all that was received, or for a few seconds; not for one that is
+        gone.
+        """
         account = self.user.session.account
         try:
             async with asyncio.timeout(SETTLE_TIMEOUT):
-                while account.durable < min(account.owed, account.cap):
+                while account.durable < min(account.owed, account.cap) and not self.user.calling:
                     event = await self._events.get()
                     self._check(event)
                     if isinstance(event, VoucherDurable):
@@ -357,6 +360,7 @@ class Conversation:
         """Says goodbye; the deposit stays."""
         if self._run is not None:
             await self.user.disconnect()
-            await asyncio.wait([self._run], timeout=5.0)
+            if not self.user.calling:
+                await asyncio.wait([self._run], timeout=GOODBYE)
             self._run.cancel()
         self._store.release(self._deposit)

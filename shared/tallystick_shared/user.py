@@ -94,6 +94,9 @@ class User:
         self._dropped: tuple[float, TallystickError] | None = None
         """Since when, and why, we are away; None again once something arrives that is no filler."""
         self._delay = 0.0
+        self._left = False
+        self.calling = True
+        """Is the connection still to be made, or made again? Nobody hears a goodbye then: who leaves cancels `run`."""
         self.ready = False
         limits = limits or agreed_limits(deposit, profile)
         first = amount_int(profile.first_voucher)
@@ -118,6 +121,7 @@ class User:
             self._socket = await self._dial()
             self.session.start(self._ticket())
         except TallystickError as error:
+            self.calling = False
             self.session.lost(error)
         else:
             self._connected()
@@ -125,8 +129,7 @@ class User:
             await self._steps()
             while self._dropped is not None and await self._return():
                 await self._steps()
-            if self._dropped is not None:
-                self._emit(Closed(self._dropped[1]))
+            self._give_up()
         await self._deliver()
         await self._flush()
 
@@ -137,21 +140,24 @@ class User:
 
     def _connected(self) -> None:
         now = self._host.monotonic()
+        self.calling = False
         self._started = self._heard = self.session.now = self.session.progressed = now
         self._renew_at = now + RENEW_AFTER
 
     # -- another connection instead of this one
 
     async def _return(self) -> bool:
-        """Dials again after a drop, for as long as the provider may hold what was under way. False where it is in
-        vain.
+        """Dials again after a drop, for as long as the provider may hold what was under way, and nobody leaves. False
+        where it is in vain.
         """
         assert self._dropped is not None and self._socket is not None
+        self.calling, (since, _) = True, self._dropped
         await self._socket.close()
-        since, _ = self._dropped
         while self._host.monotonic() + self._delay - since < RETURN_WITHIN:
             if self._delay:
                 await self._host.sleep(self._delay)
+            if self._left:
+                break
             self._delay = min(max(2 * self._delay, RETURN_DELAYS[0]), RETURN_DELAYS[1])
             try:
                 socket = await self._dial()
@@ -159,7 +165,14 @@ class User:
                 continue
             await self._move(socket)
             return True
+        self.calling = False
         return False
+
+    def _give_up(self) -> None:
+        """Nobody comes back to what was under way when the connection dropped."""
+        if self._dropped is not None:
+            error, self._dropped = self._dropped[1], None
+            self._emit(Closed(error))
 
     async def _renew(self) -> None:
         """A connection lives for an hour. What is under way moves to a new one in time, with new keys; where none can
@@ -189,6 +202,10 @@ class User:
             self._next = socket
 
     async def _move(self, socket: Socket) -> None:
+        """Goes on over this one, unless somebody left while it was dialled."""
+        if self._left:
+            await socket.close()
+            return
         self.session, self._socket, self.ready = self.session.successor(), socket, False
         self._connected()
         self.session.start(self._ticket())
@@ -244,7 +261,10 @@ class User:
         await self._flush()
 
     async def disconnect(self) -> None:
-        """Says goodbye; the deposit stays."""
+        """Says goodbye; the deposit stays. While it is `calling` that ends, and Closed comes at once."""
+        self._left = True
+        if self.calling:
+            self._give_up()
         self.session.bye()
         await self._deliver()
         await self._flush()

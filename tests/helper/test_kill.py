@@ -71,12 +71,12 @@ async def killed_once(
     what the disk knew between.
     """
     profile = (await world.account().choose(deposit.provider)).usable()
-    reader = Reader(Conversation(world.crypto, world.store(), deposit, profile))
+    reader = Reader(Conversation(world.crypto, world.store(), deposit, profile, low_latency=True))
     reading = asyncio.create_task(reader.read())
     if chance.random() < 0.25:
         await asyncio.wait([reading], timeout=chance.random() * 0.3)
     else:
-        wanted = chance.randrange(1, 80)
+        wanted = chance.randrange(1, 30)
         await until(lambda: reader.pieces >= wanted, 60)
     reader.note()
     await node.kill()
@@ -119,7 +119,6 @@ async def closes_for_what_is_owed(world: World, deposit: Deposit, highest: int) 
     profile = (await world.account().choose(deposit.provider)).usable()
     talking = Conversation(world.crypto, world.store(), deposit, profile)
     await talking.connect()
-    await talking.settle()
     account = talking.user.session.account
     owed = account.owed
     assert account.durable >= highest
@@ -131,7 +130,7 @@ async def closes_for_what_is_owed(world: World, deposit: Deposit, highest: int) 
         receipt = await world.rpc.request("eth_getTransactionReceipt", [transaction])
         await asyncio.sleep(0.02)
     paid, refund = world.account().closing(receipt["logs"], deposit)
-    # With nothing under way the last of it may be signed by the close itself.
+    # With nothing under way the last of it is signed by the close itself.
     signed = talking.user.session.signed
     # What was signed ahead for an input that a kill took away is not owed: the close may leave it to its user.
     assert owed <= paid <= signed and paid + refund == deposit.cap

@@ -8,6 +8,7 @@ from msgspec import structs
 from tallystick_shared.errors import Code, LocalError, PeerError
 from tallystick_shared.session import ClientLimits
 from tallystick_shared.session import events as ev
+from tallystick_shared.session.tables import ConnectionState
 from tallystick_shared.session.tickets import TicketBook
 from tallystick_shared.user import RENEW_AFTER, RETURN_DELAYS, RETURN_WITHIN, STOP_TIMEOUT
 from tests.shared.pair import WINDOW, Pair
@@ -162,6 +163,38 @@ def test_it_is_given_up_when_the_provider_keeps_it_no_longer(stage, user):
     stage.reachable = True
     stage.user(limits=LIMITS)
     assert stage.until(ev.Ready).owed == INPUT + 3 * OUT
+
+
+def test_who_leaves_while_the_provider_is_gone_hears_the_end_at_once(stage, user):
+    ask(user)
+    stage.until(ev.Accepted)
+    stage.reachable = False
+    stage.cut()
+    while len(stage.slept) < 3:
+        stage.turn()
+    left_at, dialled = stage.now, len(stage.dialled)
+    assert user.calling
+    drive(user.disconnect())
+    assert stage.events[-1].error.code is Code.TRUNCATED and stage.now == left_at
+    stage.reachable = True
+    stage.end()
+    assert len(stage.dialled) == dialled and len(stage.seen(ev.Closed)) == 1 and not user.calling
+
+
+def test_a_provider_that_answers_whom_has_left_meanwhile_is_hung_up_on(stage, user):
+    ask(user)
+    stage.until(ev.Accepted)
+    dial = stage.dial
+
+    async def late(url):
+        drive(user.disconnect())
+        return await dial(url)
+
+    stage.dial = late
+    stage.cut()
+    stage.end()
+    assert len(stage.seen(ev.Closed)) == 1 and stage.wire.closed == 1
+    assert stage.provider.state is ConnectionState.NEW
 
 
 def test_connections_that_never_get_anywhere_are_given_up(stage, user):

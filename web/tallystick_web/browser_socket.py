@@ -109,13 +109,16 @@ class BrowserWorld:
             socket = BrowserSocket(url)
         except JsException:
             raise PeerError(Code.PROVIDER_GONE, endpoint=url) from None
+        open_ = False
         try:
             async with asyncio.timeout(DIAL_TIMEOUT):
                 open_ = await socket.opened()
         except TimeoutError:
-            open_ = False
+            pass
+        finally:
+            if not open_:  # also where whoever dialled does not wait for it any longer
+                await socket.close()
         if not open_:
-            await socket.close()
             raise PeerError(Code.PROVIDER_GONE, endpoint=url)
         return socket
 

@@ -203,13 +203,14 @@ class Line:
             async with asyncio.timeout(SETTLE):
                 await self._settle()
         await self._user.disconnect()
-        await asyncio.wait([self._run], timeout=SETTLE)
+        if not self._user.calling:
+            await asyncio.wait([self._run], timeout=SETTLE)
         self._run.cancel()
         await asyncio.gather(self._run, *self._endings, return_exceptions=True)
 
     async def _settle(self) -> None:
-        """Returns once the provider holds a voucher for all that was received."""
-        while self.fault is None:
+        """Returns once the provider holds a voucher for all that was received, or is gone."""
+        while self.fault is None and not self._user.calling:
             account = self._user.session.account
             if account.durable >= min(account.owed, account.cap) and not self._endings:
                 return

@@ -186,6 +186,18 @@ async def test_without_the_provider_the_rest_comes_back_alone(story: Story) -> N
     assert story.wallet.prompts == ["eth_requestAccounts", *["eth_sendTransaction"] * 3]
 
 
+async def test_who_leaves_while_the_provider_is_gone_does_not_wait_for_it(story: Story) -> None:
+    await (await story.open()).deposit()
+    await story.ask("Once")
+    story.world.gone = True
+    user, running = story.page.chat._user, story.page.chat._running
+    assert user is not None and running is not None and user._socket is not None
+    await user._socket.close()
+    await until(story.app, lambda state: state.link is Link.CONNECTING)
+    await story.leave()
+    assert running.done() and story.state.turns[-1].state is TurnState.FAILED
+
+
 async def test_a_provider_that_answers_late_closes_all_the_same(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
     """A node may wait for a claim of its own: the page waits longer. Where it gave up, nothing is paid for alone."""
     assert close.PATIENCE > CLOSE_TIMEOUT > CLAIM_PATIENCE

@@ -239,9 +239,13 @@ class ChatFlow:
             self.closing = None
 
     async def hang_up(self) -> None:
-        """Leaves the connection; the deposit stays. What the old one still says is not taken for the next one's."""
-        if self._user is not None and not self._user.session.closed:
+        """Leaves the connection; the deposit stays. What the old one still says is not taken for the next one's. A
+        provider that is gone is not waited for.
+        """
+        if self._user is not None:
             await self._user.disconnect()
+            if self._running is not None and self._user.calling:
+                self._running.cancel()
         if self._running is not None:
             await asyncio.wait({self._running}, timeout=GOODBYE)
         self._user = self._running = None
