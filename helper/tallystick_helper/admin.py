@@ -5,18 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from starlette.applications import Starlette
+
 from tallystick_shared.errors import Code, LocalError, TallystickError
 
 from .admin_guard import names_of
 from .app import admin_app
+from .console.owners import PlaceOwners
+from .console.pairing import SECRET_LIFE, Pairing
+from .console.sign_in import SignIn
 from .crypto import NativeCrypto
 from .gateway.holdings import Holdings
 from .gateway.key import ApiKey
 from .gateway.service import Gateway
 from .place import Place
 from .routes.control import Controls, control_routes
+from .routes.door import Door
 from .routes.figures import Figures, figure_routes
 from .routes.openai import Answers
+from .routes.pairing import pairing_routes
 from .running import KEY as CONTROL_KEY
 from .server import Listener
 from .settings import Settings
@@ -39,6 +46,9 @@ class Admin:
         self.key = ApiKey(settings.data_dir)
         self.metrics_key = ApiKey(settings.data_dir, "metrics")
         self._control_key = ApiKey(settings.data_dir, CONTROL_KEY)
+        self.pairing = Pairing()
+        self.door = Door(self.pairing, SignIn(self._crypto, PlaceOwners(settings, places, self._crypto)))
+        self.app: Starlette | None = None
         self.listener: Listener | None = None
 
     async def start(self) -> None:
@@ -49,11 +59,11 @@ class Admin:
         admin = self._settings.admin
         figures = figure_routes(self._figures, self.metrics_key)
         controls = control_routes(self._controls, self._control_key)
-        app = admin_app(
-            [*answers.routes(), *figures, *controls],
-            lambda: names_of(admin.host, self.listener.port if self.listener else 0),
+        self.app = admin_app(
+            [*answers.routes(), *figures, *controls, *pairing_routes(self.door)],
+            self._names,
         )
-        self.listener = Listener(app, admin.host, admin.port, websocket=False, keep_alive=KEEP_ALIVE)
+        self.listener = Listener(self.app, admin.host, admin.port, websocket=False, keep_alive=KEEP_ALIVE)
         self.listener.start()
 
     def _names(self) -> frozenset[str]:
@@ -82,6 +92,10 @@ class Admin:
         """Of the listener, once it is bound."""
         host = "[::1]" if self._settings.admin.host == "::1" else "127.0.0.1"
         return f"http://{host}:{self.listener.port if self.listener else 0}"
+
+    def pair(self) -> dict[str, Any]:
+        """An address that pairs one browser with the console, and for how many seconds it is good."""
+        return {"url": f"{self.origin}/#pair={self.pairing.offer()}", "seconds": int(SECRET_LIFE)}
 
     def urls(self) -> dict[str, Any]:
         """Where the local API is."""

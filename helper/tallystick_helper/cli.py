@@ -16,6 +16,7 @@ from . import settings as settings_module
 from .cli_backup import app as backup_app
 from .cli_channel import address_of
 from .cli_channel import app as channel_app
+from .cli_console import app as console_app
 from .cli_doctor import app as doctor_app
 from .cli_embed import embed
 from .cli_gateway import app as gateway_app
@@ -57,6 +58,7 @@ app.add_typer(gateway_app)
 app.command()(embed)
 app.add_typer(doctor_app)
 app.add_typer(node_app)
+app.add_typer(console_app)
 app.add_typer(backup_app)
 app.add_typer(keys_app)
 

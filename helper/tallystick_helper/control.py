@@ -136,6 +136,14 @@ class Control:
             await self._up.leave_port()
         return self.state()
 
+    async def pair(self) -> dict[str, Any]:
+        """An address that pairs one browser with the console, and for how many seconds it is good. Raises LocalError
+        BAD_SETTINGS.
+        """
+        if self._up.admin is None:
+            raise LocalError(Code.BAD_SETTINGS, setting="admin.on", reason="there is no admin listener")
+        return self._up.admin.pair()
+
     async def try_models(self) -> dict[str, Any]:
         """Seconds to the first unit of each model; None where nobody here knows how to ask it. Raises LocalError."""
         if self._up.door is None:

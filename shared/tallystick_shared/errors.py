@@ -113,6 +113,12 @@ class Code(IntEnum):
     WOULD_LOSE = 653
     NO_ROUTER = 654
     ROUTER_REFUSED = 655
+    NODE_FAILED = 659
+    NOT_PAIRED = 660
+    PAIRING_OVER = 661
+    OWNER_NEEDED = 662
+    NOT_OWNER = 663
+    BAD_SIGN_IN = 664
 
 
 WORDS: dict[Code, tuple[str, str]] = {
@@ -276,6 +282,27 @@ WORDS: dict[Code, tuple[str, str]] = {
     Code.NOT_FETCHED: (
         "The model could not be fetched.",
         "Look at the network and the package index, or set `engine.options.path` to a file.",
+    ),
+    Code.NODE_FAILED: (
+        "Something in this node broke.",
+        "Look at its log; what is owed and what was signed is kept.",
+    ),
+    Code.NOT_PAIRED: (
+        "This console is not paired with the node, or no longer.",
+        "Run `tallystick console` on the node's machine, and open the address that it prints.",
+    ),
+    Code.PAIRING_OVER: (
+        "This pairing address was used already, or is older than a minute.",
+        "Run `tallystick console` again, and open the address at once.",
+    ),
+    Code.OWNER_NEEDED: ("Only the owner of the provider can do this.", "Sign in with the wallet that registered it."),
+    Code.NOT_OWNER: (
+        "This wallet is not the owner of the provider.",
+        "Choose the account that registered it in your wallet.",
+    ),
+    Code.BAD_SIGN_IN: (
+        "The sign-in was not accepted.",
+        "Sign in again within five minutes; your wallet must name this console's address.",
     ),
     Code.PAGE_FAILED: (
         "Something in this page broke.",

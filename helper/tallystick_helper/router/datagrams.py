@@ -46,9 +46,7 @@ async def ask(
     return None
 
 
-async def _first(
-    answers: _Answers, believed: str, read: Callable[[bytes], T | None], patience: float
-) -> T | None:
+async def _first(answers: _Answers, believed: str, read: Callable[[bytes], T | None], patience: float) -> T | None:
     try:
         async with asyncio.timeout(patience):
             while True:

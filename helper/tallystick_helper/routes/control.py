@@ -6,7 +6,6 @@ signature, which no node has.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
@@ -19,8 +18,8 @@ from starlette.routing import BaseRoute, Route
 from tallystick_shared.errors import Code, LocalError, TallystickError
 
 from ..gateway.key import ApiKey
+from .door import body_of, told
 
-MOST_BODY = 64 * 1024
 log = structlog.get_logger(__name__)
 
 
@@ -38,6 +37,7 @@ class Controls(Protocol):
     async def port(self, on: bool) -> dict[str, Any]: ...
     async def try_models(self) -> dict[str, Any]: ...
     async def use(self, engine: dict[str, Any], models: dict[str, Any]) -> dict[str, Any]: ...
+    async def pair(self) -> dict[str, Any]: ...
 
 
 class Wish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -73,6 +73,7 @@ def control_routes(controls: Controls, key: ApiKey) -> list[BaseRoute]:
         ("POST", "/node/snapshot", lambda wish: controls.snapshot()),
         ("POST", "/node/port", lambda wish: controls.port(wish.on)),
         ("POST", "/node/try", lambda wish: controls.try_models()),
+        ("POST", "/node/pair", lambda wish: controls.pair()),
         ("POST", "/node/engine", lambda wish: controls.use(wish.engine, wish.models)),
     ]
     return [Route(path, _guarded(work, key), methods=[method]) for method, path, work in rows]
@@ -83,28 +84,11 @@ def _guarded(work: Work, key: ApiKey) -> Callable[[Request], Awaitable[Response]
         try:
             if not key.opens(request.headers.get("authorization")):
                 return JSONResponse({"error": "unauthorized"}, 401)
-            return JSONResponse(await work(await _wish(request)))
+            return JSONResponse(await work(await body_of(request, Wish)))
         except TallystickError as error:
-            return JSONResponse(_told(error), 400)
+            return JSONResponse(told(error), 400)
         except Exception as error:
             log.exception("control_failed", path=request.url.path, kind=type(error).__name__)
-            return JSONResponse(_told(LocalError(Code.ENGINE_FAILED, reason=type(error).__name__)), 500)
+            return JSONResponse(told(LocalError(Code.ENGINE_FAILED, reason=type(error).__name__)), 500)
 
     return answer
-
-
-async def _wish(request: Request) -> Wish:
-    body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > MOST_BODY:
-            raise LocalError(Code.TOO_LARGE, limit=MOST_BODY)
-    try:
-        return msgspec.convert(json.loads(body or b"{}"), Wish)
-    except (ValueError, msgspec.ValidationError) as error:
-        raise LocalError(Code.BAD_REQUEST, reason=str(error)[:200]) from None
-
-
-def _told(error: TallystickError) -> dict[str, Any]:
-    values = {name: str(value) for name, value in error.values.items()}
-    return {"error": error.code.name, "code": int(error.code), "says": error.says, "next": error.next_step, **values}
