@@ -166,6 +166,9 @@ class StillWorld:
     def offset_minutes(self) -> int:
         return 0
 
+    def language(self) -> str:
+        return "en"
+
 
 def seats(*found: WalletInfo, world: Any = None) -> Seats:
     """Seats with these wallets."""

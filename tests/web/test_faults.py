@@ -7,6 +7,7 @@ import pytest
 from tallystick_shared.errors import Code, LocalError, PeerError
 from tallystick_shared.evm.rpc import RpcError
 from tallystick_web.faults import code_of_rpc, notice_of
+from tallystick_web.figures import Figure
 from tallystick_web.state import Notice, State
 
 from .seats import SITE
@@ -38,4 +39,4 @@ def test_a_refusal_is_quiet_and_everything_else_is_not() -> None:
 
 def test_values_are_written_for_people() -> None:
     notice = notice_of(LocalError(Code.DEPOSIT_TOO_SMALL, minimum=10**16), State(site=SITE))
-    assert dict(notice.values) == {"minimum": "0.01 ETH", "chain": "Testnet"}
+    assert dict(notice.values) == {"minimum": Figure("0.01", "ETH"), "chain": "Testnet"}

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tallystick_web.figures import Coin, clock_time, money, parse_amount, plain, short_address, shorten, span
-from tallystick_web.words import ENGLISH, Words
+from tallystick_web.words import ENGLISH, Words, words_of
 
 ETH = Coin()
 ETHER = 10**18
@@ -29,11 +29,11 @@ ETHER = 10**18
     ],
 )
 def test_amounts_are_said_in_a_readable_unit(amount: int, said: str) -> None:
-    assert str(money(amount, ETH)) == said
+    assert ENGLISH.say(money(amount, ETH)) == said
 
 
 def test_a_coin_with_other_decimals_has_no_gwei() -> None:
-    assert str(money(1, Coin("USDC", 6))) == "0.000001 USDC"
+    assert ENGLISH.say(money(1, Coin("USDC", 6))) == "0.000001 USDC"
 
 
 def test_figures_are_cut_never_rounded_up() -> None:
@@ -65,10 +65,23 @@ def test_addresses_are_cut_in_the_middle() -> None:
 
 def test_times_are_the_persons_own() -> None:
     now = 1_763_856_000  # 2025-11-23 00:00 UTC
-    assert clock_time(now + 840, now) == "00:14"
-    assert clock_time(now + 840, now, 60) == "01:14"
-    assert clock_time(now + 7 * 86_400, now) == "30 Nov 00:00"
-    assert clock_time(now + 60 * 86_400, now) == "22 Jan 2026"
+    assert clock_time(now + 840, now, ENGLISH) == "00:14"
+    assert clock_time(now + 840, now, ENGLISH, 60) == "01:14"
+    assert clock_time(now + 7 * 86_400, now, ENGLISH) == "30 Nov 00:00"
+    assert clock_time(now + 60 * 86_400, now, ENGLISH) == "22 Jan 2026"
+
+
+def test_a_language_writes_figures_and_times_in_its_own_way() -> None:
+    german, now = words_of("de"), 1_763_856_000
+    assert german.say(money(12_345 * ETHER + 6 * 10**17, ETH)) == "12.345,6 ETH"
+    assert (german.say(1_234_567), german.decimal(1234.56, 1)) == ("1.234.567", "1.234,6")
+    assert clock_time(now + 7 * 86_400, now, german) == "30. Nov., 00:00"
+    assert clock_time(now + 60 * 86_400, now, german) == "22. Jan. 2026"
+
+
+@given(st.integers(1, 10**30), st.sampled_from(["en", "de"]))
+def test_what_an_input_field_holds_in_a_language_is_read_back(amount: int, language: str) -> None:
+    assert parse_amount(words_of(language).typed(plain(amount, 18)), ETH) == amount
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ from tallystick_web.chats.model import Chat
 from tallystick_web.reader import Reader
 from tallystick_web.reduce import reduce
 from tallystick_web.state import State, Turn, TurnState, Usage
-from tallystick_web.words import ENGLISH
 
 from .seats import MemoryScreen
 
@@ -17,7 +16,7 @@ class Listener:
 
     def __init__(self) -> None:
         self.screen, self.state = MemoryScreen(), State()
-        self.reader = Reader(self.screen, ENGLISH)
+        self.reader = Reader(self.screen)
 
     def take(self, *actions: object) -> list[str]:
         for action in actions:

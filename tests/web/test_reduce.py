@@ -48,6 +48,8 @@ ACTIONS = [
     a.FoundMoved(Found(b"\x02" * 32, 5, 9, 900, phase=FoundPhase.READY)),
     a.Counted(owed=3, durable=2, notches=1),
     a.Linked(Link.READY),
+    a.Spoken("de"),
+    a.Coloured("dark"),
     a.SheetOpened(Sheet.MARKET),
     a.SheetClosed(),
     a.Noticed(Notice("busy")),

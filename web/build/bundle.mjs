@@ -42,6 +42,23 @@ const placed = {
     });
   },
 };
+// `import words from "de.json?shell"`: of a language's words only those that index.html names, by their dotted names.
+const shellWords = {
+  name: "shell-words",
+  setup: (made) => {
+    made.onResolve({ filter: /\.json\?shell$/ }, ({ path: file, resolveDir }) => ({
+      path: path.resolve(resolveDir, file.replace(/\?shell$/, "")),
+      namespace: "shell-words",
+    }));
+    made.onLoad({ filter: /.*/, namespace: "shell-words" }, ({ path: file }) => {
+      const table = JSON.parse(readFileSync(file, "utf8"));
+      const used = [...readFileSync(path.join(job.web, "index.html"), "utf8").matchAll(/data-t="([^"]+)"/g)];
+      const names = used.flatMap(([, pairs]) => pairs.split(" ").map((pair) => pair.split("=")[1]));
+      const word = (name) => name.split(".").reduce((part, key) => part[key], table);
+      return { contents: JSON.stringify(Object.fromEntries(names.map((name) => [name, word(name)]))), loader: "json" };
+    });
+  },
+};
 // Kept as they are: the build puts the hashed places in later.
 const external = ["__PYODIDE__/*", "__PYSCRIPT__/*", "__MODULES__"];
 
@@ -55,7 +72,7 @@ const note = ({ metafile }) => {
 for (const format of ["esm", "iife", "css"]) {
   const entryPoints = Object.keys(job.hashed).filter((entry) => job.hashed[entry] === format);
   if (!entryPoints.length) continue;
-  const scripts = format === "css" ? {} : { format, splitting: format === "esm", chunkNames: "[name]-[hash]", plugins: [placed] };
+  const scripts = format === "css" ? {} : { format, splitting: format === "esm", chunkNames: "[name]-[hash]", plugins: [placed, shellWords] };
   note(await build({ ...shared, entryPoints, outdir: job.out, ...scripts }));
 }
 for (const { entry, to } of job.plain) {

@@ -1,7 +1,7 @@
 // Around the conversation: small menus, forms that views made, files, the clipboard, keys. Says what happened; Python does the rest.
 
 /** `say(name, argument)` tells Python; `ready()` is true once Python listens. */
-export const desk = ({ say, ready, running, ask, thread, draft }) => {
+export const desk = ({ settings, say, ready, running, ask, thread, draft }) => {
   const $ = (id) => document.getElementById(id);
   const root = document.documentElement;
 
@@ -207,6 +207,9 @@ export const desk = ({ say, ready, running, ask, thread, draft }) => {
   };
 
   draft.addEventListener("input", () => ready() && say("input:draft", draft.value));
-  const act = (name) => ({ search, theme: () => $("theme").click() })[name]?.();
+  const act = (wanted) => {
+    const [name, value] = wanted.split(":");
+    ({ ...settings, search, theme: () => $("theme").click() })[name]?.(value);
+  };
   return { act, save, copy, reveal, closeDrawer, toDraft: () => draft.focus() };
 };

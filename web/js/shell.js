@@ -4,6 +4,7 @@
 import { desk } from "./desk.js";
 import * as locks from "./locks.js";
 import * as seen from "./seen.js";
+import { fill, mark, names } from "./spoken.js";
 import * as tabs from "./tabs.js";
 import * as vault from "./vault.js";
 import * as wallets from "./wallets.js";
@@ -21,25 +22,49 @@ const say = (name, argument = "") => {
 };
 
 // Theme
+const device = matchMedia("(prefers-color-scheme: dark)");
 const paintTheme = () => {
   document.querySelector('meta[name="theme-color"]').content = getComputedStyle(root).getPropertyValue("--paper").trim();
-  $("theme").setAttribute("aria-label", root.dataset.theme === "dark" ? "Use light colours" : "Use dark colours");
+  const { light, dark } = $("theme").dataset;
+  $("theme").setAttribute("aria-label", root.dataset.theme === "dark" ? light : dark);
 };
-$("theme").addEventListener("click", () => {
-  root.dataset.theme = root.dataset.theme === "dark" ? "light" : "dark";
+const kept = (name) => {
   try {
-    localStorage.setItem("theme", root.dataset.theme);
+    return localStorage.getItem(name);
   } catch {
-    // Not kept, then.
+    return null;
   }
+};
+const keep = (name, value) => {
+  try {
+    if (value) localStorage.setItem(name, value);
+    else localStorage.removeItem(name);
+  } catch {
+    // It holds as long as the page, then.
+  }
+};
+/** "light", "dark", or "device": whatever that has. */
+const colours = (chosen) => {
+  keep("theme", chosen === "device" ? "" : chosen);
+  root.dataset.theme = chosen === "device" ? (device.matches ? "dark" : "light") : chosen;
   paintTheme();
-});
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", (event) => {
-  if (localStorage.getItem("theme")) return;
-  root.dataset.theme = event.matches ? "dark" : "light";
-  paintTheme();
+  if (handler) handler("colours", chosen);
+};
+$("theme").addEventListener("click", () => colours(root.dataset.theme === "dark" ? "light" : "dark"));
+device.addEventListener("change", () => {
+  if (!kept("theme")) colours("device");
 });
 paintTheme();
+
+/** The shell's own words, from Python: it knows those of every language. `words` is JSON, by the names of `names()`. */
+const speak = (language, words) => {
+  const table = JSON.parse(words);
+  const status = $("status").textContent; // Python's
+  mark(language);
+  fill((name) => table[name]);
+  $("status").textContent = status;
+  paintTheme();
+};
 
 // Composer
 const fit = () => {
@@ -58,7 +83,7 @@ const showWaiting = (text) => {
   said.dir = "auto";
   said.textContent = text;
   state.className = "state";
-  state.textContent = "Waiting until the page is ready";
+  state.textContent = $("queued").dataset.waiting;
   message.append(said, state);
   $("queued").append(message);
 };
@@ -176,16 +201,18 @@ const attach = (python) => {
   $("queued").replaceChildren();
   for (const [name, argument] of waiting.splice(0)) handler(name, argument);
   if (draft.value) handler("input:draft", draft.value);
+  handler("colours", kept("theme") ?? "device");
 };
 
-const around = desk({ say, ready: () => handler !== null, running, ask, thread, draft });
+const settings = { colours, language: (name) => keep("language", name) };
+const around = desk({ settings, say, ready: () => handler !== null, running, ask, thread, draft });
 
 const refill = (text) => {
   if (!draft.value) draft.value = text;
   draft.dispatchEvent(new Event("input"));
 };
 
-globalThis.tallystick = { attach, wallets, vault, locks, tabs, site, toEnd, refill, ...around };
+globalThis.tallystick = { attach, names: () => JSON.stringify(names()), speak, wallets, vault, locks, tabs, site, toEnd, refill, ...around };
 
 // What was sent before this script was here (early.js)
 document.documentElement.dataset.shell = "here";

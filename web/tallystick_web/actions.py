@@ -30,6 +30,20 @@ class Booted:
 
 
 @dataclass(frozen=True)
+class Spoken:
+    """The page speaks this language from now on."""
+
+    language: str
+
+
+@dataclass(frozen=True)
+class Coloured:
+    """The colours that were chosen: "device", "light" or "dark"."""
+
+    colours: str
+
+
+@dataclass(frozen=True)
 class Ticked:
     """Time passed."""
 

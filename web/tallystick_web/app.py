@@ -24,7 +24,7 @@ from .ports import Address, Locks, OneTab, Tabs, Vault, Wallets, World
 from .reduce import Action, reduce
 from .screen import Screen
 from .state import State
-from .words import ENGLISH, Words
+from .words import Words, words_of
 
 FRAME = 1 / 40
 
@@ -59,14 +59,18 @@ class Seats:
 class App:
     """State, screen and tasks. Flows are made around it in `main`."""
 
-    def __init__(self, seats: Seats, words: Words = ENGLISH) -> None:
+    def __init__(self, seats: Seats) -> None:
         self.seats = seats
-        self.words = words
         self.state = State()
         self._tasks: set[asyncio.Task[None]] = set()
         self._intents: dict[str, Callable[[str], Coroutine[Any, Any, None] | None]] = {}
         self._drawing: asyncio.TimerHandle | None = None
         self._watchers: list[Callable[[State, State], None]] = []
+
+    @property
+    def words(self) -> Words:
+        """Those of the language that the page speaks now."""
+        return words_of(self.state.language)
 
     def dispatch(self, action: Action) -> None:
         """Makes the next state, tells the watchers, and draws it soon: many actions in a row are drawn once."""

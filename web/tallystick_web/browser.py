@@ -16,7 +16,6 @@ from .browser_boot import crypto
 from .browser_dom import DomScreen
 from .browser_socket import BrowserWorld
 from .ports import WalletInfo
-from .words import ENGLISH
 
 
 def _js() -> Any:
@@ -144,7 +143,7 @@ def seats() -> Seats:
         BrowserWallets(bridge.wallets),
         BrowserVault(bridge.vault),
         BrowserLocks(bridge.locks),
-        DomScreen(ENGLISH),
+        DomScreen(),
         BrowserWorld(),
         crypto(),
         BrowserAddress(),

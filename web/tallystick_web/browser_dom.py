@@ -16,7 +16,7 @@ from .views.side import side
 from .views.thread import thread
 from .views.top import banner, provider, status, wallet
 from .views.under import cost, files, tools
-from .words import Words
+from .words import words_of
 
 LIVE_SENTENCES = 12
 ANSWER_WORDS = ("code", "copy", "copied", "failed", "picture", "show", "table")
@@ -39,11 +39,10 @@ def _js() -> Any:
 class DomHost:
     """The `Host` of `patch`, over the real document."""
 
-    def __init__(self, words: Words) -> None:
-        from tallystick_js import fill, speak
+    def __init__(self) -> None:
+        from tallystick_js import fill
 
         self._document: Any = _js().document
-        speak(json.dumps({name: words(f"answer.{name}") for name in ANSWER_WORDS}))
         self._fill: Any = fill
 
     def element(self, tag: str, namespace: str | None) -> Any:
@@ -79,11 +78,12 @@ class DomHost:
 class DomScreen:
     """The `Screen` seat."""
 
-    def __init__(self, words: Words) -> None:
-        self._t = words
+    def __init__(self) -> None:
+        self._t = words_of("en")
+        self._language = ""
         self._js = _js()
         self._by_id: Any = self._js.document.getElementById
-        host = DomHost(words)
+        host = self._host = DomHost()
         self._column = self._by_id("column")
         for taken in ("wallet", "column", "cost"):
             self._by_id(taken).replaceChildren()  # what the shell showed until now
@@ -93,6 +93,8 @@ class DomScreen:
 
     def show(self, state: State) -> None:
         """Makes the page look like `state`."""
+        if state.language != self._language:
+            self._speak(state.language)
         for name, view in VIEWS.items():
             self._regions[name].show(*view(state, self._t))
         self._by_id("banner").hidden = not (state.site and state.site.demo)
@@ -104,6 +106,19 @@ class DomScreen:
         if self._by_id("status").textContent != line:
             self._by_id("status").textContent = line
         self._show_sheet(state)
+
+    def _speak(self, language: str) -> None:
+        """Another language: the shell's words, and everything in answers that is not the answer."""
+        from tallystick_js import speak
+
+        t = self._t = words_of(language)
+        speak(json.dumps({name: t(f"answer.{name}") for name in ANSWER_WORDS}))
+        names = json.loads(self._js.tallystick.names())
+        self._js.tallystick.speak(language, json.dumps({name: t(name) for name in names}))
+        if self._language:
+            self._column.replaceChildren()
+            self._regions["column"] = Region(self._host, self._column)
+        self._language = language
 
     def _show_sheet(self, state: State) -> None:
         dialog = self._by_id("sheet")

@@ -138,3 +138,6 @@ class BrowserWorld:
 
     def offset_minutes(self) -> int:
         return -int(self._js.Date.new().getTimezoneOffset())
+
+    def language(self) -> str:
+        return str(self._js.document.documentElement.lang)

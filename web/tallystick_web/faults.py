@@ -42,7 +42,7 @@ def notice_of(error: TallystickError | RpcError, state: State) -> Notice:
         code, values = error.code, dict(error.values)
     for name in AMOUNTS:
         if isinstance(values.get(name), int):
-            values[name] = str(money(int(str(values[name])), state.coin))
+            values[name] = money(int(str(values[name])), state.coin)
     if state.site:
         values["chain"] = state.site.chain_name
     return Notice(code.name.lower(), tuple(sorted(values.items())), quiet=code is Code.REFUSED)

@@ -20,13 +20,14 @@ class Coin:
 
 @dataclass(frozen=True)
 class Figure:
-    """A number and its unit, apart, so that they can be set apart."""
+    """A number and its unit, apart, so that they can be set apart. The number groups by commas."""
 
     number: str
     unit: str
 
-    def __str__(self) -> str:
-        return f"{self.number} {self.unit}"
+    def said(self, t: Words) -> str:
+        """As the language writes it."""
+        return f"{t.number(self.number)} {self.unit}"
 
 
 def shorten(amount: int, decimals: int, digits: int = 4) -> str:
@@ -78,15 +79,12 @@ def short_hash(text: str) -> str:
     return f"{text[:6]}…{text[-4:]}"
 
 
-def clock_time(seconds: float, now: float, offset_minutes: int = 0) -> str:
+def clock_time(seconds: float, now: float, t: Words, offset_minutes: int = 0) -> str:
     """A moment in the person's own time: the hour alone within a day, with the date beyond. `offset_minutes` is
     east of UTC.
     """
     zone = timezone(timedelta(minutes=offset_minutes)) if offset_minutes else UTC
-    moment, today = datetime.fromtimestamp(seconds, zone), datetime.fromtimestamp(now, zone)
-    if moment.date() == today.date():
-        return f"{moment:%H:%M}"
-    return f"{moment.day} {moment:%b %H:%M}" if moment.year == today.year else f"{moment.day} {moment:%b %Y}"
+    return t.moment(datetime.fromtimestamp(seconds, zone), datetime.fromtimestamp(now, zone))
 
 
 def span(seconds: float, t: Words) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from tallystick_shared.errors import Code, LocalError
 from tallystick_shared.evm.rpc import RpcError
 
-from .actions import Booted, Chosen, Ticked, WalletsFound
+from .actions import Booted, Chosen, Spoken, Ticked, WalletsFound
 from .app import App, Seats
 from .flows.branches import BranchFlow
 from .flows.chains import ChainsFlow
@@ -24,6 +24,7 @@ from .flows.permission import PermissionFlow
 from .flows.records import Records
 from .flows.recovery import RecoveryFlow
 from .flows.search import SearchFlow
+from .flows.settings import SettingsFlow
 from .flows.setup import SetupFlow
 from .flows.shop import ShopFlow
 from .flows.top_up import TopUpFlow
@@ -70,6 +71,7 @@ def build(seats: Seats) -> Page:
     BranchFlow(app)
     PaletteFlow(app)
     SetupFlow(app, history)
+    SettingsFlow(app)
     ExchangeFlow(app, history, search)
     chat = ChatFlow(app, market, deposit, records, history)
     close = CloseFlow(app, wallet, deposit, chat, records, transactions)
@@ -79,7 +81,7 @@ def build(seats: Seats) -> Page:
     shop = ShopFlow(app, wallet, market)
     page = Page(app, wallet, market, deposit, history, chat, close, recovery, shop, ledger, chains)
     app.on("entered", lambda _: _read_all(page))
-    app.watch(Reader(seats.screen, app.words))
+    app.watch(Reader(seats.screen))
     app.watch(lambda before, after: _on_connected(page, before, after))
     return page
 
@@ -87,6 +89,7 @@ def build(seats: Seats) -> Page:
 async def start(page: Page, site_text: str) -> None:
     """Shows the page and goes on where this browser left off. Asks nobody anything."""
     app, world = page.app, page.app.seats.world
+    app.dispatch(Spoken(world.language()))
     page.history.start()
     app.dispatch(WalletsFound(app.seats.wallets.found()))
     sites = read_sites(site_text)

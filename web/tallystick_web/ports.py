@@ -98,3 +98,6 @@ class World(Host, Protocol):
 
     def offset_minutes(self) -> int:
         """This device's time zone, in minutes east of UTC."""
+
+    def language(self) -> str:
+        """The language that was chosen here, else the first of the browser's that the page speaks."""

@@ -7,7 +7,7 @@ import re
 from .figures import money
 from .screen import Screen
 from .state import State, TurnState
-from .words import Words
+from .words import words_of
 
 END = re.compile(r"[.!?…:](?=[\s\"'”’)])|\n")
 MARKS = re.compile(r"[*_`#>|]+")
@@ -16,8 +16,8 @@ MARKS = re.compile(r"[*_`#>|]+")
 class Reader:
     """Watches the state and reads out what is new."""
 
-    def __init__(self, screen: Screen, words: Words) -> None:
-        self._screen, self._words = screen, words
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
         self._turn = 0
         self._read = 0
 
@@ -42,7 +42,7 @@ class Reader:
             and any(old.id == turn.id and old.state is TurnState.STREAMING for old in before.turns)
         ):
             price = money(turn.usage.amount, after.coin)
-            self._screen.announce(self._words("chat.answered", price=price))
+            self._screen.announce(words_of(after.language)("chat.answered", price=price))
 
     def _sentences(self, text: str, finished: bool) -> None:
         ends = [match.end() for match in END.finditer(text, self._read)]

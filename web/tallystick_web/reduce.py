@@ -90,6 +90,8 @@ def _noticed(state: State, action: a.Noticed) -> State:
 
 RULES: dict[type, Callable[[State, Any], State]] = {
     a.Booted: _booted,
+    a.Spoken: lambda state, action: replace(state, language=action.language),
+    a.Coloured: lambda state, action: replace(state, colours=action.colours),
     a.Ticked: lambda state, action: replace(state, now=action.now),
     a.WalletsFound: lambda state, action: replace(state, wallets=action.wallets),
     a.WalletMoved: _wallet_moved,

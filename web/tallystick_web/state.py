@@ -101,6 +101,7 @@ class Sheet(Enum):
     TRANSFER = "transfer"
     PALETTE = "palette"
     KEYS = "keys"
+    SETTINGS = "settings"
 
 
 @dataclass(frozen=True)
@@ -254,6 +255,8 @@ class State:
     ready: bool = False
     now: float = 0.0
     offset_minutes: int = 0
+    language: str = "en"
+    colours: str = "device"
     wallets: tuple[WalletInfo, ...] = ()
     wallet: Wallet = field(default_factory=Wallet)
     market: Market = field(default_factory=Market)

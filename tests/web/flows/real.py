@@ -43,6 +43,9 @@ class RealWorld(NativeHost):
     def offset_minutes(self) -> int:
         return 0
 
+    def language(self) -> str:
+        return "en"
+
 
 class QuickWorld(RealWorld):
     """Waiting takes a fiftieth of its time."""

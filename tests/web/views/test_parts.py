@@ -34,7 +34,7 @@ def test_waiting_is_announced() -> None:
 
 
 def test_amounts_have_number_and_unit_apart() -> None:
-    assert text_of(h("p", amount(money(10**18, Coin())))) == "1  ETH"
+    assert text_of(h("p", amount(money(10**18, Coin()), T))) == "1  ETH"
 
 
 def test_ages_are_said_in_the_largest_unit_that_fits() -> None:

@@ -19,6 +19,7 @@ COMMANDS = (
     ("edit-last", "palette.edit_last"),
     ("copy-last", "palette.copy_last"),
     ("toggle-theme", "palette.theme"),
+    ("open-settings", "settings.title"),
     ("open-keys", "keys.title"),
 )
 

@@ -87,7 +87,7 @@ class DepositFlow:
             self._app.heard("open-market")
             return
         if parse_amount(state.amount_text, state.coin) is None:
-            self._app.dispatch(AmountTyped(plain(suggested(state.chosen), state.coin.decimals)))
+            self._app.dispatch(AmountTyped(self._app.words.typed(plain(suggested(state.chosen), state.coin.decimals))))
         self._app.dispatch(SheetOpened(Sheet.DEPOSIT))
         self._app.spawn(self._read_funds(state.chosen))
 
@@ -98,7 +98,7 @@ class DepositFlow:
         await self._permission.prefer(choice)
         state = self._app.state
         if state.coin != coin and state.amount_text == suggestion:  # what was typed meanwhile stays
-            self._app.dispatch(AmountTyped(plain(suggested(choice), state.coin.decimals)))
+            self._app.dispatch(AmountTyped(self._app.words.typed(plain(suggested(choice), state.coin.decimals))))
         if self._wallet.rpc is not None:
             with contextlib.suppress(RpcError, TypeError, ValueError):
                 price = to_int(str(await self._wallet.rpc.request("eth_gasPrice", [])))
@@ -351,7 +351,7 @@ class DepositFlow:
             values = outcome(word, await self._records.closing())
             await self._records.forget_deposit()
             self._app.dispatch(DepositMoved(DepositPhase.ENDED, values))
-            back = (("amount", str(money(values["refunded"], self._app.state.coin))),)
+            back = (("amount", money(values["refunded"], self._app.state.coin)),)
             self._app.dispatch(Noticed(Notice("deposit_ended", back, quiet=True)))
         elif word.expiry < record.expiry or word.expiry <= self._app.seats.world.wall():
             self._app.dispatch(DepositMoved(DepositPhase.REQUESTED, {"expiry": word.expiry, "alone": True}))

@@ -62,7 +62,7 @@ class ExchangeFlow:
         self._search.forget()
         self._app.dispatch(SheetClosed())
         name = "chat_imported" if len(chats) == 1 else "chats_imported"
-        self._app.dispatch(Noticed(Notice(name, (("count", f"{len(chats):,}"),), quiet=True)))
+        self._app.dispatch(Noticed(Notice(name, (("count", len(chats)),), quiet=True)))
 
     async def _take(self, chat: Chat) -> None:
         """What is here already is not lost: the file's messages are put beside it."""

@@ -137,7 +137,7 @@ def _held_elsewhere(state: State, t: Words) -> Notice:
     if held.phase is DepositPhase.OPEN:
         return Notice("deposit_first", (("delay", span(held.delay, t)), who), quiet=True)
     if held.phase is DepositPhase.REQUESTED:
-        time = clock_time(held.expiry, state.now, state.offset_minutes)
+        time = clock_time(held.expiry, state.now, t, state.offset_minutes)
         return Notice("deposit_back_first", (who, ("time", time)), quiet=True)
     return Notice("deposit_moving", (who,), quiet=True)
 

@@ -145,7 +145,7 @@ class RecoveryFlow:
         new = [one for one in live if one.config.salt not in known]
         if new and self._app.state.notice is None:
             left = sum(one.state.deposit - one.state.claimed for one in new)
-            values = (("amount", str(money(left, self._app.state.coin))),)
+            values = (("amount", money(left, self._app.state.coin)),)
             self._app.dispatch(Noticed(Notice("deposit_found", values, quiet=True)))
 
     def _others(self, recovery: Recovery) -> list[Recovered]:

@@ -17,7 +17,7 @@ def chains(state: State, t: Words) -> tuple[str, Sequence[Node], Sequence[Node]]
 
 def _chain(site: Site, state: State, t: Words) -> Element:
     here = state.site is not None and state.site.chain_id == site.chain_id
-    said = t("chains.says", id=site.chain_id, symbol=site.coin.symbol)
+    said = t("chains.says", id=str(site.chain_id), symbol=site.coin.symbol)
     return h(
         "button",
         h("span", class_="dot", data_state="ready" if here else "unasked", aria_hidden="true"),

@@ -23,7 +23,7 @@ def deposit(state: State, t: Words) -> Parts:
         return title, [h("p", t("welcome.choose_more"))], [button(t("do.choose"), "open-market", kind="primary")]
     amount = parse_amount(state.amount_text, coin)
     wrong = amount_fault(state, t)
-    said = str(money(amount or 0, coin))
+    said = t.say(money(amount or 0, coin))
     body: list[Node] = [*_monies(state, t), _amount_field(state, amount, wrong, t)]
     if amount and not wrong:
         body.append(h("p", _promise(said, state, t), class_="promise"))
@@ -42,7 +42,7 @@ def _promise(said: str, state: State, t: Words) -> str:
     """Amount, whom it can reach with what cap, until when, and what the network takes."""
     choice = state.chosen
     assert choice is not None
-    expiry = clock_time(state.deposit_expiry, state.now, state.offset_minutes)
+    expiry = clock_time(state.deposit_expiry, state.now, t, state.offset_minutes)
     promise = t("deposit.promise", amount=said, provider=provider_name(choice), expiry=expiry, gas=_gas(state, t))
     return promise
 
@@ -104,7 +104,7 @@ def amount_fault(state: State, t: Words) -> str:
     amount, choice, coin = parse_amount(state.amount_text, state.coin), state.chosen, state.coin
     if amount is None:
         least = max(choice.minimum if choice else 0, 10 ** max(0, coin.decimals - 3))
-        return t("deposit.not_amount", example=plain(least, coin.decimals))
+        return t("deposit.not_amount", example=t.typed(plain(least, coin.decimals)))
     if choice and amount < choice.minimum:
         return t("deposit.too_small", minimum=money(choice.minimum, coin))
     if state.funds is not None and amount > state.funds:
@@ -116,7 +116,7 @@ def _amount_field(state: State, amount: int | None, wrong: str, t: Words) -> Ele
     choice, coin = state.chosen, state.coin
     balance = money(state.funds, coin) if state.funds is not None else t("money.nothing")
     tokens = amount * 1_000_000 // choice.price_out if amount and choice and choice.price_out else 0
-    words = f"{round_down(int(tokens * WORDS_PER_TOKEN)):,}"
+    words = round_down(int(tokens * WORDS_PER_TOKEN))
     helped = t("deposit.help", words=words, balance=balance) if tokens else t("deposit.help_free", balance=balance)
     off = state.deposit.phase is DepositPhase.SIGNING
     return _field("amount", state.amount_text, t("deposit.amount", symbol=coin.symbol), helped, wrong, off)
@@ -156,7 +156,7 @@ def top_up(state: State, t: Words) -> Parts:
     more = parse_amount(state.purse.more, coin)
     wrong = ""
     if state.purse.more.strip() and more is None:
-        wrong = t("deposit.not_amount", example=plain(10 ** max(0, coin.decimals - 3), coin.decimals))
+        wrong = t("deposit.not_amount", example=t.typed(plain(10 ** max(0, coin.decimals - 3), coin.decimals)))
     elif more is not None and state.funds is not None and more > state.funds:
         wrong = t("deposit.too_much", balance=money(state.funds, coin))
     balance = money(state.funds, coin) if state.funds is not None else t("money.nothing")
@@ -165,7 +165,7 @@ def top_up(state: State, t: Words) -> Parts:
     field = _field("more", state.purse.more, t("deposit.amount", symbol=coin.symbol), helped, wrong, off)
     body: list[Node] = [field]
     if more and not wrong:
-        expiry = clock_time(held.expiry, state.now, state.offset_minutes)
+        expiry = clock_time(held.expiry, state.now, t, state.offset_minutes)
         total = money(held.amount + more, coin)
         body.append(h("p", t("top_up.promise", amount=money(more, coin), total=total, expiry=expiry), class_="promise"))
     if off:

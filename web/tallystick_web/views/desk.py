@@ -15,16 +15,16 @@ from .tools import picture, tool
 
 Parts = tuple[str, Sequence[Node], Sequence[Node]]
 KEYS = (
-    ("palette", "Ctrl K"),
-    ("list", "Ctrl /"),
-    ("new_chat", "Ctrl Shift O"),
-    ("search", "Ctrl Shift F"),
-    ("side", "Ctrl Shift S"),
-    ("copy_last", "Ctrl Shift C"),
-    ("send", "Enter"),
-    ("line", "Shift Enter"),
+    ("palette", "ctrl K"),
+    ("list", "ctrl /"),
+    ("new_chat", "ctrl shift O"),
+    ("search", "ctrl shift F"),
+    ("side", "ctrl shift S"),
+    ("copy_last", "ctrl shift C"),
+    ("send", "enter"),
+    ("line", "shift enter"),
     ("edit_last", "↑"),
-    ("stop", "Esc"),
+    ("stop", "esc"),
 )
 
 
@@ -52,7 +52,7 @@ def setup(state: State, t: Words) -> Parts:
                 "div",
                 _field("temperature", now.temperature, t("setup.temperature"), t("setup.temperature_help"), t),
                 _field("top_p", now.top_p, t("setup.top_p"), t("setup.top_p_help"), t),
-                _field("most", now.most, t("setup.most"), t("setup.most_help", most=f"{MOST_UNITS:,}"), t),
+                _field("most", now.most, t("setup.most"), t("setup.most_help", most=MOST_UNITS), t),
                 _field("seed", now.seed, t("setup.seed"), t("setup.seed_help"), t),
                 class_="fields",
             ),
@@ -167,11 +167,13 @@ def palette(state: State, t: Words) -> Parts:
 
 def keys(state: State, t: Words) -> Parts:
     """Every shortcut."""
-    rows = [
-        h("div", h("dt", t(f"keys.{name}")), h("dd", [h("kbd", key) for key in chord.split()]), class_="shortcut")
-        for name, chord in KEYS
-    ]
+    rows = [h("div", h("dt", t(f"keys.{name}")), h("dd", _keys(chord, t)), class_="shortcut") for name, chord in KEYS]
     return t("keys.title"), [h("p", t("keys.lead")), h("dl", rows, class_="shortcuts")], []
+
+
+def _keys(chord: str, t: Words) -> list[Element]:
+    """The keys by the names on a keyboard of this language; a sign stands for itself."""
+    return [h("kbd", t(f"keys.{key}") if key.islower() else key) for key in chord.split()]
 
 
 SHEETS = {Sheet.SETUP: setup, Sheet.TRANSFER: transfer, Sheet.PALETTE: palette, Sheet.KEYS: keys}

@@ -22,7 +22,7 @@ def ledger(state: State, t: Words) -> tuple[str, list[Node], list[Node]]:
         return title, [h("p", t("ledger.none"))], []
     sites = {site.chain_id: site.explorer for site in state.sites}
     rows = [
-        _row(entry, clock_time(entry.at, state.now, state.offset_minutes), sites.get(entry.chain_id, ""), t)
+        _row(entry, clock_time(entry.at, state.now, t, state.offset_minutes), sites.get(entry.chain_id, ""), t)
         for entry in entries[: -SHOWN - 1 : -1]
     ]
     lead = t.plural("ledger.lead", len(entries))
@@ -58,8 +58,8 @@ def _row(entry: Entry, when: str, explorer: str, t: Words) -> Element:
 
 def _more(entry: Entry, t: Words) -> Element | None:
     if entry.kind == ANSWER:
-        read, written = f"{entry.input_units:,}", f"{entry.output_units:,}"
-        return h("span", f"{entry.who}; {t('chat.tokens', input=read, output=written)}", class_="sub")
+        units = t("chat.tokens", input=entry.input_units, output=entry.output_units)
+        return h("span", f"{entry.who}; {units}", class_="sub")
     who = [entry.chain, short_hash(entry.provider) if entry.provider else ""]
     return h("span", ", ".join(part for part in who if part), class_="sub")
 
@@ -68,7 +68,7 @@ def _figures(entry: Entry, coin: Coin, t: Words) -> Children:
     out, back = int(entry.amount), int(entry.back)
     said: list[Children] = []
     if out or not back:
-        said.append(h("span", str(money(out, coin, 8)) if out else t("ledger.fee_only")))
+        said.append(h("span", t.say(money(out, coin, 8)) if out else t("ledger.fee_only")))
     if back:
         said.append(h("span", t("ledger.back", amount=money(back, coin, 8)), class_="sub" if out else None))
     return said

@@ -15,7 +15,7 @@ from ..shop.state import Filters, Sight, Sort, Speed, Standing
 from ..state import UNREAD, Choice, MarketPhase, State
 from ..tree import Children, Element, Node, h
 from ..words import Words
-from .parts import age, button, provider_name, short_model, working
+from .parts import age, button, provider_name, select, short_model, working
 
 Parts = tuple[str, Sequence[Node], Sequence[Node]]
 CHIPS = ("ready", "free", "tried")
@@ -46,21 +46,21 @@ def market(state: State, t: Words) -> Parts:
     tables = [_table(model, group, state, t) for model, group in grouped(drawn)]
     body = [_tools(state, t), _lead(len(rows), state, t), *tables]
     if len(rows) > len(drawn):
-        more = t("market.more", count=f"{len(rows) - len(drawn):,}")
+        more = t("market.more", count=len(rows) - len(drawn))
         body.append(h("div", button(more, "shop-more"), class_="more-rows", data_seen="shop-more", key="more"))
     return title, body, [h("span", t("market.asking_tells"), class_="aside"), _ask(state, t), refresh]
 
 
 def _ask(state: State, t: Words) -> Element:
     if state.shop.asking:
-        return working(t("market.asking", count=f"{len(state.shop.asking):,}"))
+        return working(t("market.asking", count=len(state.shop.asking)))
     return button(t("do.ask_shown"), "ask-shown")
 
 
 def _lead(count: int, state: State, t: Words) -> Element:
     """How many of how many, what is missing, and what the order is made of."""
     filters, total = state.shop.filters, len(state.market.choices)
-    counted = t("market.counted", shown=f"{count:,}", total=f"{total:,}")
+    counted = t("market.counted", shown=count, total=total)
     order = t(f"market.order_{filters.sort.value}")
     said = [counted, incomplete(state, t), order, t("market.turned") if filters.turned else ""]
     nothing = [" ", button(t("do.clear_filters"), "shop-clear", kind="link")] if not count else None
@@ -71,7 +71,7 @@ def incomplete(state: State, t: Words) -> str:
     """One sentence where something is missing or did not agree; empty where all is as it should be."""
     market = state.market
     if market.missing:
-        return t("market.missing", missing=f"{market.missing:,}", count=f"{market.count:,}")
+        return t("market.missing", missing=market.missing, count=market.count)
     return t("market.wrong") if market.wrong else ""
 
 
@@ -95,8 +95,8 @@ def _tools(state: State, t: Words) -> Element:
     return h(
         "div",
         search,
-        _select("shop-model", t("market.model"), filters.model, _models(state, t)),
-        _select("shop-sort", t("market.sort"), filters.sort.value, _sorts(t)),
+        select("shop-model", t("market.model"), filters.model, _models(state, t)),
+        select("shop-sort", t("market.sort"), filters.sort.value, _sorts(t)),
         h("div", chips, class_="chips", role="group", aria_label=t("market.filters")),
         class_="tools",
         key="tools",
@@ -107,11 +107,6 @@ def _chip(name: str, filters: Filters, t: Words) -> Element:
     pressed = "true" if getattr(filters, name) else "false"
     label = t(f"market.only_{name}")
     return h("button", label, class_="chip", type="button", data_do=f"shop-{name}", aria_pressed=pressed)
-
-
-def _select(name: str, label: str, value: str, options: list[tuple[str, str]]) -> Element:
-    made = [h("option", text, value=key, selected=key == value, key=key) for key, text in options]
-    return h("select", made, id=name, aria_label=label, data_input=name, value=value, class_="select")
 
 
 def _models(state: State, t: Words) -> list[tuple[str, str]]:
@@ -211,14 +206,15 @@ def _row(
     name = provider_name(choice)
     unknown = h("span", t("market.no_data"), class_="none")
     samples = t.plural("market.samples", speed.samples, age=ages[1]) if speed else None
-    first = t("market.seconds", seconds=f"{speed.first_ms / 1000:.1f}") if speed and speed.first_ms is not None else ""
-    rate = t("market.rate", rate=f"{speed.per_second:.0f}") if speed and speed.per_second else ""
+    waited = speed.first_ms if speed else None
+    first = t("market.seconds", seconds=t.decimal(waited / 1000, 1)) if waited is not None else ""
+    rate = t("market.rate", rate=t.decimal(speed.per_second)) if speed and speed.per_second else ""
     return h(
         "tr",
         h("th", _who(choice, name, sight, ages[0], asking, t), role="rowheader", scope="row"),
         _cell("read", price(choice.price_in, coin, t), t),
         _cell("written", price(choice.price_out, coin, t), t),
-        _cell("context", f"{choice.context:,}" if choice.context else t("market.unstated"), t),
+        _cell("context", t.say(choice.context) if choice.context else t("market.unstated"), t),
         _cell("weights", quantisation(choice.model) or h("span", t("market.unstated"), class_="none"), t),
         _cell("first", [h("span", first), h("span", samples, class_="sub")] if first else unknown, t),
         _cell("speed", rate or unknown, t),
@@ -269,4 +265,4 @@ def _pick(choice: Choice, name: str, pressed: bool, t: Words) -> Element:
 
 def price(amount: int, coin: Coin, t: Words) -> str:
     """Of 1,000,000 units."""
-    return str(money(amount, coin, 3)) if amount else t("market.free")
+    return t.say(money(amount, coin, 3)) if amount else t("market.free")

@@ -50,7 +50,7 @@ class _Above:
     def messages(self, turns: tuple[Turn, ...], chat: Chat, state: State, t: Words) -> tuple[Element, ...]:
         desk = state.desk
         waits = _waits(state, t) if chat.waiting else ""
-        now = (turns, state.coin, desk.editing, desk.menu, waits, state.market.choices)
+        now = (t, turns, state.coin, desk.editing, desk.menu, waits, state.market.choices)
         if self._tree is not chat.children or self._of != now:
             made = tuple(message(turn, chat, state, t, last=False) for turn in turns)
             self._of, self._tree, self._made = now, chat.children, made
@@ -122,7 +122,7 @@ def _files(turn: Turn) -> list[tuple[str, str]]:
 
 
 def _file(name: str, text: str, t: Words) -> Element:
-    return h("li", picture("file"), h("span", name), h("span", t("files.size", tokens=f"{tokens(text):,}")))
+    return h("li", picture("file"), h("span", name), h("span", t("files.size", tokens=tokens(text))))
 
 
 def _question_tools(turn: Turn, place: Place, t: Words, unsent: bool) -> list[Children]:
@@ -329,11 +329,11 @@ def _cost(turn: Turn, coin: Coin, t: Words) -> Element | None:
 
 def _usage(usage: Usage, coin: Coin, t: Words) -> list[Children]:
     parts: list[Children] = [
-        h("span", str(money(usage.amount, coin)), class_="price"),
-        h("span", t("chat.tokens", input=f"{usage.input_units:,}", output=f"{usage.output_units:,}")),
+        h("span", t.say(money(usage.amount, coin)), class_="price"),
+        h("span", t("chat.tokens", input=usage.input_units, output=usage.output_units)),
     ]
     if usage.first_ms is not None:
-        parts.append(h("span", t("chat.first", seconds=f"{usage.first_ms / 1000:.1f}")))
+        parts.append(h("span", t("chat.first", seconds=t.decimal(usage.first_ms / 1000, 1))))
     if usage.per_second:
-        parts.append(h("span", t("chat.speed", rate=f"{usage.per_second:.0f}")))
+        parts.append(h("span", t("chat.speed", rate=t.decimal(usage.per_second))))
     return parts

@@ -65,7 +65,7 @@ def _part(t: Words, name: str, figure: Figure | None, when: str = "") -> Element
     return h(
         "button",
         h("span", h("span", label, class_="long"), h("span", short, class_="short"), class_="name"),
-        h("span", amount(figure) if figure else t("money.nothing"), class_="amount"),
+        h("span", amount(figure, t) if figure else t("money.nothing"), class_="amount"),
         class_="part" if figure else "part empty",
         type="button",
         data_do="open-money",
@@ -82,7 +82,7 @@ def _when(state: State, t: Words) -> str:
     if deposit.phase in (DepositPhase.REQUESTED, DepositPhase.WITHDRAWING):
         if deposit.expiry <= state.now:
             return t("money.now")
-        return t("money.at", time=clock_time(deposit.expiry, state.now, state.offset_minutes))
+        return t("money.at", time=clock_time(deposit.expiry, state.now, t, state.offset_minutes))
     return t("money.on_close")
 
 
@@ -164,9 +164,9 @@ def _wallet_part(state: State, t: Words) -> Rows:
     if state.connected:
         rows.append((t("money.account"), folded("0x" + state.wallet.account.hex())))
     if state.wallet.balance is not None:
-        rows.append((t("money.holds"), str(money(state.wallet.balance, state.native, 8))))
+        rows.append((t("money.holds"), t.say(money(state.wallet.balance, state.native, 8))))
     if state.purse.balance is not None and state.coin != state.native:
-        rows.append((t("money.holds"), str(money(state.purse.balance, state.coin, 8))))
+        rows.append((t("money.holds"), t.say(money(state.purse.balance, state.coin, 8))))
     last = next((entry for entry in reversed(state.book.entries) if _of_wallet(entry, state)), None)
     if last is not None:
         what = f"{t(f'ledger.{last.kind}')}, {t(f'ledger.state_{last.state}')}"
@@ -184,15 +184,15 @@ def _deposit_part(state: State, t: Words) -> Rows:
     if deposit.phase in (DepositPhase.NONE, DepositPhase.SIGNING):
         return []
     down = deposit.live and deposit.phase is not DepositPhase.SENT
-    rows: Rows = [(t("money.holds"), str(money(deposit.amount if down else 0, coin, 8)))]
+    rows: Rows = [(t("money.holds"), t.say(money(deposit.amount if down else 0, coin, 8)))]
     rows.append((t("money.provider"), f"{holder_name(state)}, {short_address(deposit.provider)}"))
     if deposit.live and deposit.expiry > 1:
-        rows.append((t("money.expiry"), clock_time(deposit.expiry, state.now, state.offset_minutes)))
+        rows.append((t("money.expiry"), clock_time(deposit.expiry, state.now, t, state.offset_minutes)))
     if deposit.open_transaction:
         rows.append((t("money.opened"), transaction(state, deposit.open_transaction)))
     channel = "0x" + deposit.channel_id.hex()
     rows += [
-        (t("money.topped_up"), [str(money(int(entry.amount), coin, 8)), " ", transaction(state, entry.transaction)])
+        (t("money.topped_up"), [t.say(money(int(entry.amount), coin, 8)), " ", transaction(state, entry.transaction)])
         for entry in state.book.entries
         if entry.kind == TOP_UP and entry.channel == channel
     ]
@@ -203,12 +203,12 @@ def _deposit_part(state: State, t: Words) -> Rows:
 def _owed_part(state: State, t: Words) -> Rows:
     deposit, coin = state.deposit, state.coin
     if deposit.phase is DepositPhase.ENDED:
-        return [(t("money.paid"), str(money(deposit.paid, coin, 8))), *_ended(state, t)]
+        return [(t("money.paid"), t.say(money(deposit.paid, coin, 8))), *_ended(state, t)]
     if not deposit.live or deposit.phase is DepositPhase.SENT:
         return []
     return [
-        (t("money.owed_now"), str(money(deposit.owed, coin, 8))),
-        (t("money.paid_so_far"), str(money(deposit.durable, coin, 8))),
+        (t("money.owed_now"), t.say(money(deposit.owed, coin, 8))),
+        (t("money.paid_so_far"), t.say(money(deposit.durable, coin, 8))),
         (t("money.collected"), t("money.collected_says")),
     ]
 
@@ -216,10 +216,10 @@ def _owed_part(state: State, t: Words) -> Rows:
 def _back_part(state: State, t: Words) -> Rows:
     deposit, coin = state.deposit, state.coin
     if deposit.phase is DepositPhase.ENDED:
-        return [(t("money.came"), str(money(deposit.refunded, coin, 8))), *_ended(state, t)]
+        return [(t("money.came"), t.say(money(deposit.refunded, coin, 8))), *_ended(state, t)]
     if not deposit.live or deposit.phase is DepositPhase.SENT:
         return []
-    rows: Rows = [(t("money.would"), str(money(deposit.rest, coin, 8)))]
+    rows: Rows = [(t("money.would"), t.say(money(deposit.rest, coin, 8)))]
     channel = "0x" + deposit.channel_id.hex()
     asked = [entry for entry in state.book.entries if entry.kind == ASK_BACK and entry.channel == channel]
     rows += [
@@ -254,10 +254,10 @@ def _says(found: Found, state: State, t: Words) -> str:
     if found.phase in (FoundPhase.READY, FoundPhase.WITHDRAWING):
         return t("found.ready", amount=left)
     if found.phase is FoundPhase.REQUESTED:
-        return t("found.requested", amount=left, time=clock_time(found.expiry, state.now, state.offset_minutes))
+        return t("found.requested", amount=left, time=clock_time(found.expiry, state.now, t, state.offset_minutes))
     if not found.opened:
         return t("found.undated", amount=left)
-    return t("found.dated", amount=left, date=clock_time(found.opened, state.now, state.offset_minutes))
+    return t("found.dated", amount=left, date=clock_time(found.opened, state.now, t, state.offset_minutes))
 
 
 def _next(found: Found, state: State, t: Words) -> list[Element]:

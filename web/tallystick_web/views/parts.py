@@ -33,6 +33,12 @@ def button(label: str, do: str, arg: str = "", *, kind: str = "", disabled: bool
     return h("button", label, class_=classes, type="button", data_do=do, data_arg=arg or None, disabled=disabled)
 
 
+def select(name: str, label: str, value: str, options: list[tuple[str, str]]) -> Element:
+    """A list to choose from; `options` are values and their names."""
+    made = [h("option", text, value=key, selected=key == value, key=key) for key, text in options]
+    return h("select", made, id=name, aria_label=label, data_input=name, value=value, class_="select")
+
+
 def cross(do: str, label: str) -> Element:
     """A small button that closes something."""
     return h(
@@ -51,9 +57,9 @@ def under_way(transit: Transit, t: Words) -> Element:
     return h("p", said, role="status") if transit is Transit.DROPPED else working(said)
 
 
-def amount(figure: Figure) -> Children:
+def amount(figure: Figure, t: Words) -> Children:
     """A number and its unit, set apart."""
-    return [h("span", figure.number, class_="figure"), h("span", f" {figure.unit}", class_="unit")]
+    return [h("span", t.number(figure.number), class_="figure"), h("span", f" {figure.unit}", class_="unit")]
 
 
 def age(at: float, now: float, t: Words) -> str:

@@ -89,7 +89,7 @@ def _costs(choice: Choice, state: State, t: Words) -> Rows:
     rows: Rows = [
         (t("provider.price_in"), price(choice.price_in, coin, t)),
         (t("provider.price_out"), price(choice.price_out, coin, t)),
-        (t("provider.minimum"), str(money(choice.minimum, coin)) if choice.minimum else t("provider.no_minimum")),
+        (t("provider.minimum"), t.say(money(choice.minimum, coin)) if choice.minimum else t("provider.no_minimum")),
     ]
     if choice.first:
         rows.append((t("provider.first_payment"), t("provider.first_says", amount=money(choice.first, coin))))
@@ -101,8 +101,8 @@ def _costs(choice: Choice, state: State, t: Words) -> Rows:
 
 
 def _gives(choice: Choice, sight: Sight | None, t: Words) -> Rows:
-    context = t("provider.tokens", count=f"{choice.context:,}") if choice.context else t("market.unstated")
-    longest = t("provider.output_says", count=f"{choice.context:,}") if choice.context else t("market.unstated")
+    context = t("provider.tokens", count=choice.context) if choice.context else t("market.unstated")
+    longest = t("provider.output_says", count=choice.context) if choice.context else t("market.unstated")
     named = quantisation(choice.model)
     rows: Rows = [
         (t("provider.context"), context),
@@ -112,8 +112,8 @@ def _gives(choice: Choice, sight: Sight | None, t: Words) -> Rows:
     ]
     if sight is not None and sight.max_input:
         rows += [
-            (t("provider.max_input"), t("provider.kib", count=f"{sight.max_input // KIB:,}")),
-            (t("provider.streams"), f"{sight.streams:,}"),
+            (t("provider.max_input"), t("provider.kib", count=sight.max_input // KIB)),
+            (t("provider.streams"), t.say(sight.streams)),
             (t("provider.session"), span(sight.session, t)),
         ]
     return rows
@@ -123,16 +123,16 @@ def _measured(sight: Sight | None, speed: Speed | None, state: State, t: Words) 
     """From this browser alone."""
     rows: Rows = []
     if sight is not None and sight.round_ms is not None:
-        rows.append((t("provider.round"), t("provider.milliseconds", count=f"{sight.round_ms:,}")))
+        rows.append((t("provider.round"), t("provider.milliseconds", count=sight.round_ms)))
     if sight is not None:
         rows.append((t("provider.reach"), t("provider.reach_says", answered=sight.answered, asked=sight.asked)))
     if speed is None:
         rows.append((t("provider.answers"), t("market.no_data")))
         return h("div", _facts(rows))
     if speed.first_ms is not None:
-        rows.append((t("provider.first_word"), t("market.seconds", seconds=f"{speed.first_ms / 1000:.1f}")))
-    rows.append((t("provider.rate"), t("market.rate", rate=f"{speed.per_second:.0f}")))
-    at = clock_time(speed.at, state.now, state.offset_minutes)
+        rows.append((t("provider.first_word"), t("market.seconds", seconds=t.decimal(speed.first_ms / 1000, 1))))
+    rows.append((t("provider.rate"), t("market.rate", rate=t.decimal(speed.per_second))))
+    at = clock_time(speed.at, state.now, t, state.offset_minutes)
     return h("div", _facts(rows), h("p", t.plural("provider.from_samples", speed.samples, time=at), class_="aside"))
 
 

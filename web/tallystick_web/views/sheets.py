@@ -16,6 +16,7 @@ from .market import market
 from .money import money_sheet, transaction
 from .parts import button, cross, icon, under_way, working
 from .provider import provider
+from .settings import settings
 
 Parts = tuple[str, Sequence[Node], Sequence[Node]]
 FORMS = {Sheet.DEPOSIT: "deposit", Sheet.TOP_UP: "top-up"}
@@ -64,9 +65,9 @@ def close(state: State, t: Words) -> Parts:
     facts = h(
         "dl",
         h("dt", t("close.provider_gets")),
-        h("dd", str(money(held.paid or held.due, coin, 8))),
+        h("dd", t.say(money(held.paid or held.due, coin, 8))),
         h("dt", t("close.you_get")),
-        h("dd", str(money(held.refunded or held.rest, coin, 8))),
+        h("dd", t.say(money(held.refunded or held.rest, coin, 8))),
         class_="facts",
     )
     if held.phase is DepositPhase.ENDED:
@@ -102,7 +103,7 @@ def leaving(t: Words) -> Element:
 
 def _requested(state: State, t: Words, facts: Element) -> Parts:
     held = state.deposit
-    time = clock_time(held.expiry, state.now, state.offset_minutes)
+    time = clock_time(held.expiry, state.now, t, state.offset_minutes)
     said = t("close.requested", time=time, amount=money(held.rest, state.coin, 8))
     early = held.expiry > state.now
     return (
@@ -123,4 +124,5 @@ SHEETS = {
     Sheet.LEDGER: ledger,
     Sheet.TOP_UP: top_up,
     Sheet.CHAINS: chains,
+    Sheet.SETTINGS: settings,
 }

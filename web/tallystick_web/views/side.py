@@ -39,6 +39,7 @@ def side(state: State, t: Words) -> list[Node]:
         "div",
         h("button", t("chats.transfer"), class_="linkish", type="button", data_do="open-transfer"),
         h("button", t("keys.title"), class_="linkish", type="button", data_do="open-keys"),
+        h("button", t("settings.title"), class_="linkish", type="button", data_do="open-settings"),
         class_="side-foot",
         key="foot",
     )

@@ -98,7 +98,7 @@ def _choose(state: State, t: Words) -> Element:
 def _deposit(state: State, t: Words) -> Element:
     title, more, phase = t("welcome.deposit_title"), t("welcome.deposit_more"), state.deposit.phase
     if phase is DepositPhase.OPEN:
-        return _step(3, "done", title, str(money(state.deposit.amount, state.coin)))
+        return _step(3, "done", title, t.say(money(state.deposit.amount, state.coin)))
     if phase is DepositPhase.SIGNING:
         return _step(3, "now", title, t("deposit.signing"), h("span", class_="spinner"))
     if phase is DepositPhase.SENT:

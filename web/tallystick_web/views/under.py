@@ -18,7 +18,7 @@ def files(state: State, t: Words) -> list[Node]:
             "span",
             picture("file"),
             h("span", file.name, dir="auto"),
-            h("span", t("files.size", tokens=f"{tokens(file.text):,}"), class_="size"),
+            h("span", t("files.size", tokens=tokens(file.text)), class_="size"),
             tool("close", t("files.remove", name=file.name), "detach", str(place)),
             class_="chip",
             key=f"{place}-{file.name}",
@@ -56,7 +56,7 @@ def cost(state: State, t: Words) -> list[Node]:
         guess = estimate(chat, desk.draft, desk.files, choice.context)
         usual = money(guess.amount(choice.price_in, choice.price_out), state.coin, 2)
         most = money(guess.amount(choice.price_in, choice.price_out, most=True), state.coin, 2)
-        return [h("span", t("chat.estimate", amount=usual, most=most, tokens=f"{guess.read:,}"), data_estimate="")]
+        return [h("span", t("chat.estimate", amount=usual, most=most, tokens=guess.read), data_estimate="")]
     if chat.amount:
         return [h("span", t("chat.total", amount=money(chat.amount, state.coin)), data_total="")]
     return [h("span", t("keys.short"), class_="keys")]
