@@ -52,6 +52,8 @@ class Notes:
     totals: Counter[str] = field(default_factory=Counter)
     skipped: list[str] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
+    nodes: list[str] = field(default_factory=list)
+    """What failed, by pytest's own names."""
 
     def add(self, other: Notes) -> None:
         """Take over what another process came to."""
@@ -61,6 +63,7 @@ class Notes:
         self.totals += other.totals
         self.skipped += other.skipped
         self.broken += other.broken
+        self.nodes += other.nodes
 
     def write(self, path: Path) -> None:
         """Leave the notes for the process that started this one."""
@@ -94,6 +97,7 @@ class Layers:
     def _heard(self, layer: str, report: pytest.TestReport | pytest.CollectReport) -> None:
         if report.failed:
             self._notes.failed[layer] += 1
+            self._notes.nodes.append(report.nodeid)
             self._notes.broken.append(f"{report.nodeid}: {crash(report)}")
         elif report.skipped:
             self._notes.skipped.append(f"{report.nodeid}: {reason(report)}")

@@ -105,6 +105,8 @@ def main(argv: list[str]) -> int:
         os.environ["TALLYSTICK_FULL"] = "1"
     sys.stdout.flush()
     code, notes = parts.run(parts.parts(wanted, extra))
+    if not extra:  # else there was one process, and it remembers by itself
+        parts.remember(notes)
     print(f"{' layers ':=^80}")
     for line in (*table(outcomes, notes), closing(notes, time.monotonic() - began)):
         print(line)

@@ -3,52 +3,89 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.layers import FOLDERS, Notes, Outcome, closing, table
-from tests.parts import NODE, ROOT, Part, parts, run
+from tests.parts import NODE, PROCESSES, ROOT, Part, Plan, cached, parts, remember, run
 
 ALL = ("unit", *FOLDERS)
 
 
 def test_every_folder_is_in_one_process() -> None:
-    (node, rest), (stories,) = parts(ALL, ())
-    assert node == Part(("unit",), (NODE,))
-    assert rest == Part(("unit", "contracts", "pyodide"), (f"--ignore={NODE}", "--ignore=tests/e2e"))
-    assert stories == Part(("e2e",), ("tests/e2e",))
+    plan = parts(ALL, ())
+    (*nodes, pyodide), (stories,) = plan.groups
+    assert pyodide == Part(("pyodide",), (*cached("pyodide"), "tests/pyodide"))
+    assert stories == Part(("e2e",), (*cached("e2e"), "tests/e2e"))
+    rest = (f"--ignore={NODE}", "--ignore=tests/pyodide", "--ignore=tests/e2e")
+    assert plan.beneath == Part(("unit", "contracts"), (*cached("unit-contracts"), *rest), beneath=True)
+    files = [file for part in nodes for file in part.arguments[2:]]
+    assert len(nodes) == PROCESSES and len(files) == len(set(files))
+    assert {ROOT / file for file in files} == set((ROOT / NODE).rglob("test_*.py"))
 
 
 @pytest.mark.parametrize(
     ("layers", "arguments"),
     [
         (["contracts", "e2e"], [[("tests/contracts",)], [("tests/e2e",)]]),
+        (["contracts", "pyodide"], [[("tests/contracts",), ("tests/pyodide",)]]),
         (["pyodide"], [[("tests/pyodide",)]]),
-        (["unit"], [[(NODE,), (f"--ignore={NODE}", *(f"--ignore={folder}" for (folder,) in FOLDERS.values()))]]),
     ],
 )
 def test_some_layers(layers: list[str], arguments: list[list[tuple[str, ...]]]) -> None:
-    assert [[part.arguments for part in group] for group in parts(layers, ())] == arguments
+    plan = parts(layers, ())
+    assert plan.beneath is None
+    assert [[part.arguments[2:] for part in group] for group in plan.groups] == arguments
+    assert all(part.arguments[:2] == cached(*part.layers) for group in plan.groups for part in group)
+
+
+def test_units_alone() -> None:
+    plan = parts(["unit"], ())
+    assert [len(group) for group in plan.groups] == [PROCESSES]
+    assert plan.beneath is not None and plan.beneath.arguments[-1] == "--ignore=tests/e2e"
 
 
 def test_arguments_for_pytest_mean_one_process() -> None:
-    assert parts(ALL, ("-k", "money")) == [[Part(ALL, ("-k", "money"))]]
+    assert parts(ALL, ("-k", "money")) == Plan(((Part(ALL, ("-k", "money")),),))
 
 
-def test_totals_are_of_all_processes(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.fixture
+def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
+    """Options for pytest in `tmp_path`, without what only our own tests need."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    return "-c", str(tmp_path / "pytest.ini")
+
+
+def test_what_failed_anywhere_is_what_runs_again(small: tuple[str, str], tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / f"test_{name}.py").write_text(f"def test_good(): pass\ndef test_{name}(): assert 0\n")
+    both = tuple(
+        Part(("unit",), (*small, "-o", f"cache_dir={name}", str(tmp_path / f"test_{name}.py")))
+        for name in ("one", "two")
+    )
+    _, notes = run(Plan((both,)))
+    assert notes.totals == {"passed": 2, "failed": 2}
+    remember(notes, tmp_path / "cache")
+    _, again = run(Plan(((Part(("unit",), (*small, "-o", "cache_dir=cache", "--lf", str(tmp_path))),),)))
+    assert again.totals == {"failed": 2} and again.nodes == notes.nodes
+
+
+def test_totals_are_of_all_processes(small: tuple[str, str], tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     good, bad, dead = (tmp_path / f"test_{name}.py" for name in ("good", "bad", "dead"))
     good.write_text("def test_one(): pass\ndef test_two(): pass\n")
     bad.write_text(
         "import pytest\ndef test_wrong(): assert 1 == 2, 'one is not two'\ndef test_not(): pytest.skip('no moon')\n"
     )
     dead.write_text("import os\ndef test_end(): os.kill(os.getpid(), 9)\n")
-    own = ("-c", str(ROOT / "pyproject.toml"), "-p", "no:cacheprovider")
     one, two, three = (
-        Part((name,), (*own, str(path))) for name, path in (("unit", good), ("e2e", bad), ("pyodide", dead))
+        Part((name,), (*small, "-p", "no:cacheprovider", str(path)))
+        for name, path in (("unit", good), ("e2e", bad), ("pyodide", dead))
     )
 
-    code, notes = run([[one, two], [three]])
+    code, notes = run(Plan(((one, two),), beneath=replace(three, beneath=True)))
 
     assert code == 9
     assert notes.totals == {"passed": 2, "failed": 1, "skipped": 1, "error": 1}
