@@ -10,11 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tallystick_shared.channel import NATIVE
-
-from . import settings as settings_module
 from .cli_backup import app as backup_app
-from .cli_channel import address_of
 from .cli_channel import app as channel_app
 from .cli_console import app as console_app
 from .cli_doctor import app as doctor_app
@@ -24,43 +20,36 @@ from .cli_keys import app as keys_app
 from .cli_models import app as models_app
 from .cli_models import offer_demo
 from .cli_node import app as node_app
+from .cli_order import Ordered
 from .cli_registry import app as registry_app
-from .terminal import (
+from .flags import (
     AsJson,
+    Chain,
     ChannelsAt,
     ConfigFile,
-    Consent,
     DataDir,
     DryRunFlag,
+    Endpoint,
+    EngineName,
     KeyFile,
     MapPort,
     OnChain,
     Registry,
     RpcUrls,
+    Sending,
     Yes,
-    chain_flags,
-    load_settings,
-    read_key,
-    run,
-    say,
+    command,
 )
+from .terminal import Consent, address_of, chain_flags, load_settings, read_key, run, say
 
-app = typer.Typer(
-    name="tallystick",
-    help="Rent out the models on your own machine, and use those of others.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-)
-app.add_typer(channel_app)
-app.add_typer(registry_app)
-app.add_typer(models_app)
-app.add_typer(gateway_app)
-app.command()(embed)
-app.add_typer(doctor_app)
-app.add_typer(node_app)
-app.add_typer(console_app)
-app.add_typer(backup_app)
-app.add_typer(keys_app)
+ABOUT = "Rent out the models on your own machine, and use those of others."
+app = typer.Typer(name="tallystick", help=ABOUT, cls=Ordered, no_args_is_help=True, pretty_exceptions_enable=False)
+command(app)(embed)
+for part in (
+    *(channel_app, registry_app, models_app, gateway_app),
+    *(doctor_app, node_app, console_app, backup_app, keys_app),
+):
+    app.add_typer(part)
 
 
 def _version(wanted: bool) -> None:
@@ -103,33 +92,28 @@ def tell_up(urls: dict[str, Any], engine: str, as_json: bool) -> None:
     say(as_json, urls, "\n".join(lines))
 
 
-@app.command()
+@command(app)
 def up(
-    config: ConfigFile = None,
-    data_dir: DataDir = None,
-    rpc: RpcUrls = None,
-    registry: Registry = None,
-    channels: ChannelsAt = None,
+    at: Chain,
     page: Annotated[int | None, typer.Option("--page", help="Port of the page, on this machine.")] = None,
     listen: Annotated[int | None, typer.Option("--listen", help="Port of the public WebSocket.")] = None,
-    endpoint: Annotated[str | None, typer.Option("--endpoint", help="Address under which others reach it.")] = None,
+    endpoint: Endpoint = None,
     map_port: MapPort = None,
     admin: Annotated[int | None, typer.Option("--admin", help="Port of the local API, on this machine.")] = None,
-    engine: Annotated[str | None, typer.Option("--engine", help="gguf, echo or none.")] = None,
-    as_json: AsJson = False,
+    engine: EngineName = None,
 ) -> None:
-    """Start the node: the page, the public listener, the model."""
-    flags = {
-        "data_dir": data_dir,
-        "chain": chain_flags(rpc, registry, channels),
-        "page": {"port": page},
-        "listen": {"port": listen, "endpoint": endpoint},
-        "router": {"map_port": map_port},
-        "admin": {"port": admin},
-        "engine": {"kind": engine},
-    }
-    settings = load_settings(config, flags, as_json)
-    offer_demo(settings, as_json)
+    """Start the node: the page, the public listener, the model.
+
+    JSON, once it is up: page, gateway, endpoint, provider, model, models, pid, resting (paused, hours or null), chains.
+    """
+    settings = at.settings(
+        page={"port": page},
+        listen={"port": listen, "endpoint": endpoint},
+        router={"map_port": map_port},
+        admin={"port": admin},
+        engine={"kind": engine},
+    )
+    offer_demo(settings, at.as_json)
     from .up import Up
 
     async def work() -> None:
@@ -140,7 +124,7 @@ def up(
             await asyncio.wait([starting, stopped], return_when=asyncio.FIRST_COMPLETED)
             if not stop.is_set():
                 await starting
-                tell_up(running.urls(), settings.engine.kind, as_json)
+                tell_up(running.urls(), settings.engine.kind, at.as_json)
             await stopped
         finally:
             starting.cancel()
@@ -148,7 +132,7 @@ def up(
             await asyncio.gather(starting, stopped, return_exceptions=True)
             await running.stop()
 
-    run(work(), as_json)
+    at.run(work())
 
 
 @app.command()
@@ -191,6 +175,7 @@ def provide(
     }
     settings = load_settings(config, flags, as_json, chain)
     key = read_key(key_file, as_json)
+    from . import settings as settings_module
     from .commands import provide_now
 
     def tell(name: str, transaction: str) -> None:
@@ -214,19 +199,14 @@ class Evm(StrEnum):
     paris = "paris"
 
 
-@app.command()
+@command(app)
 def deploy(
     key_file: KeyFile,
-    rpc: RpcUrls = None,
-    config: ConfigFile = None,
-    data_dir: DataDir = None,
+    at: Chain,
+    sending: Sending,
     evm: Annotated[
         Evm, typer.Option("--evm", help="The EVM to build for; the chain is asked if not set.", case_sensitive=False)
     ] = Evm.auto,
-    yes: Yes = False,
-    dry_run: DryRunFlag = False,
-    chain: OnChain = None,
-    as_json: AsJson = False,
 ) -> None:
     """Put the two contracts on a chain, at the same addresses as everywhere where the chain allows it.
 
@@ -234,12 +214,11 @@ def deploy(
 
     JSON: chain_id, registry, channels, block, evm, how (create2, create), transactions (their number), file, cost.
     """
-    settings = load_settings(config, {"data_dir": data_dir, "chain": {"rpc": rpc or None}}, as_json, chain)
-    key = read_key(key_file, as_json)
+    settings, key = at.settings(), at.key(key_file)
     from .commands import deploy_now
 
-    done = run(deploy_now(settings, key, Consent(yes, as_json, dry_run), evm=evm.value), as_json)
-    say(as_json, done, f"Registry {done['registry']}\nChannels {done['channels']}\nBlock    {done['block']}")
+    done = at.run(deploy_now(settings, key, sending.consent(at), evm=evm.value))
+    at.say(done, f"Registry {done['registry']}\nChannels {done['channels']}\nBlock    {done['block']}")
 
 
 @app.command()
@@ -281,7 +260,7 @@ def chat(
     from .commands import ChatWishes, chat_now
 
     who, coin = (address_of(text, as_json) if text else None for text in (provider, token))
-    wishes = ChatWishes(prompt, who, deposit, delay, max_units, low_latency, close, coin or NATIVE)
+    wishes = ChatWishes(prompt, who, deposit, delay, max_units, low_latency, close, coin or bytes(20))
     consent = Consent(yes, as_json)
     work = chat_now(settings, key, wishes, lambda values, text: say(as_json, values, text), consent, stream=not as_json)
     run(work, as_json)

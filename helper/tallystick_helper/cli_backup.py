@@ -13,8 +13,8 @@ import typer
 
 from tallystick_shared.errors import Code, LocalError
 
+from .flags import Here, command
 from .shown import show_date
-from .terminal import AsJson, ConfigFile, DataDir, load_settings, run, say
 
 if TYPE_CHECKING:
     from .settings import Settings
@@ -41,19 +41,13 @@ def _passphrase(file: Path | None, *, twice: bool) -> str:
     return first
 
 
-@app.command()
-def backup(
-    file: File,
-    config: ConfigFile = None,
-    data_dir: DataDir = None,
-    passphrase_file: PassphraseFile = None,
-    as_json: AsJson = False,
-) -> None:
+@command(app)
+def backup(file: File, at: Here, passphrase_file: PassphraseFile = None) -> None:
     """Write keys, ledgers, settings and deposits into one encrypted file, also while the node runs.
 
     JSON: file, bytes, files (their names), ledgers.
     """
-    settings = load_settings(config, {"data_dir": data_dir}, as_json)
+    settings = at.settings()
 
     async def work(settings: Settings) -> dict[str, Any]:
         from . import backup as backups
@@ -73,25 +67,19 @@ def backup(
         ledgers = [name for name in contents.files if name.endswith(".sqlite")]
         return {"file": str(file), "bytes": len(data), "files": list(contents.files), "ledgers": ledgers}
 
-    done = run(work(settings), as_json)
+    done = at.run(work(settings))
     text = f"{done['file']}: {len(done['files'])} files, {len(done['ledgers'])} of them ledgers."
-    say(as_json, done, f"{text}\nKeep it off this machine, and the passphrase elsewhere: both together are the keys.")
+    at.say(done, f"{text}\nKeep it off this machine, and the passphrase elsewhere: both together are the keys.")
 
 
-@app.command()
-def restore(
-    file: File,
-    config: ConfigFile = None,
-    data_dir: DataDir = None,
-    passphrase_file: PassphraseFile = None,
-    as_json: AsJson = False,
-) -> None:
+@command(app)
+def restore(file: File, at: Here, passphrase_file: PassphraseFile = None) -> None:
     """Put a backup back, while no node runs. It never replaces a sound ledger that is newer, nor a key by another.
     A damaged ledger is moved aside with its WAL, as NAME.damaged.
 
     JSON: made (Unix seconds), files, ledgers, damaged (moved aside), data_dir.
     """
-    settings = load_settings(config, {"data_dir": data_dir}, as_json)
+    settings = at.settings()
 
     async def work(settings: Settings) -> dict[str, Any]:
         from . import backup as backups
@@ -103,8 +91,8 @@ def restore(
         done = backups.restore(backups.unseal(data, _passphrase(passphrase_file, twice=False)), settings.data_dir)
         return {**vars(done), "data_dir": str(settings.data_dir)}
 
-    done = run(work(settings), as_json)
+    done = at.run(work(settings))
     text = f"{len(done['files'])} files of {show_date(done['made'])} are back in {done['data_dir']}."
     for name in done["damaged"]:
         text += f"\n{name} was damaged and is kept beside it as .damaged: what came after the backup is in there."
-    say(as_json, done, f"{text}\nNever run two nodes with the same keys: end the old one before you start this one.")
+    at.say(done, f"{text}\nNever run two nodes with the same keys: end the old one before you start this one.")

@@ -9,33 +9,15 @@ import typer
 from rich.markup import escape
 from rich.status import Status
 
-from tallystick_shared.errors import LocalError
-
+from .flags import Agreed, Chain, Endpoint, EngineName, command
 from .shown import parse_amount, plain_text
-from .terminal import (
-    AsJson,
-    ChannelsAt,
-    ConfigFile,
-    Consent,
-    DataDir,
-    OnChain,
-    Registry,
-    RpcUrls,
-    Yes,
-    chain_flags,
-    err,
-    fail,
-    load_settings,
-    out,
-    read_key,
-    run,
-    say,
-)
+from .terminal import err, out
 
 if TYPE_CHECKING:
     from .doctor import Check, Told
     from .keys import Secret
     from .settings import Settings
+    from .terminal import Consent
 
 app = typer.Typer()
 MARKS = {
@@ -94,23 +76,17 @@ async def _examine(
         await patient.aclose()
 
 
-@app.command()
+@command(app)
 def doctor(
-    rpc: RpcUrls = None,
-    config: ConfigFile = None,
-    data_dir: DataDir = None,
-    registry: Registry = None,
-    channels: ChannelsAt = None,
-    endpoint: Annotated[str | None, typer.Option("--endpoint", help="Address under which others reach it.")] = None,
-    engine: Annotated[str | None, typer.Option("--engine", help="gguf, echo or another engine's name.")] = None,
+    at: Chain,
+    agreed: Agreed,
+    endpoint: Endpoint = None,
+    engine: EngineName = None,
     paid: Annotated[bool, typer.Option("--paid", help="Also ask one question, and pay for it.")] = False,
     key_file: Annotated[
         Path | None, typer.Option("--key-file", help="Opens a deposit for --paid, after asking, where there is none.")
     ] = None,
     deposit: Annotated[str, typer.Option("--deposit", help="How much to put down then: 0.01, or 5000wei.")] = "0.01",
-    yes: Yes = False,
-    chain: OnChain = None,
-    as_json: AsJson = False,
 ) -> None:
     """Look through everything that a provider needs, and say how to mend what is not right.
 
@@ -118,25 +94,15 @@ def doctor(
 
     JSON: ok, checks (each: check, state as ok, doubt, bad or skipped, says, mend, seconds, and its own values).
     """
-    flags = {
-        "data_dir": data_dir,
-        "chain": chain_flags(rpc, registry, channels),
-        "listen": {"endpoint": endpoint},
-        "engine": {"kind": engine},
-    }
-    settings = load_settings(config, flags, as_json, chain)
-    key = read_key(key_file, as_json) if paid and key_file else None
-    try:
-        amount = parse_amount(deposit)
-    except LocalError as error:
-        fail(error, as_json)
-        raise
-    paying = Consent(yes, as_json) if paid else None
-    told = run(_examine(settings, key, paying, amount, Lines(as_json)), as_json)
+    settings = at.settings(listen={"endpoint": endpoint}, engine={"kind": engine})
+    key = at.key(key_file) if paid and key_file else None
+    amount = at.call(lambda: parse_amount(deposit))
+    paying = agreed.consent(at) if paid else None
+    told = at.run(_examine(settings, key, paying, amount, Lines(at.as_json)))
     broken = [one.check.name for one in told if one.finding.state.value == "bad"]
     looked = sum(one.finding.state.value == "doubt" for one in told)
     rest = f"; {looked} deserve a look" if looked else ""
     text = f"\n{len(broken)} to mend: {', '.join(broken)}{rest}." if broken else f"\nNothing is broken{rest}."
-    say(as_json, {"ok": not broken, "checks": [one.values() for one in told]}, text)
+    at.say({"ok": not broken, "checks": [one.values() for one in told]}, text)
     if broken:
         raise typer.Exit(1)

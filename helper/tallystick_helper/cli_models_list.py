@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import httpx2
 import typer
 
 from tallystick_shared.errors import LocalError
 
-from .settings import Settings
+from .flags import Here
 from .shown import print_table, show_amount
-from .terminal import AsJson, ConfigFile, DataDir, fail, load_settings, out, say
+from .terminal import out
+
+if TYPE_CHECKING:
+    from .settings import Settings
 
 TIMEOUT = 5.0
 
 
-def list_models(
-    context: typer.Context,
-    config: ConfigFile = None,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
-) -> None:
+def list_models(context: typer.Context, at: Here) -> None:
     """The models of this machine: what this node serves, or would serve once it runs, with state, load and prices.
 
     JSON: running (does the node run), models, each with model, engine, kind, unit, state (loaded, leaving, unloaded,
@@ -31,16 +28,12 @@ def list_models(
     """
     if context.invoked_subcommand is not None:
         return
-    settings = load_settings(config, {"data_dir": data_dir}, as_json)
-    try:
-        running, rows = rows_of(settings)
-    except LocalError as error:
-        fail(error, as_json)
-        raise
-    if as_json:
-        say(True, {"running": running, "models": rows})
+    settings = at.settings()
+    running, rows = at.call(lambda: rows_of(settings))
+    if at.as_json:
+        at.say({"running": running, "models": rows})
     elif not rows:
-        say(False, {}, "No model is set. `tallystick up --engine gguf` serves the demo model.")
+        at.say({}, "No model is set. `tallystick up --engine gguf` serves the demo model.")
     else:
         heads = ("model", "engine", "state", "running", "waiting", "context", "in / 1M", "out / 1M")
         print_table(out, heads, table_of(rows, settings.chain.symbol))
@@ -63,6 +56,8 @@ def table_of(rows: list[dict[str, Any]], symbol: str) -> list[list[str]]:
 
 def _asked(settings: Settings) -> list[dict[str, Any]] | None:
     """What the running node says; None where none runs on this data directory."""
+    import httpx2
+
     from .gateway.key import ApiKey
     from .running import RunningNode
 

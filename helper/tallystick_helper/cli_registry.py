@@ -8,24 +8,10 @@ import typer
 
 from tallystick_shared.errors import WORDS, Code
 from tallystick_shared.evm.rpc import to_hex
-from tallystick_shared.messages import amount_int
 
-from .cli_channel import address_of, settings_of
+from .flags import Chain, command
 from .shown import print_sheet, print_table, show_amount, show_date, show_moment, show_span
-from .terminal import (
-    AsJson,
-    ChannelsAt,
-    ConfigFile,
-    DataDir,
-    OnChain,
-    Registry,
-    RpcUrls,
-    chain_flags,
-    err,
-    out,
-    run,
-    say,
-)
+from .terminal import err, out
 
 if TYPE_CHECKING:
     from .registry_commands import Row
@@ -38,17 +24,11 @@ def group() -> None:
     """The providers of a chain."""
 
 
-@app.command()
+@command(app)
 def show(
+    at: Chain,
     provider: Annotated[str | None, typer.Argument(help="One provider's address, for all that it announced.")] = None,
-    rpc: RpcUrls = None,
-    config: ConfigFile = None,
-    data_dir: DataDir = None,
-    registry: Registry = None,
-    channels: ChannelsAt = None,
-    chain: OnChain = None,
     limit: Annotated[int, typer.Option("--limit", help="At most so many providers.", min=1)] = 100,
-    as_json: AsJson = False,
 ) -> None:
     """List the providers with stake, offers, endpoint, age and faults; or show one.
 
@@ -59,14 +39,14 @@ def show(
     tokens, minimum_cap, minimum_delay (seconds), first_voucher, window, epoch, offers: model, kind, price_in and
     price_out (per 1,000,000 units), unit, context. Amounts are in smallest units as decimal text.
     """
-    settings = settings_of(config, data_dir, chain_flags(rpc, registry, channels), chain, as_json)
+    settings = at.settings()
     from .registry_commands import registry_now
 
-    wanted = address_of(provider, as_json) if provider else None
-    count, rows = run(registry_now(settings, wanted, limit), as_json)
+    wanted = at.address(provider) if provider else None
+    count, rows = at.run(registry_now(settings, wanted, limit))
     symbol = settings.chain.symbol
-    if as_json:
-        say(True, {"count": count, "providers": [row.values() for row in rows]})
+    if at.as_json:
+        at.say({"count": count, "providers": [row.values() for row in rows]})
     elif wanted is not None:
         print_sheet(out, _sheet(rows[0], symbol))
     else:
@@ -93,6 +73,8 @@ def _line(row: Row, symbol: str) -> list[str]:
 
 
 def _sheet(row: Row, symbol: str) -> list[tuple[str, str]]:
+    from tallystick_shared.messages import amount_int
+
     profile = row.listing.profile
     announced = f"block {row.listing.block}"
     if row.announced is not None:

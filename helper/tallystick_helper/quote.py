@@ -79,11 +79,3 @@ class Quote:
 
 Agree = Callable[[Quote], Awaitable[None]]
 """Shows a quote and returns where it may be sent. Raises LocalError REFUSED, NOT_CONFIRMED or NOT_ENOUGH_MONEY."""
-
-
-class DryRun(Exception):
-    """The quote was all that was wanted."""
-
-    def __init__(self, quote: Quote) -> None:
-        super().__init__(quote.what)
-        self.quote = quote

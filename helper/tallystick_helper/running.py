@@ -7,16 +7,14 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import httpx2
-import msgspec
-import psutil
+from typing import TYPE_CHECKING, Any
 
 from tallystick_shared.errors import Code, LocalError
 
-from .engines import Capabilities
 from .gateway.key import ApiKey
+
+if TYPE_CHECKING:
+    from .engines import Capabilities
 
 FILE = "node.json"
 KEY = "control"
@@ -53,6 +51,8 @@ class RunningNode:
             pid, origin = int(noted["pid"]), str(noted["origin"])
         except (OSError, ValueError, KeyError, TypeError):
             return None
+        import psutil
+
         return cls(data_dir, origin) if psutil.pid_exists(pid) else None
 
     @classmethod
@@ -67,6 +67,8 @@ class RunningNode:
         """`path` below `/node`; a wish makes it a command. Raises LocalError as the node does, NO_NODE where it does
         not answer.
         """
+        import httpx2
+
         headers = {"Authorization": f"Bearer {ApiKey(self.data_dir, KEY).text()}", "Origin": self.origin}
         timeout = httpx2.Timeout(10.0, read=None)
         try:
@@ -86,6 +88,10 @@ class RunningNode:
 
     async def models(self) -> tuple[Capabilities, ...]:
         """What its engine offers. Raises LocalError."""
+        import msgspec
+
+        from .engines import Capabilities
+
         return msgspec.convert((await self.ask("/models"))["models"], tuple[Capabilities, ...])
 
 

@@ -11,7 +11,6 @@ from decimal import Decimal, InvalidOperation
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from tallystick_shared.errors import Code, LocalError
 
@@ -105,6 +104,8 @@ def print_table(console: Console, heads: Sequence[str], rows: Sequence[Sequence[
         for row in [[head.upper() for head in heads], *rows]:
             console.file.write("\t".join(_one_line(cell) for cell in row) + "\n")
         return
+    from rich.table import Table
+
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for head in heads:
         table.add_column(head, overflow="fold")

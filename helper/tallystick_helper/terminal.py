@@ -1,4 +1,4 @@
-"""What all commands share: flags, output, questions, and how a failure is said.
+"""What all commands share: output, questions, and how a failure is said.
 
 Results go to standard output, one line of JSON with `--json`; what is asked and what a transaction will cost go to
 standard error, so that a pipe carries results alone. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
@@ -7,56 +7,68 @@ standard error, so that a pipe carries results alone. Exit codes: 0 done, 1 fail
 from __future__ import annotations
 
 import asyncio
-import getpass
 import json
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
 from tallystick_shared.errors import Code, LocalError, TallystickError
-from tallystick_shared.evm.rpc import RpcError
+from tallystick_shared.evm.rpc import RpcError, to_bytes
 
-from . import settings as settings_module
-from .keys import Secret, read_key_file
-from .logs import configure
-from .quote import DryRun, Quote
-from .settings import Settings
+from .flags import (
+    AsJson,
+    ChannelsAt,
+    ConfigFile,
+    DataDir,
+    DryRunFlag,
+    KeyFile,
+    MapPort,
+    OnChain,
+    Registry,
+    RpcUrls,
+    Yes,
+)
+
+if TYPE_CHECKING:
+    from .keys import Secret
+    from .quote import Quote
+    from .settings import Settings
+
+__all__ = [
+    "AsJson",
+    "ChannelsAt",
+    "ConfigFile",
+    "Consent",
+    "DataDir",
+    "DryRun",
+    "DryRunFlag",
+    "KeyFile",
+    "MapPort",
+    "OnChain",
+    "Registry",
+    "RpcUrls",
+    "Yes",
+    "address_of",
+    "call",
+    "chain_flags",
+    "err",
+    "fail",
+    "load_settings",
+    "out",
+    "read_key",
+    "run",
+    "say",
+]
 
 T = TypeVar("T")
 out = Console(soft_wrap=True, highlight=False)
 err = Console(stderr=True, soft_wrap=True, highlight=False)
-
-ConfigFile = Annotated[Path | None, typer.Option("--config", help="Settings file (TOML).")]
-DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where keys, vouchers and settings are kept.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one line of JSON.")]
-RpcUrls = Annotated[
-    list[str] | None, typer.Option("--rpc", help="The chain's RPC address; several are tried in order.")
-]
-OnChain = Annotated[
-    str | None, typer.Option("--chain", help="One of the further chains in the settings, by its name there.")
-]
-KeyFile = Annotated[Path, typer.Option("--key-file", help="A file with one private key: 64 hex digits, or a keystore.")]
-Registry = Annotated[
-    str | None, typer.Option("--registry", help="The registry's address, where it is not a known one; with --channels.")
-]
-ChannelsAt = Annotated[str | None, typer.Option("--channels", help="The channels contract's address; with --registry.")]
-Yes = Annotated[
-    bool,
-    typer.Option("--yes", "-y", help="Send without asking. Where nobody can be asked, this or --json is needed."),
-]
-MapPort = Annotated[
-    bool | None,
-    typer.Option(
-        "--map-port/--no-map-port", help="Ask the router for the port by PCP, NAT-PMP or UPnP; not asked if not set."
-    ),
-]
-DryRunFlag = Annotated[bool, typer.Option("--dry-run", help="Show what it would cost, and send nothing.")]
 
 
 HERE: dict[Code, tuple[str, str]] = {
@@ -68,8 +80,8 @@ HERE: dict[Code, tuple[str, str]] = {
 """Words for a terminal, where those for the page do not fit."""
 
 
-def fail(error: TallystickError, as_json: bool) -> None:
-    """Says what went wrong and what to do, and ends with exit code 1."""
+def fail(error: TallystickError, as_json: bool, exit_code: int = 1) -> NoReturn:
+    """Says what went wrong and what to do, and ends the command."""
     says, next_step = HERE.get(error.code, (error.says, error.next_step))
     values = {name: str(value) for name, value in error.values.items()}
     if as_json:
@@ -81,7 +93,7 @@ def fail(error: TallystickError, as_json: bool) -> None:
         detail = escape("; ".join(f"{name}: {value}" for name, value in values.items()))
         code = f"[dim]({error.code.name.lower()} {int(error.code)})[/dim]"
         err.print(f"[bold]{says}[/bold] {next_step} {code}" + (f"\n[dim]{detail}[/dim]" if detail else ""))
-    raise typer.Exit(1)
+    raise typer.Exit(exit_code)
 
 
 def say(as_json: bool, values: dict[str, Any], text: str = "") -> None:
@@ -97,27 +109,32 @@ def load_settings(config: Path | None, flags: dict[str, Any], as_json: bool, cha
     """The settings in force, with logging set up. `chain` names one of several: then what the flags say of the chain is
     said of that one, and the settings are those that count there.
     """
+    from . import settings as settings_module
+    from .logs import configure
+
     if chain:
         flags = {**flags, "chains": {chain: flags.get("chain", {})}, "chain": {}}
     try:
         loaded = settings_module.load(config, flags).on(chain or "")
     except LocalError as error:
         fail(error, as_json)
-        raise
     configure(loaded.log_level)
     return loaded
 
 
 def run(work: Coroutine[Any, Any, T], as_json: bool) -> T:
     """Runs a command's work; whatever is known to go wrong is said in plain words."""
+    return call(lambda: asyncio.run(work), as_json)
+
+
+def call(work: Callable[[], T], as_json: bool) -> T:
+    """The same for work that waits for nothing."""
     try:
-        return asyncio.run(work)
+        return work()
     except TallystickError as error:
         fail(error, as_json)
-        raise
     except RpcError as error:
         fail(LocalError(Code.TRANSACTION_FAILED, reason=error.message), as_json)
-        raise
     except DryRun as only:
         say(as_json, {"sent": False, "cost": only.quote.values()})
         raise typer.Exit(0) from None
@@ -126,15 +143,35 @@ def run(work: Coroutine[Any, Any, T], as_json: bool) -> T:
 
 
 def read_key(path: Path, as_json: bool) -> Secret:
+    """A person's key file. Ends the command where there is no key in it."""
+    import getpass
+
+    from .keys import read_key_file
+
+    return call(lambda: read_key_file(path, lambda: getpass.getpass("Passphrase: ")), as_json)
+
+
+def address_of(text: str, as_json: bool) -> bytes:
+    """20 bytes of a hex address; another text ends the command."""
     try:
-        return read_key_file(path, lambda: getpass.getpass("Passphrase: "))
-    except LocalError as error:
-        fail(error, as_json)
-        raise
+        address = to_bytes(text)
+        if len(address) == 20:
+            return address
+    except ValueError:
+        pass
+    fail(LocalError(Code.BAD_SETTINGS, address=text, reason="an address is 0x and 40 hex digits"), as_json)
 
 
 def chain_flags(rpc: list[str] | None, registry: str | None, channels: str | None) -> dict[str, Any]:
     return {"rpc": rpc or None, "registry": registry, "channels": channels}
+
+
+class DryRun(Exception):
+    """The quote was all that was wanted."""
+
+    def __init__(self, quote: Quote) -> None:
+        super().__init__(quote.what)
+        self.quote = quote
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from eth_abi.abi import encode
-
 from .crypto import Crypto
+from .evm.abi import encode
 from .evm.eip712 import Domain
 from .messages import ConfigBody
 

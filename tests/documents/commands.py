@@ -17,7 +17,8 @@ HEAD = """# Commands
 Every command prints for people, and with `--json` one line of JSON for scripts; what is asked and what something costs
 goes to standard error. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted. Whatever sends a transaction says
 what it costs and asks first; `--yes` agrees, `--dry-run` only shows. [Settings](settings.md) count where a flag is not
-given. `tallystick --install-completion` lets the shell complete all of this.
+given. With `--json` a failure is one line too, on standard output: error, code, says, next, and its values.
+`tallystick --install-completion` lets the shell complete all of this.
 """
 COMMON = {
     "--config": "`--config FILE`",

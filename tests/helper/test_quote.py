@@ -8,8 +8,8 @@ from typer import Exit
 from tallystick_helper.chain.cost import Cost, Market
 from tallystick_helper.chain.intent import LIMIT
 from tallystick_helper.chain.transaction import Fees
-from tallystick_helper.quote import DryRun, Quote
-from tallystick_helper.terminal import Consent, fail
+from tallystick_helper.quote import Quote
+from tallystick_helper.terminal import Consent, DryRun, fail
 from tallystick_shared.errors import Code, LocalError
 
 GWEI = 10**9

@@ -1,18 +1,33 @@
 """Calls and logs by the generated ABI, over `eth_abi`.
 
+That library takes half a second to import, so it is at its first use: most commands ask no contract anything.
+
 Contracts are known by the JSON that `contracts/` generates; nothing here repeats a signature by hand.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from importlib import resources
 from typing import Any
 
-from eth_abi.abi import decode, encode
-
 from tallystick_shared.crypto import Crypto
 from tallystick_shared.errors import Code, PeerError
+
+
+def encode(kinds: Sequence[str], values: Sequence[Any]) -> bytes:
+    """Values of those ABI types, as `abi.encode` gives them. Raises eth_abi's EncodingError where one does not fit."""
+    from eth_abi.abi import encode as by_library
+
+    return by_library(kinds, values)
+
+
+def decode(kinds: Sequence[str], data: bytes) -> tuple[Any, ...]:
+    """The reverse. Raises eth_abi's DecodingError."""
+    from eth_abi.abi import decode as by_library
+
+    return by_library(kinds, data)
 
 
 def artefact(name: str) -> dict[str, Any]:

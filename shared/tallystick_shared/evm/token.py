@@ -7,12 +7,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from eth_abi.abi import encode
-
 from tallystick_shared.crypto import Crypto
 from tallystick_shared.errors import PeerError
 
-from .abi import Contract
+from .abi import Contract, encode
 from .eip712 import Domain
 from .rpc import Rpc, RpcError, eth_call
 
