@@ -111,6 +111,7 @@ def settings_for(options: argparse.Namespace, folder: Path, rpc: str, where: Dep
             "admin": {"port": options.admin},
             "listen": {"host": "127.0.0.1", "port": options.listen, "endpoint": options.endpoint},
             "money": {"confirmations": 1},
+            "trial": {"per_day": 100_000, "per_guest": 20_000},
             "offer": {
                 "price_in": PRICE_IN,
                 "price_out": PRICE_OUT,

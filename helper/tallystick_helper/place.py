@@ -24,6 +24,7 @@ from .engines import Engine
 from .keys import KeyStore
 from .node.assemble import Running, renew, start_node
 from .node.gate import Gate
+from .node.trial import Trial
 from .renting import Renting
 from .settings import Settings
 
@@ -40,10 +41,11 @@ class Place:
         gate: Gate,
         free: Callable[[Place], bool],
         renting: Renting | None = None,
+        trial: Trial | None = None,
     ) -> None:
         """`free` tells whether no other section of the settings has this place's chain."""
         self.settings, self._crypto, self._gate, self._free = settings, crypto, gate, free
-        self._renting = renting
+        self._renting, self._trial = renting, trial
         self.name = settings.place
         self.rpc = HttpRpc(settings.chain.rpc, chain_id=settings.chain.id, rest=settings.chain.rest)
         self.running: Running | None = None
@@ -97,7 +99,7 @@ class Place:
             renew(self.running, announced, self._crypto, KeyStore(self.settings.data_dir))
         else:
             await self._stop_node()
-            parts = (self.settings, self._crypto, announced, self.rpc, engine, self._gate, self._renting)
+            parts = (self.settings, self._crypto, announced, self.rpc, engine, self._gate, self._renting, self._trial)
             self.running = await start_node(*parts)
         self._announced_at = changed
         self.serving.set()

@@ -242,6 +242,23 @@ class RentingSettings(Section):
         return zone
 
 
+class TrialSettings(Section):
+    """What the node gives away to newcomers, who ask without a wallet: tokens, read and written together. Off unless
+    `per_day` is set. An answer that is given away waits behind everybody who pays, and gives way to them.
+    """
+
+    per_day: int = Field(0, ge=0, le=2**32 - 1, description="tokens a day (of UTC) for all guests together; 0 for none")
+    per_guest: int = Field(
+        5_000,
+        ge=32,
+        le=2**32 - 1,
+        description="of them for one guest: an IPv4 address, or an IPv6 /64. Behind a reverse proxy set"
+        " `listen.proxies`, or all guests are one",
+    )
+    most: int = Field(512, ge=32, le=2**31, description="the longest answer")
+    at_once: int = Field(2, ge=1, description="answers at the same time; a guest has one")
+
+
 class MoneySettings(Section):
     """When the node claims by itself."""
 
@@ -329,6 +346,7 @@ class Settings(BaseSettings):
     offer: OfferSettings = OfferSettings()
     renting: RentingSettings = RentingSettings()
     money: MoneySettings = MoneySettings()
+    trial: TrialSettings = TrialSettings()
     engine: EngineSettings = EngineSettings()
     models: dict[Annotated[str, Field(pattern=r"^[^\s/\x00-\x1f][^\x00-\x1f]{0,63}$")], EngineSettings] = Field(
         {}, description="several models, by the name each is offered under, in place of the one of `[engine]`"

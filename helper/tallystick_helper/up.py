@@ -21,7 +21,7 @@ from .engines.door import Door
 from .metrics import Metrics
 from .model_list import served
 from .models import open_models
-from .node.assemble import Running, gate_rules
+from .node.assemble import Running, gate_rules, trial_of
 from .node.gate import Gate
 from .node.service import Node
 from .node.switchboard import Name, Switchboard
@@ -53,7 +53,8 @@ class Up:
         self.page: Listener | None = None
         self._gate = Gate(gate_rules(settings.listen))
         renting = Renting(settings.data_dir, settings.renting)
-        self.places = [Place(one, self.crypto, self._gate, self._free, renting) for one in settings.places()]
+        trial = trial_of(settings)
+        self.places = [Place(one, self.crypto, self._gate, self._free, renting, trial) for one in settings.places()]
         self.control = Control(self, renting)
         self._switchboard = Switchboard(lambda: self.nodes, self._absent, self._gate)
         self.metrics = Metrics(lambda: self.engine, self.places)

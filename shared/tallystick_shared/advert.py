@@ -20,8 +20,9 @@ from . import limits
 from .crypto import Crypto
 from .errors import Code, PeerError
 from .evm.eip712 import Domain
-from .messages import U8, U16, U32, U63, Bytes20, decode, encode
+from .messages import U8, U16, U32, U63, Bytes20, decode, encode_short
 from .profile import Profile, profile_hash
+from .trial_offer import TrialOffer
 from .voucher import is_signed_by
 
 SERVICE = "node.advert"
@@ -31,6 +32,8 @@ LIFETIME = int(limits.ADVERT.value)
 SKEW = 120
 """Seconds by which two clocks may differ."""
 REMEMBERED = 4096
+FIRST_FIELDS = 10
+"""Of an advert, up to its signature."""
 ADVERT = (
     "Advert(address provider,bytes20 profile,uint64 sequence,uint64 issued,uint64 expires,uint64 priceEpoch,"
     "bytes32 contents)"
@@ -64,7 +67,9 @@ class Promised(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fiel
 
 
 class Advert(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """`profile` is the hash of the announced one, as in the registry; times are Unix seconds."""
+    """`profile` is the hash of the announced one, as in the registry; times are Unix seconds. `trial` is what is given
+    away, if anything; an advert without it is written as before there was any.
+    """
 
     version: U8
     provider: Bytes20
@@ -76,6 +81,7 @@ class Advert(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
     load: Load
     promised: Promised
     signature: Annotated[bytes, Meta(max_length=65)] = b""
+    trial: TrialOffer | None = None
 
     def signing(self, crypto: Crypto) -> dict[str, Any]:
         """The values that the operator signs, and a hash of all of it."""
@@ -86,7 +92,7 @@ class Advert(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
             "issued": self.issued,
             "expires": self.expires,
             "priceEpoch": self.price_epoch,
-            "contents": crypto.keccak256(encode(msgspec.structs.replace(self, signature=b""))),
+            "contents": crypto.keccak256(msgspec.structs.replace(self, signature=b"").encode()),
         }
 
     def signed(self, crypto: Crypto, domain: Domain, operator_key: bytes) -> Advert:
@@ -95,7 +101,7 @@ class Advert(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
         return msgspec.structs.replace(self, signature=crypto.secp256k1_sign(operator_key, digest))
 
     def encode(self) -> bytes:
-        return encode(self)
+        return encode_short(self, FIRST_FIELDS)
 
 
 def advert_profile(crypto: Crypto, profile: Profile) -> bytes:
@@ -111,7 +117,7 @@ def read_advert(crypto: Crypto, domain: Domain, provider: bytes, profile: Profil
         advert = decode(Advert, blob)
     except PeerError as error:
         raise PeerError(Code.BAD_ADVERT, **error.values) from None
-    if len(blob) > MAX_ADVERT or advert.version != VERSION or encode(advert) != blob:
+    if len(blob) > MAX_ADVERT or advert.version != VERSION or advert.encode() != blob:
         raise PeerError(Code.BAD_ADVERT, reason="version or encoding")
     if advert.provider != provider:
         raise PeerError(Code.BAD_ADVERT, reason="another provider")

@@ -12,13 +12,13 @@ older ones reads whatever uses only those.
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Generic, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
 
 from .errors import Code, PeerError
-from .messages import U8, U16, U32, decode, encode
+from .messages import U8, U16, U32, decode, encode, encode_short
 
 SERVICE = "chat"
 MOST_SCORES = 20
@@ -108,16 +108,6 @@ class Call(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=T
     arguments: str = ""
     id: str = ""
     name: str = ""
-
-
-def encode_short(body: msgspec.Struct) -> bytes:
-    """The structure without those fields at its end that have their defaults."""
-    values: list[Any] = [getattr(body, name) for name in body.__struct_fields__]
-    defaults = body.__struct_defaults__
-    least = len(values) - len(defaults)
-    while len(values) > least and values[-1] == defaults[len(values) - least - 1]:
-        values.pop()
-    return msgspec.msgpack.encode(values)
 
 
 def encode_params(params: ChatParams) -> bytes:

@@ -74,6 +74,7 @@ class Code(IntEnum):
     PROVIDER_GONE = 503
     CLOSE_FAILED = 504
     RESTING = 505
+    TRIAL_OVER = 506
 
     NO_WALLET = 600
     REFUSED = 601
@@ -204,6 +205,10 @@ WORDS: dict[Code, tuple[str, str]] = {
         "Ask for the rest back yourself; it takes a while.",
     ),
     Code.RESTING: ("The provider rents nothing out just now.", "Try again later, or choose another provider."),
+    Code.TRIAL_OVER: (
+        "What this provider gives away is used up for today.",
+        "Put down a deposit to go on now, or come back tomorrow.",
+    ),
     Code.NO_WALLET: ("No wallet was found in this browser.", "Install one such as MetaMask, then reload."),
     Code.REFUSED: ("You said no; nothing was sent.", "Try again whenever you like."),
     Code.WALLET_UNSUPPORTED: ("Your wallet cannot do this.", "Use another wallet."),

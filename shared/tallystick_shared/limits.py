@@ -184,6 +184,22 @@ DATA_WINDOW = Limit(
     "data_window", "output of a stream that is under way and not acknowledged", 256 * KIB, "B", "the stream waits"
 )
 
+# -- what is given away (`[trial]`)
+
+TRIAL_INPUT = Limit("trial_input", "the input of a free question", 16 * KIB, "B", _REFUSED, Code.PROMPT_TOO_LONG)
+TRIAL_TIME = Limit(
+    "trial_time",
+    "a free question, from OPEN to its end, its wait for a slot included",
+    120.0,
+    "s",
+    _END,
+    Code.TIMED_OUT,
+)
+TRIAL_AT_ONCE = Limit(
+    "trial_at_once", "free questions of an IPv4 address, or an IPv6 /64, at the same time", 1, "streams", _REFUSED,
+    Code.BUSY,
+)  # fmt: skip
+
 # -- a stream whose connection broke
 
 _WIPED = "the oldest is settled and overwritten"
@@ -235,6 +251,9 @@ LIMITS: tuple[Limit[int] | Limit[float], ...] = (
     RECORD_QUEUE,
     INPUT_WINDOW,
     DATA_WINDOW,
+    TRIAL_INPUT,
+    TRIAL_TIME,
+    TRIAL_AT_ONCE,
     KEPT_BYTES,
     KEPT_STREAMS,
     KEPT_IN_ALL,

@@ -273,6 +273,18 @@ def decode(kind: type[T], data: bytes) -> T:
         raise PeerError(Code.BAD_MESSAGE, reason=str(error)[:120]) from None
 
 
+def encode_short(body: msgspec.Struct, first: int = 0) -> bytes:
+    """The structure without those fields at its end that have their defaults; its `first` fields are there always. So
+    what was widened is written as before where it says nothing new.
+    """
+    values: list[Any] = [getattr(body, name) for name in body.__struct_fields__]
+    defaults = body.__struct_defaults__
+    least = len(values) - len(defaults)
+    while len(values) > max(least, first) and values[-1] == defaults[len(values) - least - 1]:
+        values.pop()
+    return _encoder.encode(values)
+
+
 def encode_body(body: Body) -> bytes:
     """Raises ValueError where the body does not fit a record."""
     data = _encoder.encode(body)

@@ -16,7 +16,7 @@ from functools import lru_cache
 
 from . import images
 from .errors import PeerError
-from .limits import KIB, MIB
+from .limits import KIB, MIB, TRIAL_INPUT
 from .messages import MAX_ATTACHMENTS, MAX_INPUT
 from .records import LOW_LATENCY, RICH
 
@@ -56,6 +56,7 @@ class Service:
 
 
 CHAT = Service("chat", "token", "token", Traffic.TEXT, 1, 16, 4 * KIB)
+TRIAL = Service("trial", "token", "token", Traffic.TEXT, 1, 16, 4 * KIB, TRIAL_INPUT.value)  # a chat, given away
 COMPLETION = Service("completion", "token", "token", Traffic.TEXT, 1, 16, 4 * KIB)
 TRANSCRIPTIONS = Service("audio.transcriptions", "second", "token", Traffic.TEXT, 1, 16, 4 * KIB, MAX_ATTACHMENTS)
 SPEECH = Service("audio.speech", "byte", "second", Traffic.BULK, 500, 500, 2 * MIB)  # speech codecs go down to 4 kbit/s
@@ -63,7 +64,7 @@ EMBEDDINGS = Service("embeddings", "token", "vector", Traffic.BULK, 64, 0, 256 *
 IMAGES = Service("images", "byte", "image", Traffic.BULK, 64, 0, 64 * MIB)  # 4096 × 4096 pixels of 3 bytes
 
 SERVICES: dict[str, Service] = {
-    service.name: service for service in (CHAT, COMPLETION, TRANSCRIPTIONS, SPEECH, EMBEDDINGS, IMAGES)
+    service.name: service for service in (CHAT, TRIAL, COMPLETION, TRANSCRIPTIONS, SPEECH, EMBEDDINGS, IMAGES)
 }
 
 

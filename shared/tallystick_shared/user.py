@@ -3,11 +3,12 @@ different seats.
 
 Nothing here knows a browser or an operating system. A `Host` dials and tells the time, a `Store` keeps what must
 not be lost; `emit` gets every
-event of the session as it happens.
+event of the session as it happens. A `Line` is what asks at all; `trial` has the guest's.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from . import limits as table
@@ -15,7 +16,7 @@ from .crypto import Crypto
 from .deposit import Deposit
 from .errors import Code, LocalError, PeerError, TallystickError
 from .messages import amount_int
-from .profile import Profile
+from .profile import Offer, Profile
 from .records import ALONE, LOW_LATENCY, RICH, Hello
 from .session import ClientLimits, ClientSession, Request, Resume
 from .session.events import (
@@ -53,35 +54,20 @@ RETURNABLE = frozenset({Code.TRUNCATED, Code.TIMED_OUT, Code.TOO_MANY_CONNECTION
 """After these a connection may be made again. Whoever was replaced, or altered on the way, is not."""
 
 
-class User:
-    """One connection to the provider of one deposit. `run` does everything; the other methods ask it to."""
+class Line(ABC):
+    """One connection to a provider, whoever asks there. `run` does everything; the other methods ask it to."""
 
     def __init__(
-        self,
-        crypto: Crypto,
-        host: Host,
-        store: Store,
-        deposit: Deposit,
-        profile: Profile,
-        emit: Callable[[Event], None],
-        *,
-        limits: ClientLimits | None = None,
-        low_latency: bool = False,
-        rich: bool = False,
+        self, crypto: Crypto, host: Host, profile: Profile, session: ClientSession, emit: Callable[[Event], None]
     ) -> None:
-        flags = ALONE | (LOW_LATENCY if low_latency else 0) | (RICH if rich else 0)
-        hello = Hello(deposit.chain_id, deposit.registry, deposit.provider, flags=flags)
-        self._crypto, self._host, self._store, self._emit = crypto, host, store, emit
-        self._deposit, self._profile = deposit, profile
-        self._account_id = deposit.account_id(crypto)
-        self._resume = Resume()
+        self._crypto, self._host, self._profile, self._emit = crypto, host, profile, emit
+        self.session = session
         self._endpoint = ""
         """The one that answered last."""
         self._socket: Socket | None = None
         self._flushing: Socket | None = None
         self._closing = False
         self._closing_since: float | None = None
-        self._kept = 0
         self._tickets: tuple[bytes, ...] = ()
         self._asking: list[Request] = []
         self._started = 0.0
@@ -98,16 +84,35 @@ class User:
         self.calling = True
         """Is the connection still to be made, or made again? Nobody hears a goodbye then: who leaves cancels `run`."""
         self.ready = False
-        limits = limits or agreed_limits(deposit, profile)
-        first = amount_int(profile.first_voucher)
-        self.session = ClientSession(crypto, hello, profile.node_key, limits, first)
+
+    # -- what differs by who asks
+
+    @abstractmethod
+    def _check_profile(self) -> None:
+        """Before it is dialled. Raises PeerError where this profile is not the one to go by."""
+
+    @abstractmethod
+    def _enter(self) -> None:
+        """The handshake is done: says who comes."""
+
+    @abstractmethod
+    async def _save(self, amount: int) -> None:
+        """Keeps that so much may be signed; durable when it returns."""
+
+    def _may_return(self) -> bool:
+        """May what is under way go on over another connection?"""
+        return self.session.can_resume
+
+    def _offer(self, model: str) -> Offer:
+        """At which price it is asked. Raises PeerError UNKNOWN_MODEL."""
+        return self._profile.offer(model)
+
+    # -- the connection
 
     async def run(self) -> None:
         """Connects and serves the connection until it ends. The last event is always Closed; nothing is raised for
         the peer's faults.
         """
-        self._resume = await self._store.load(self._account_id) or Resume()
-        self._kept, self._tickets = self._resume.signed, self._resume.tickets
         try:
             await self._serve()
         finally:
@@ -213,7 +218,7 @@ class User:
 
     def _drops(self, error: TallystickError) -> bool:
         """Did the connection end in a way that another one may mend?"""
-        if error.code not in RETURNABLE or self._stuck or not self.session.can_resume:
+        if error.code not in RETURNABLE or self._stuck or not self._may_return():
             return False
         if self._dropped is None:
             self._dropped = (self._host.monotonic(), error)
@@ -223,7 +228,7 @@ class User:
         """Opens a stream and sends its input, once what runs of another class of traffic is over. Returns its number;
         answers come as events. Raises TallystickError.
         """
-        request = Request(self._crypto.random(16), service, params, data, self._profile.offer(model), max_units)
+        request = Request(self._crypto.random(16), service, params, data, self._offer(model), max_units)
         self._can_ask()
         while not self.session.takes(service):
             await self._host.sleep(REST)
@@ -241,7 +246,7 @@ class User:
         return stream
 
     def _can_ask(self) -> None:
-        if self.session.state not in (ConnectionState.AUTHING, ConnectionState.READY):
+        if not self.session.asks:
             raise LocalError(Code.PROVIDER_GONE)
 
     async def stop(self, stream: int) -> None:
@@ -273,9 +278,7 @@ class User:
         """At the first of these that answers; of all, where none are named."""
         if self._profile.least_suite > self.session.hello.suite:
             raise PeerError(Code.BAD_SUITE, suite=self._profile.least_suite)
-        agreed = self._deposit.agreed
-        if agreed is not None and self._profile.epoch < agreed.epoch:
-            raise PeerError(Code.BAD_PROFILE, reason="older than the one the deposit was made for")
+        self._check_profile()
         error: TallystickError = PeerError(Code.PROVIDER_GONE)
         for endpoint in endpoints or self._profile.endpoints:
             try:
@@ -331,7 +334,7 @@ class User:
             elif isinstance(event, Closed | Accepted | Output | Finished | Refused):
                 self._dropped, self._delay = None, 0.0
             if isinstance(event, Keyed):
-                self._authenticate()
+                self._enter()
             elif isinstance(event, Ready):
                 self.ready = True
                 self._tickets = (event.tickets + self._tickets)[:MAX_TICKETS]
@@ -348,23 +351,6 @@ class User:
         """One from an earlier connection of this deposit, never to be shown again."""
         ticket, self._tickets = (self._tickets or (NO_TICKET,))[0], self._tickets[1:]
         return ticket
-
-    def _authenticate(self) -> None:
-        held = self._deposit
-        self.session.authenticate(held.proof(), held.cap, self._resume, self._host.wall())
-
-    async def _save(self, amount: int) -> None:
-        """Never a lower amount than an earlier save, nor without a request that is about to leave: callers may meet
-        here.
-        """
-        purse = self.session.purse
-        self._kept = max(self._kept, amount, purse.signed)
-        waiting = purse.waiting + sum(request.most_input for request in self._asking)
-        in_flight = self.session.live or bool(self._asking)
-        await self._store.save(
-            self._account_id,
-            Resume(self._kept, purse.account.owed, in_flight, waiting, purse.unseen, self._tickets),
-        )
 
     async def _maybe_close(self) -> None:
         if self._closing and self.session.state is ConnectionState.READY and not self.session.live:
@@ -388,3 +374,57 @@ class User:
         finally:
             if self._flushing is socket:
                 self._flushing = None
+
+
+class User(Line):
+    """A connection to the provider of one deposit, which pays."""
+
+    def __init__(
+        self,
+        crypto: Crypto,
+        host: Host,
+        store: Store,
+        deposit: Deposit,
+        profile: Profile,
+        emit: Callable[[Event], None],
+        *,
+        limits: ClientLimits | None = None,
+        low_latency: bool = False,
+        rich: bool = False,
+    ) -> None:
+        flags = ALONE | (LOW_LATENCY if low_latency else 0) | (RICH if rich else 0)
+        hello = Hello(deposit.chain_id, deposit.registry, deposit.provider, flags=flags)
+        limits = limits or agreed_limits(deposit, profile)
+        session = ClientSession(crypto, hello, profile.node_key, limits, amount_int(profile.first_voucher))
+        super().__init__(crypto, host, profile, session, emit)
+        self._store, self._deposit = store, deposit
+        self._account_id = deposit.account_id(crypto)
+        self._resume = Resume()
+        self._kept = 0
+
+    async def run(self) -> None:
+        self._resume = await self._store.load(self._account_id) or Resume()
+        self._kept, self._tickets = self._resume.signed, self._resume.tickets
+        await super().run()
+
+    def _check_profile(self) -> None:
+        agreed = self._deposit.agreed
+        if agreed is not None and self._profile.epoch < agreed.epoch:
+            raise PeerError(Code.BAD_PROFILE, reason="older than the one the deposit was made for")
+
+    def _enter(self) -> None:
+        held = self._deposit
+        self.session.authenticate(held.proof(), held.cap, self._resume, self._host.wall())
+
+    async def _save(self, amount: int) -> None:
+        """Never a lower amount than an earlier save, nor without a request that is about to leave: callers may meet
+        here.
+        """
+        purse = self.session.purse
+        self._kept = max(self._kept, amount, purse.signed)
+        waiting = purse.waiting + sum(request.most_input for request in self._asking)
+        in_flight = self.session.live or bool(self._asking)
+        await self._store.save(
+            self._account_id,
+            Resume(self._kept, purse.account.owed, in_flight, waiting, purse.unseen, self._tickets),
+        )

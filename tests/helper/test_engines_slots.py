@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tallystick_helper.engines.slots import Load, Slots, Ticket
 from tallystick_shared.errors import Code, TallystickError
+from tests.shared.tools import refused
 
 
 async def test_tickets_get_slots_in_order() -> None:
@@ -181,3 +182,67 @@ async def _walk(size: int, queue: int, steps: list[tuple[bool, int]]) -> None:
         assert load.waiting == 0 or load.running == size
         held = [await ticket.slot() for ticket in running]
         assert len(set(held)) == len(held)
+
+
+# -- what is free
+
+
+async def test_whoever_pays_does_not_see_what_is_free() -> None:
+    slots = Slots(2, 0)
+    free = [slots.reserve(free=True) for _ in range(3)]
+    assert [ticket.place for ticket in free] == [0, 0, 1]
+    assert slots.load() == Load(2, 0, 0, 0) and slots.load().place == 0 and slots.load().guests == 3
+    assert not slots.full(b"payer")
+
+
+async def test_the_newest_gives_way_to_whoever_pays() -> None:
+    slots, gone = Slots(2, 0), []
+    free = [slots.reserve(free=True) for _ in range(2)]
+    for number, ticket in enumerate(free):
+        ticket.give_way = lambda number=number: gone.append(number)  # type: ignore[misc]
+    payer = slots.reserve(b"a")
+    assert gone == [1] and payer.place == 1
+    free[1].release()
+    assert await payer.slot() == 1
+    other = slots.reserve(b"b")
+    assert gone == [1, 0]
+    with refused(Code.BUSY):
+        slots.reserve(b"c")
+    assert slots.full(b"c")
+    free[0].release()
+    assert await other.slot() == 0 and slots.load() == Load(2, 0, 2, 0)
+
+
+async def test_it_is_asked_once_and_only_where_somebody_waits() -> None:
+    slots, gone = Slots(1, 4), []
+    free = slots.reserve(free=True)
+    free.give_way = lambda: gone.append("now")
+    slots.reserve(b"a")
+    slots.reserve(b"b")
+    assert gone == ["now"]
+    free.release()
+    with refused(Code.BUSY):
+        slots.reserve(free=True)
+
+
+async def test_what_is_free_waits_behind_all_who_pay() -> None:
+    slots = Slots(1, 4)
+    running = slots.reserve(b"a")
+    free = slots.reserve(free=True)
+    later = slots.reserve(b"b")
+    assert (later.place, free.place) == (1, 2)
+    running.release()
+    assert (later.place, free.place) == (0, 1)
+    free.release()
+    assert slots.load().guests == 0
+    later.release()
+    assert slots.load() == Load(1, 4, 0, 0)
+
+
+async def test_few_wait_for_nothing() -> None:
+    slots = Slots(1, 8)
+    slots.reserve(free=True)
+    for _ in range(4):
+        slots.reserve(free=True)
+    with refused(Code.BUSY):
+        slots.reserve(free=True)

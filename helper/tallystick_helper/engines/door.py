@@ -102,7 +102,7 @@ async def _outlive(old: _Behind) -> None:
     try:
         while True:
             load = old.engine.load()
-            if not old.holders and not load.running and not load.waiting:
+            if not old.holders and not load.running and not load.waiting and not load.guests:
                 break
             await asyncio.sleep(REST)
     finally:

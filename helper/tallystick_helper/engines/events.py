@@ -15,6 +15,8 @@ class Reason(StrEnum):
     LENGTH = "length"
     TIME = "time"
     """It had its slot for as long as one request may have it."""
+    GAVE_WAY = "gave_way"
+    """It cost nothing, and made room for somebody who pays."""
     CANCELLED = "cancelled"
     ERROR = "error"
 

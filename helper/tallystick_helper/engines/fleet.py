@@ -104,6 +104,8 @@ class Fleet:
 
     async def count(self, task: Task) -> int:
         place = self._find(task.model)
+        if task.free and place.resident.ready is None and self._anything_loaded:
+            raise LocalError(Code.BUSY, retry_after_ms=place.queue.retry_after_ms())
         async with self._loaded(place) as engine:
             units = await engine.count(task)
             self._hold(place)
@@ -115,7 +117,7 @@ class Fleet:
             raise LocalError(Code.DRAINING)
         engine = place.resident.ready
         if engine is None:
-            ticket = place.queue.reserve(task.scope, charged=task.charged)
+            ticket = place.queue.reserve(task.scope, charged=task.charged, free=task.free)
             run: Run = Relay(ticket, lambda: self._loaded(place), replace(task, charged=True))
             self._relays.add(run)
             return run
@@ -124,6 +126,11 @@ class Fleet:
         run.when_over(lambda: self._residences.leave(place.resident))
         self._unhold(place)
         return run
+
+    @property
+    def _anything_loaded(self) -> bool:
+        """Might a model have to go for another? Not for one that nobody pays for."""
+        return any(place.resident.engine is not None for place in self._places)
 
     def load(self, model: str = "") -> Load:
         if model:

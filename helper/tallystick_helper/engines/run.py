@@ -45,6 +45,7 @@ class Run:
         self._begun = 0
         self._opened = asyncio.Event()
         self._ticket = ticket
+        ticket.give_way = self.give_way
         self._work = work
         self._loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
         self._events: asyncio.Queue[Piece | None] = asyncio.Queue()
@@ -53,7 +54,8 @@ class Run:
         self._outcome: tuple[Reason, TallystickError | None] = (Reason.CANCELLED, None)
         self._finished = False
         self._seconds = seconds
-        self._late = False
+        self._late: Reason | None = None
+        """Why it was ended early, where what was made until then is still given out."""
         self._driver = self._loop.create_task(self._drive())
 
     @property
@@ -113,9 +115,13 @@ class Run:
 
     def cancel(self) -> None:
         """Stop. No piece is given out after this returns."""
-        self._late = False
+        self._late = None
         if not self.cancelled:
             self._stop()
+
+    def give_way(self) -> None:
+        """Its slot is wanted by somebody who pays: it ends with `GAVE_WAY`, and what was made is still given out."""
+        self._end_early(Reason.GAVE_WAY)
 
     def _stop(self) -> None:
         self._stopped.set()
@@ -159,8 +165,8 @@ class Run:
 
     def _finish(self) -> Finish:
         reason, error = self._outcome
-        if self._late:
-            return Finish(Reason.TIME, self.units)
+        if self._late is not None:
+            return Finish(self._late, self.units)
         return Finish(Reason.CANCELLED if self.cancelled and error is None else reason, self.units, error)
 
     @contextmanager
@@ -173,9 +179,12 @@ class Run:
                 timer.cancel()
 
     def _expire(self) -> None:
-        """Its time is over: what was made until now is still given out."""
+        """Its time is over."""
+        self._end_early(Reason.TIME)
+
+    def _end_early(self, reason: Reason) -> None:
         if not self.cancelled:
-            self._late = True
+            self._late = reason
             self._stop()
 
     async def _drive(self) -> None:

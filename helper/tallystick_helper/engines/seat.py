@@ -37,6 +37,9 @@ class Task:
     others, if need be beyond the queue's places.
 
     `model` is the one that was asked for; empty is the engine's first.
+
+    `free` says that nobody pays for it. It waits behind everybody who does, gives its slot up to whoever of them would
+    have to wait (it ends with `GAVE_WAY`), has no model loaded in place of another, and counts as no load.
     """
 
     service: str
@@ -46,6 +49,7 @@ class Task:
     scope: bytes = b""
     charged: bool = False
     model: str = ""
+    free: bool = False
 
 
 class Engine(Protocol):

@@ -5,6 +5,9 @@ So a channel that asks ten times at once delays another by one request, not by t
 of the queue. A place is taken the moment that `reserve` returns, so there is no gap between asking and entering; when
 neither a slot nor a place in the queue is left, the refusal says when to come back. Only who is charged already may
 wait beyond the queue's places.
+
+What is free comes after all of them: it gets a slot that nobody waits for, a few may wait for one, and the newest gives
+its slot up as soon as somebody who pays waits. Whoever pays sees nothing of it, in no figure of the load.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from tallystick_shared.errors import Code, LocalError
 
 _MIN_RETRY_MS = 250
 _MAX_RETRY_MS = 30_000
+_FREE_QUEUE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,8 @@ class Load:
     running: int
     waiting: int
     wait_ms: int = field(default=0, compare=False)
+    guests: int = field(default=0, compare=False)
+    """Those that pay nothing, running or waiting: in none of the other counts."""
 
     @property
     def place(self) -> int:
@@ -44,6 +50,7 @@ class Load:
             self.running + other.running,
             self.waiting + other.waiting,
             min(self.wait_ms, other.wait_ms),
+            self.guests + other.guests,
         )
 
 
@@ -52,8 +59,10 @@ class Ticket:
     any time and twice.
     """
 
-    def __init__(self, slots: Slots, scope: bytes) -> None:
-        self.scope = scope
+    def __init__(self, slots: Slots, scope: bytes, *, free: bool = False) -> None:
+        self.scope, self.free = scope, free
+        self.give_way: Callable[[], object] | None = None
+        """Set by whoever has it, where it is free: asked once to release it soon."""
         self.warm = False
         """True where the slot's last user was of the same scope."""
         self._slots = slots
@@ -85,7 +94,11 @@ class Slots:
         self._last_scope: dict[int, bytes] = {}
         self._running: dict[Ticket, tuple[int, float]] = {}
         self._turns: dict[bytes, deque[Ticket]] = {}
-        """Who waits, by scope; the scope whose turn is next comes first."""
+        """Who waits and pays, by scope; the scope whose turn is next comes first."""
+        self._guests: deque[Ticket] = deque()
+        """Who waits and does not pay."""
+        self._leaving: set[Ticket] = set()
+        """Those without a price that were asked to give way."""
         self._mean_hold = 2.0
 
     @property
@@ -94,12 +107,18 @@ class Slots:
 
     def load(self) -> Load:
         waiting = self._waiting
-        wait = 0 if self._free and not waiting else self._wait_ms(waiting + 1)
-        return Load(self._size, self._queue, len(self._running), waiting, wait)
+        running = len(self._running) - len(self._yielding)
+        wait = 0 if running < self._size and not waiting else self._wait_ms(waiting + 1)
+        return Load(self._size, self._queue, running, waiting, wait, len(self._yielding) + len(self._guests))
+
+    @property
+    def _yielding(self) -> list[Ticket]:
+        """Those in a slot that give it up to anybody who pays, the newest last."""
+        return [ticket for ticket in self._running if ticket.free]
 
     def full(self, scope: bytes = b"") -> bool:
         """Would `reserve` refuse whoever is not charged yet?"""
-        if self._free:
+        if len(self._free) + len(self._yielding) > self._waiting:
             return False
         mine = len(self._turns.get(scope, ())) if scope else 0
         return self._waiting >= self._queue or mine >= max(1, self._queue // 2)
@@ -116,6 +135,7 @@ class Slots:
             for tickets in turns:
                 if round_ < len(tickets):
                     yield tickets[round_]
+        yield from self._guests
 
     def _wait_ms(self, place: int) -> int:
         """The mean time that a slot was held, shared among the slots, for each who goes before."""
@@ -125,21 +145,41 @@ class Slots:
         """When a place is likely to be free."""
         return max(self._wait_ms(self._waiting), _MIN_RETRY_MS)
 
-    def reserve(self, scope: bytes = b"", *, charged: bool = False) -> Ticket:
+    def reserve(self, scope: bytes = b"", *, charged: bool = False, free: bool = False) -> Ticket:
         """A ticket. Raises LocalError BUSY with `retry_after_ms`, but never for what is charged already."""
-        if self.full(scope) and not charged:
+        full = self._waiting > 0 or len(self._guests) >= _FREE_QUEUE if free else self.full(scope) and not charged
+        if full:
             raise LocalError(Code.BUSY, retry_after_ms=self.retry_after_ms())
-        ticket = Ticket(self, scope)
-        self._turns.setdefault(scope, deque()).append(ticket)
+        ticket = Ticket(self, scope, free=free)
+        if free:
+            self._guests.append(ticket)
+        else:
+            self._turns.setdefault(scope, deque()).append(ticket)
         self._serve()
+        self._make_way()
         return ticket
+
+    def _make_way(self) -> None:
+        """As many of those that do not pay are asked to go as wait and do; the newest first."""
+        for ticket in reversed(self._yielding):
+            if len(self._leaving) >= self._waiting:
+                return
+            if ticket not in self._leaving:
+                self._leaving.add(ticket)
+                if ticket.give_way is not None:
+                    ticket.give_way()
 
     def release(self, ticket: Ticket) -> None:
         if ticket in self._running:
             slot, since = self._running.pop(ticket)
-            self._mean_hold += 0.2 * (self._clock() - since - self._mean_hold)
+            self._leaving.discard(ticket)
+            if not ticket.free:
+                self._mean_hold += 0.2 * (self._clock() - since - self._mean_hold)
             self._free.append(slot)
             self._serve()
+        elif ticket in self._guests:
+            self._guests.remove(ticket)
+            ticket._slot.cancel()
         elif ticket in (tickets := self._turns.get(ticket.scope, deque())):
             tickets.remove(ticket)
             if not tickets:
@@ -147,8 +187,8 @@ class Slots:
             ticket._slot.cancel()
 
     def _serve(self) -> None:
-        while self._free and self._turns:
-            ticket = self._next()
+        while self._free and (self._turns or self._guests):
+            ticket = self._next() if self._turns else self._guests.popleft()
             if ticket._slot.cancelled():  # its owner was cancelled while it waited, and has not released it yet
                 continue
             slot = self._choose(ticket.scope)

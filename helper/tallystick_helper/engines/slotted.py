@@ -76,7 +76,7 @@ class Slotted:
     def _start(self, task: Task, work: Work) -> Run:
         """Does `work` once there is a slot. Raises LocalError DRAINING, BUSY."""
         self._check_open()
-        run = Run(self._slots.reserve(task.scope, charged=task.charged), work, self._seconds)
+        run = Run(self._slots.reserve(task.scope, charged=task.charged, free=task.free), work, self._seconds)
         self._runs.add(run)
         return run
 

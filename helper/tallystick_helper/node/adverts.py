@@ -9,6 +9,7 @@ from tallystick_shared.advert import VERSION, Advert, Load, Promised, advert_pro
 from tallystick_shared.crypto import Crypto
 from tallystick_shared.profile import Profile, registry_domain
 from tallystick_shared.session import ProviderIdentity
+from tallystick_shared.trial_offer import TrialOffer
 
 from ..engines.seat import Engine
 from ..engines.seat import Load as EngineLoad
@@ -29,8 +30,12 @@ class Adverts:
         per_channel: int,
         clock: Callable[[], float],
         resting: Callable[[], bool] = lambda: False,
+        given: Callable[[], TrialOffer | None] = lambda: None,
     ) -> None:
-        """`per_channel`: connections of a channel. `resting` tells whether nothing is rented out now."""
+        """`per_channel`: connections of a channel. `resting` tells whether nothing is rented out now, `given` what is
+        given away.
+        """
+        self._given = given
         self._crypto, self._engine, self._clock, self._resting = crypto, engine, clock, resting
         self._promised = Promised(
             limits.STREAMS.value,
@@ -67,6 +72,7 @@ class Adverts:
             profile.epoch,
             Load(0, 0, 0, 0) if self._resting() else _load(load),
             self._promised,
+            trial=None if self._resting() else self._given(),
         )
         domain = registry_domain(identity.chain_id, identity.registry)
         return advert.signed(self._crypto, domain, identity.operator_key)

@@ -35,6 +35,7 @@ from .guests import Guests
 from .rates import Rate
 from .service import Node, NodeParts
 from .till import TillRules
+from .trial import Trial, TrialRules
 
 log = structlog.get_logger(__name__)
 
@@ -78,6 +79,15 @@ def gate_rules(listen: ListenSettings) -> GateRules:
     )
 
 
+def trial_of(settings: Settings) -> Trial | None:
+    """What is given away on all chains together, if anything. Raises LocalError STORE_UNREADABLE."""
+    wanted = settings.trial
+    if not wanted.per_day:
+        return None
+    rules = TrialRules(wanted.per_day, wanted.per_guest, wanted.most, wanted.at_once)
+    return Trial(rules, settings.data_dir)
+
+
 @dataclass
 class Running:
     """A node at work, with what it was made of."""
@@ -106,6 +116,7 @@ async def start_node(
     engine: Engine,
     gate: Gate,
     renting: Renting | None = None,
+    trial: Trial | None = None,
 ) -> Running:
     """Opens the ledger, catches up with the chain and starts to serve. Raises LocalError."""
     keys = KeyStore(settings.data_dir)
@@ -146,6 +157,7 @@ async def start_node(
                 gate,
                 Guests(market, opened, time.monotonic, dialback=_dialback(crypto, rpc, where, listen)),
                 renting,
+                trial,
             )
         )
     except BaseException:

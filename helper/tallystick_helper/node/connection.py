@@ -33,6 +33,8 @@ from .channel import LiveChannel
 from .driven import SEND_QUEUE, Driven, Socket
 from .gate import Stranger
 from .job import Job
+from .trial_job import TrialJob
+from .work import Work
 
 if TYPE_CHECKING:
     from .service import Node
@@ -55,7 +57,7 @@ class Connection(Driven):
         self._address = address
         self._patience = max(0.0, AUTH_DEADLINE - waited)
         self._stranger: Stranger | None = None
-        self._jobs: dict[int, Job] = {}
+        self._jobs: dict[int, Work] = {}
         self._handlers = {
             Keyed: self._keyed,
             AuthOffered: self._auth_offered,
@@ -63,7 +65,7 @@ class Connection(Driven):
             RequestOffered: self._request_offered,
             InputComplete: lambda event: self._give(event.stream, lambda job: job.give_input(event.data)),
             RequestReady: lambda event: self._give(event.stream, lambda job: job.grant(event.units)),
-            Stopped: lambda event: self._give(event.stream, Job.stop),
+            Stopped: lambda event: self._give(event.stream, lambda job: job.stop()),
             StreamDone: self._stream_done,
             StreamDetached: lambda event: self._let_go(event.stream),
             StreamResumed: self._stream_resumed,
@@ -145,7 +147,7 @@ class Connection(Driven):
         for job in self._jobs.values():
             job.look()
 
-    def _give(self, stream: int, action: Callable[[Job], None]) -> None:
+    def _give(self, stream: int, action: Callable[[Work], None]) -> None:
         job = self._jobs.get(stream)
         if job is not None:
             action(job)
@@ -153,10 +155,12 @@ class Connection(Driven):
     # -- events
 
     def _request_offered(self, event: RequestOffered) -> None:
-        assert self.channel is not None
-        self._adopt(event.stream, Job(self, self.channel, event))
+        if self.channel is None:
+            self._adopt(event.stream, TrialJob(self, event, self._address))
+        else:
+            self._adopt(event.stream, Job(self, self.channel, event))
 
-    def _adopt(self, stream: int, job: Job) -> None:
+    def _adopt(self, stream: int, job: Work) -> None:
         job.connection, job.stream = self, stream
         self._jobs[stream] = job
         self.idle.clear()
@@ -243,7 +247,8 @@ class Connection(Driven):
             self.idle.set()
         if job is not None:
             job.abandon()
-        self._spawn(self._record(event))
+        if self.channel is not None:  # of what was given away nothing is kept
+            self._spawn(self._record(event))
 
     async def _record(self, event: StreamDone) -> None:
         channel = self.channel

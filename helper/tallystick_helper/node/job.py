@@ -14,9 +14,10 @@ from tallystick_shared.money import Price
 from tallystick_shared.session.events import RequestOffered
 
 from ..engines.door import held
-from ..engines.seat import Capabilities, Engine, Finish, Piece, Reason, Run, Task
+from ..engines.seat import Capabilities, Engine, Finish, Piece, Reason, Task
 from ..ledger import RequestRow
 from .inputs import RETRY_MS, Room
+from .work import Work
 
 if TYPE_CHECKING:
     from .channel import LiveChannel
@@ -28,64 +29,31 @@ MOST_PLACE = 0xFFFF
 log = structlog.get_logger(__name__)
 
 
-class Job:
-    """A stream's work. The connection hands in the input and the grant as they come; `stop` ends it at any time. Once
-    it is accepted it goes on without a connection, and under another one.
+class Job(Work):
+    """A paid stream's work. The connection hands in the input and the grant as they come; `stop` ends it at any time.
+    Once it is accepted it goes on without a connection, and under another one.
     """
 
     def __init__(self, connection: Connection, channel: LiveChannel, offered: RequestOffered) -> None:
-        loop = asyncio.get_running_loop()
-        self.stream = offered.stream
-        self.connection: Connection | None = connection
-        self._input: asyncio.Future[bytes] = loop.create_future()
-        self._granted: asyncio.Future[int] = loop.create_future()
+        super().__init__(connection, offered.stream)
         self._opening: asyncio.Future[RequestRow | None] | None = None
         self._node, self._channel = connection.node, channel
         self._offered = offered
         self._held = connection.session.streams[offered.stream]
         self._room: Room | None = None
-        self._run: Run | None = None
         self._manifest = b""
-        self._stopped = False
         self._earlier = channel.jobs.get(offered.open.request_id)
         channel.jobs[offered.open.request_id] = self
-        self.task = loop.create_task(self._drive())
-
-    @property
-    def given(self) -> bool:
-        """Is its whole input here?"""
-        return self._input.done()
+        self.task = asyncio.get_running_loop().create_task(self._drive())
 
     def give_input(self, data: bytes) -> None:
-        """The whole input is here."""
-        if not self._input.done():
-            self._input.set_result(data)
+        super().give_input(data)
         if self._room is not None:
             self._room.whole = True
 
     def _crowded_out(self) -> None:
         """Others bring their inputs, and there is no more room for half of one."""
         self._fail(PeerError(Code.BUSY, retry_after_ms=RETRY_MS))
-
-    def grant(self, units: int) -> None:
-        """It is paid for: at most so many units may be made."""
-        if not self._granted.done():
-            self._granted.set_result(units)
-
-    def stop(self) -> None:
-        """The work is not wanted any more: the engine is told at once."""
-        self._stopped = True
-        if self._run is not None:
-            self._run.cancel()
-        else:
-            self.task.cancel()
-
-    def abandon(self) -> None:
-        """The stream is over: whatever this still waits for will not come."""
-        if self._run is None and not self.task.done():
-            self._stopped = True
-            self._input.cancel()
-            self._granted.cancel()
 
     async def _drive(self) -> None:
         try:
@@ -238,11 +206,6 @@ class Job:
                     self._finish(event)
                 if self.connection is not None and self.connection.session.shape.full_rate:
                     self.connection.pump()
-
-    def look(self) -> None:
-        """Money came, or output left: the engine may go on."""
-        if self._run is not None:
-            self._run.look()
 
     @property
     def made(self) -> int | None:

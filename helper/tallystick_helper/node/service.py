@@ -20,6 +20,7 @@ from tallystick_shared.session import ProviderIdentity
 from tallystick_shared.session.detached import ShelfEnded
 from tallystick_shared.session.events import AuthOffered
 from tallystick_shared.session.tickets import TicketBook
+from tallystick_shared.trial_offer import TrialOffer
 from tallystick_shared.voucher import Signed
 
 from ..chain.follower import Follower
@@ -42,6 +43,7 @@ from .inputs import Inputs
 from .job import Job
 from .ticker import Ticker
 from .till import Till, TillRules
+from .trial import Trial
 from .witness import Witness
 
 IDLE_LIMIT = limits.IDLE.value
@@ -73,6 +75,8 @@ class NodeParts:
     gate: Gate | None = None
     guests: Guests | None = None
     renting: Renting | None = None
+    trial: Trial | None = None
+    """What is given away to guests; None where nothing is."""
 
 
 class Node:
@@ -89,8 +93,8 @@ class Node:
         self.confirmations = Confirmations(parts.rpc, parts.channels, parts.follower, depths, budget)
         self.witness = Witness(parts.sources, parts.channels, budget)
         self.gate = Gate() if parts.gate is None else parts.gate  # an empty gate is false
-        self.renting = parts.renting
-        self.adverts = Adverts(parts.crypto, parts.engine, parts.per_channel, time.time, self._resting)
+        self.renting, self.trial = parts.renting, parts.trial
+        self.adverts = Adverts(parts.crypto, parts.engine, parts.per_channel, time.time, self._resting, self._given)
         self.guests = parts.guests
         if self.guests is not None:
             self.guests.advert = self.advert
@@ -122,6 +126,9 @@ class Node:
 
     def _resting(self) -> bool:
         return self.renting is not None and bool(self.renting.resting)
+
+    def _given(self) -> TrialOffer | None:
+        return None if self.trial is None else self.trial.offer()
 
     @property
     def working(self) -> int:

@@ -14,10 +14,9 @@ from tallystick_shared.records import Frame, Type
 from tallystick_shared.voucher import Signed
 
 from .client_stream import INPUT_RECORD, ClientStream
-from .events import (
-    Keyed,
-)
+from .events import Keyed, Ready
 from .greeting import Proof, make_auth, read_answer, write_hello
+from .guest import Signer
 from .listening import Listening
 from .peer import PAD
 from .requests import Request, Resume
@@ -38,7 +37,7 @@ class ClientSession(Listening):
     """One connection to one provider, on one channel.
 
     Order of calls: `start`, then `authenticate` on Keyed, then any number of `open`, `cancel`, `send_voucher`, and
-    at last `close`.
+    at last `close`. Or `visit` on Keyed, without a channel, and one `open` of what is given away.
     """
 
     @property
@@ -102,6 +101,14 @@ class ClientSession(Listening):
         else:
             self.purse.bring(cap, resume)
 
+    def visit(self, signer: Signer) -> None:
+        """Goes on without a channel: one stream of what this provider gives away, at no price. Ready follows; `signer`
+        signs for the answer.
+        """
+        self._signer = signer
+        self.state = ConnectionState.GUEST
+        self._events.append(Ready(0, 0, 0))
+
     def _resume_streams(self) -> None:
         """In the same flight as AUTH. What was not accepted is opened again under its request id; what was cancelled
         is resumed to hear its end.
@@ -146,7 +153,7 @@ class ClientSession(Listening):
         """Opens a stream and sends its input in the same flight. `amount` is the stored result of `first_amount`.
         Returns the stream's number. Raises LocalError PROVIDER_GONE, OTHER_TRAFFIC.
         """
-        if self.state not in (ConnectionState.AUTHING, ConnectionState.READY):
+        if not self.asks:
             raise LocalError(Code.PROVIDER_GONE)
         self._take_shape(shape_of(self.hello.flags, request.service))
         number, self._next_stream = self._next_stream, self._next_stream + 1
@@ -161,6 +168,13 @@ class ClientSession(Listening):
         self._send_input(number, held)
         self._last_record = self.progressed = self.now
         return number
+
+    @property
+    def asks(self) -> bool:
+        """May a stream be opened? A guest has one."""
+        if self.state is ConnectionState.GUEST:
+            return not self.streams
+        return self.state in (ConnectionState.AUTHING, ConnectionState.READY)
 
     def takes(self, service: str) -> bool:
         """May it be asked for now? Not while the cadence of another class of traffic runs, to the end of its tail."""

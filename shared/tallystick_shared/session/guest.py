@@ -4,6 +4,9 @@ After the handshake a guest opens one stream in place of AUTH. Its price is 0 an
 a provider gives away; the whole question stands in OPEN's parameters, and `max_units` is the most bytes that the guest
 will take. ACCEPT, DATA and END come as for anybody, at full speed in records of 16 KiB: what everyone may know needs
 no shape. END carries the operator's receipt over the answer, and is the end of the connection.
+
+What a provider gives away to newcomers (`trial`) is no public knowledge: its stream has the shape of any paid one, and
+is driven by the same `ClientSession` and `ProviderSession`.
 """
 
 from __future__ import annotations
@@ -47,7 +50,14 @@ def check_open(number: int, body: Open) -> None:
         raise PeerError(Code.PROTOCOL, stream=number)
     if body.service not in SERVICES:
         raise PeerError(Code.UNKNOWN_SERVICE)
-    if body.input_length or body.price_in != FREE or body.price_out != FREE:
+    if body.input_length:
+        raise PeerError(Code.BAD_REQUEST)
+    check_price(body)
+
+
+def check_price(body: Open) -> None:
+    """Whatever a guest asks costs nothing. Raises PeerError BAD_REQUEST."""
+    if body.price_in != FREE or body.price_out != FREE:
         raise PeerError(Code.BAD_REQUEST)
 
 

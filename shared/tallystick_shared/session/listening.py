@@ -37,6 +37,7 @@ from .events import (
     VoucherDurable,
 )
 from .greeting import Proof
+from .guest import NOTHING, Signer
 from .peer import PAD, Peer, forget_ended
 from .purse import UNDER_WAY, Purse
 from .requests import ClientLimits
@@ -77,6 +78,8 @@ class Listening(Peer):
         self._node_key = node_key
         self._proof: Proof | None = None
         self._payment: Payment | None = None
+        self._signer: Signer | None = None
+        """Who signs for answers, where this is a guest."""
         self._last_record = 0.0
         self._next_stream = 1
         self._resuming: set[int] = set()
@@ -222,16 +225,21 @@ class Listening(Peer):
 
     def _receipt(self, held: ClientStream, body: End, amount: int) -> Receipt:
         """The operator's word for what we received. Raises PeerError BAD_RECEIPT."""
-        assert self._payment is not None and self._proof is not None
+        channel_id, signer = self._answerer()
         request = held.request
         served = held.accepted and body.finish != GONE
         manifest = request.offer.manifest if served else bytes(32)
         digest = answer_digest(body.salt, body.digest)
-        receipt = Receipt(
-            self._payment.channel_id, request.request_id, amount, body.units, manifest, digest, body.salt, body.receipt
-        )
-        receipt.verify(self.crypto, channels_domain(self.hello.chain_id, self._proof.contract), self._proof.operator)
+        receipt = Receipt(channel_id, request.request_id, amount, body.units, manifest, digest, body.salt, body.receipt)
+        receipt.verify(self.crypto, channels_domain(self.hello.chain_id, signer.contract), signer.operator)
         return receipt
+
+    def _answerer(self) -> tuple[bytes, Signer]:
+        """On which channel, and who signs for what is received."""
+        if self._signer is not None:
+            return NOTHING, self._signer
+        assert self._payment is not None and self._proof is not None
+        return self._payment.channel_id, Signer(self._proof.operator, self._proof.contract)
 
     def _error(self, stream: int, body: Error) -> None:
         error = PeerError(code_of(body.code))

@@ -33,7 +33,7 @@ from tallystick_shared.messages import (
 )
 from tallystick_shared.money import Account, Price
 from tallystick_shared.records import ALONE, Frame, Type
-from tallystick_shared.services import service_of
+from tallystick_shared.services import TRIAL, service_of
 from tallystick_shared.voucher import Payment, Signed
 
 from .detached import Key, Shelf
@@ -48,7 +48,7 @@ from .events import (
     VoucherReceived,
 )
 from .greeting import ProviderIdentity, check_auth, pack_info, read_hello, write_answer
-from .guest import GuestStream, check_open
+from .guest import NOTHING, GuestStream, check_open, check_price
 from .provider_stream import ProviderStream
 from .serving import Serving
 from .shape import shape_of
@@ -348,10 +348,26 @@ class ProviderSession(Serving):
     # -- a guest, instead of all that
 
     def _guest_open(self, number: int, body: Open) -> None:
+        if body.service == TRIAL.name and number:
+            self._trial_open(number, body)
+            return
         check_open(number, body)
         self._guest = GuestStream(number, body)
         self._post(Accept(0, 0, 0, False), number)
         self._events.append(GuestAsked(body.service, body.params, body.max_units))
+
+    def _trial_open(self, number: int, body: Open) -> None:
+        """Served like any other stream, from an account on which nothing can be owed; nothing of it outlives the
+        connection.
+        """
+        check_price(body)
+        self.channel_id, self._shelf = NOTHING, Shelf()
+        self._take_shape(shape_of(self._flags, body.service))
+        self._begin(number, body)
+        if body.input_length > TRIAL.most_input:
+            self.fail(number, PeerError(Code.PROMPT_TOO_LONG, limit=TRIAL.most_input))
+            return
+        self._events.append(RequestOffered(number, body, _digest(body)))
 
     def guest_data(self, piece: bytes) -> None:
         """A piece of the answer, at most `guest.PIECE` bytes. Raises PeerError TOO_LARGE where the guest takes less."""

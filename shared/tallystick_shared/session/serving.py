@@ -36,6 +36,7 @@ from .tables import (
     DROPPED_PROVIDER,
     LIVE,
     PROVIDER_STREAM,
+    ConnectionState,
     StreamState,
 )
 
@@ -95,13 +96,15 @@ class Serving(Peer):
         estimated_ms: int = 0,
     ) -> None:
         """The input is `input_units` long. Starts the request once it is paid for; RequestReady follows, at once
-        or after a voucher. What goes at full rate may be larger than what is kept after a drop, so none of it is.
+        or after a voucher. What goes at full rate may be larger than what is kept after a drop, so none of it is; nor
+        is anything of a guest's.
         """
         held = self.streams[stream]
         if held.state is not StreamState.INPUT:
             return
         held.input_units, held.manifest = input_units, manifest
-        held.place, held.resumable = (place, estimated_ms), not self.shape.full_rate
+        held.place = place, estimated_ms
+        held.resumable = not self.shape.full_rate and self.state is not ConnectionState.GUEST
         self._start_paid()
 
     def _start_paid(self) -> None:
@@ -367,6 +370,8 @@ class Serving(Peer):
         count = self._cadence.count
         if self._tail.over(count, self.now, waiting=bool(self._queue), owing=owing):
             self._cadence.stop()
+            if self.state is ConnectionState.GUEST:  # it has this one stream
+                self.bye()
 
     def _end(self, error: TallystickError | None) -> None:
         """What was accepted is kept for RESUME, unless this is a goodbye; the rest is settled, so that the account

@@ -9,6 +9,9 @@ or, without a channel, opens the one stream that a guest has (`guest`):
 
     KEYED → GUEST → CLOSED
 
+That stream is answered at once, or, where it asks for what a provider gives away (`trial`), runs like any other: with
+input and CANCEL, at no price.
+
 A stream is one request: offered, its input brought, running (paused while the client owes a full window), and one
 of three ends.
 
@@ -86,6 +89,8 @@ PROVIDER_CONNECTION: Mapping[tuple[ConnectionState, Type], ConnectionState] = {
     **{(state, kind): state for state in (C.KEYED, C.GUEST, C.READY, C.DRAINING) for kind in ANY_TIME},
     (C.KEYED, Type.AUTH): C.AUTHING,
     (C.KEYED, Type.OPEN): C.GUEST,
+    (C.GUEST, Type.INPUT): C.GUEST,
+    (C.GUEST, Type.CANCEL): C.GUEST,
     (C.READY, Type.OPEN): C.READY,
     (C.READY, Type.INPUT): C.READY,
     (C.READY, Type.VOUCHER): C.READY,
