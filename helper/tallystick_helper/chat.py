@@ -22,7 +22,7 @@ from tallystick_shared.errors import Code, LocalError, PeerError, TallystickErro
 from tallystick_shared.evm.channels import Channels
 from tallystick_shared.evm.rpc import Rpc, RpcError, to_bytes, to_int
 from tallystick_shared.market import Listing, Market
-from tallystick_shared.profile import Profile
+from tallystick_shared.profile import Offer, Profile
 from tallystick_shared.session.events import (
     CloseAccepted,
     Closed,
@@ -48,6 +48,8 @@ SETTLE_TIMEOUT = 5.0
 GOODBYE = 5.0
 TRIES = 4
 """So many providers are dialled, the cheapest first, until one answers."""
+NAMED = 8
+"""So many offers are named to who asked for another kind."""
 UNREACHED = frozenset({Code.PROVIDER_GONE, Code.TIMED_OUT, Code.TRUNCATED, Code.HANDSHAKE_FAILED})
 """After these nobody is there who could serve; another answer is an answer."""
 
@@ -91,7 +93,7 @@ class Account:
     async def choose(self, provider: bytes | None, kind: str = "", *, answering: bool = False) -> Listing:
         """The provider named, else the cheapest by output price; of those with an offer of that kind, where one is
         named, and of those that answer where that is wished. Raises PeerError NOT_REGISTERED, BAD_PROFILE or
-        PROVIDER_GONE, LocalError NO_PROVIDERS.
+        PROVIDER_GONE, LocalError NO_PROVIDERS, and NO_OFFER where there are providers, but none of that kind.
         """
         if provider is not None:
             listing = await self._named(provider)
@@ -100,9 +102,11 @@ class Account:
             return listing
         view = await self._guest.market(self._rpc)
         gone: list[PeerError] = []
+        others: set[str] = set()
         for cheapest in sorted(view, key=lambda one: _output_price(view.glance(one), kind)):
             listing = view.listing(cheapest)
             if listing.profile is None or _output_price(listing.profile, kind) == math.inf:
+                others |= {f"{offer.kind} by {offer.model}" for offer in _offers(listing)}
                 continue
             try:
                 if answering:
@@ -112,6 +116,8 @@ class Account:
                 gone.append(error)
                 if len(gone) == TRIES:
                     break
+        if others and not gone:
+            raise LocalError(Code.NO_OFFER, asked=kind, offered=", ".join(sorted(others)[:NAMED]))
         raise gone[0] if gone else LocalError(Code.NO_PROVIDERS)
 
     async def greet(self, listing: Listing) -> None:
@@ -260,6 +266,10 @@ def _output_price(profile: Profile | None, kind: str) -> float:
     """Of its cheapest offer (of that kind); those whose profile is missing, or has none, come last."""
     offers = profile.offers if profile else ()
     return min((offer.price.output for offer in offers if kind in ("", offer.kind)), default=math.inf)
+
+
+def _offers(listing: Listing) -> tuple[Offer, ...]:
+    return listing.profile.offers if listing.profile else ()
 
 
 class Conversation:

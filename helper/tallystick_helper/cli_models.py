@@ -14,6 +14,7 @@ from .flags import Here, command, spread
 from .terminal import err, run
 
 if TYPE_CHECKING:
+    from .engines.gguf_file import GgufModel
     from .settings import Settings
 
 app = typer.Typer(name="models", invoke_without_command=True)
@@ -56,22 +57,24 @@ def fit(
 
 
 def fits(settings: Settings, path: Path | None, options: dict[str, Any]) -> list[dict[str, Any]]:
-    """The estimate of each model at the path. Raises LocalError MODEL_MISSING, BAD_SETTINGS."""
+    """The estimate of each model at the path. Raises LocalError BAD_SETTINGS, MODEL_MISSING without one."""
     from .engines import CAPS
     from .engines.fit import estimate
     from .engines.gguf import find_model, gguf_options
-    from .engines.gguf_file import models_in, read_model
+    from .engines.gguf_file import models_in
 
     try:
         wanted = gguf_options({name: value for name, value in options.items() if name not in CAPS})
     except TypeError as error:
         raise LocalError(Code.BAD_SETTINGS, engine="gguf", reason=str(error)) from None
+    if path is not None and not path.exists():
+        raise LocalError(Code.BAD_SETTINGS, path=str(path), reason="there is no such file or folder")
     if path is None:
         models = [find_model(wanted, settings.data_dir)]
     else:
-        models = [read_model(one) for one in (models_in(path) if path.is_dir() else [path])]
+        models = [_read(one) for one in (models_in(path) if path.is_dir() else [path])]
     if not models:
-        raise LocalError(Code.MODEL_MISSING, path=str(path), reason="no .gguf file is there")
+        raise LocalError(Code.BAD_SETTINGS, path=str(path), reason="there is no .gguf file in it")
     rows = []
     for model in models:
         found = estimate(model, wanted)
@@ -79,6 +82,17 @@ def fits(settings: Settings, path: Path | None, options: dict[str, Any]) -> list
         row |= {"weights": found.weights, "cache": found.cache, "compute": found.compute, "says": found.says()}
         rows.append(row | {"quantisation": model.quantisation, "context": model.trained_context})
     return rows
+
+
+def _read(path: Path) -> GgufModel:
+    """Raises LocalError BAD_SETTINGS: fetching another model would not mend the path."""
+    from .engines.gguf_file import read_model
+
+    try:
+        return read_model(path)
+    except LocalError as error:
+        reason = str(error.values.get("reason", "it is no GGUF model"))
+        raise LocalError(Code.BAD_SETTINGS, path=str(path), reason=reason) from None
 
 
 def fetched(settings: Settings, model: str, as_json: bool) -> Path:

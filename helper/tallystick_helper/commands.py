@@ -175,7 +175,8 @@ def offer_of(profile: Profile, kind: str) -> Offer:
     """Its cheapest offer of that kind. Raises PeerError UNKNOWN_SERVICE where it has none."""
     fitting = [offer for offer in profile.offers if offer.kind == kind]
     if not fitting:
-        raise PeerError(Code.UNKNOWN_SERVICE, kind=kind)
+        offered = ", ".join(f"{offer.kind} by {offer.model}" for offer in profile.offers)
+        raise PeerError(Code.UNKNOWN_SERVICE, asked=kind, offered=offered)
     return min(fitting, key=lambda offer: offer.price.output)
 
 

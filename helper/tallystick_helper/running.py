@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,21 @@ if TYPE_CHECKING:
 FILE = "node.json"
 KEY = "control"
 """The name of the key that opens `/node`."""
+SECOND = "tallystick up --data-dir FOLDER --page 0 --listen 0 --admin 0"
+"""What starts one more node on the same machine: with data and ports of its own."""
+
+
+@contextmanager
+def beside(data_dir: Path) -> Iterator[None]:
+    """A start that fails by another node's data or ports also names that node, and the way to a second one."""
+    try:
+        yield
+    except LocalError as error:
+        if error.code is not Code.NODE_RUNS and "port" not in error.values:
+            raise
+        node = RunningNode.find(data_dir)
+        told = {"running": f"process {node.pid}, at {node.origin}"} if node and node.pid != os.getpid() else {}
+        raise LocalError(error.code, **error.values, **told, second=SECOND) from None
 
 
 def note(data_dir: Path, origin: str) -> None:
@@ -42,6 +58,7 @@ class RunningNode:
 
     data_dir: Path
     origin: str
+    pid: int = 0
 
     @classmethod
     def find(cls, data_dir: Path) -> RunningNode | None:
@@ -53,7 +70,7 @@ class RunningNode:
             return None
         import psutil
 
-        return cls(data_dir, origin) if psutil.pid_exists(pid) else None
+        return cls(data_dir, origin, pid) if psutil.pid_exists(pid) else None
 
     @classmethod
     def need(cls, data_dir: Path) -> RunningNode:

@@ -95,8 +95,24 @@ class Up:
         """Takes the data directory for itself, then opens the listeners, then the engine, then the node of each chain
         that was announced on. Raises LocalError, NODE_RUNS where another has the data.
         """
+        with running.beside(self.settings.data_dir):
+            self._lock.take()
+            await self._listen()
+        if self.public is None:
+            return
         settings = self.settings
-        self._lock.take()
+        if settings.router.map_port:
+            self.map_port()
+        self.door = Door(await open_models(settings))
+        engine = self.engine = Observed(self.door, self.metrics)
+        await asyncio.gather(*(place.try_look(engine) for place in self.places))
+        self._supervisors = [asyncio.create_task(place.supervise(engine)) for place in self.places]
+
+    async def _listen(self) -> None:
+        """Opens the page's listener and the admin's, and the public one where a model is served. Raises LocalError
+        BAD_SETTINGS where a port is taken.
+        """
+        settings = self.settings
         try:
             page = Page(page_folder(settings.page.files), demo=bool(settings.demo_key))
         except LocalError as error:
@@ -114,12 +130,6 @@ class Up:
         app = public_app(lambda: self._switchboard if self.nodes else None)
         self.public = Listener(app, listen.host, listen.port, websocket=True, gate=self._gate, proxies=listen.proxies)
         self.public.start()
-        if settings.router.map_port:
-            self.map_port()
-        self.door = Door(await open_models(settings))
-        engine = self.engine = Observed(self.door, self.metrics)
-        await asyncio.gather(*(place.try_look(engine) for place in self.places))
-        self._supervisors = [asyncio.create_task(place.supervise(engine)) for place in self.places]
 
     def map_port(self) -> PortKeeper:
         """Asks the router for the public listener's port from now on. Raises LocalError BAD_SETTINGS where there is no

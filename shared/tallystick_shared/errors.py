@@ -108,6 +108,7 @@ class Code(IntEnum):
     MODEL_TOO_LARGE = 632
     NOT_FETCHED = 633
     NO_DEPOSIT = 640
+    NO_OFFER = 641
     NO_NODE = 650
     NODE_RUNS = 651
     BAD_BACKUP = 652
@@ -218,6 +219,10 @@ WORDS: dict[Code, tuple[str, str]] = {
     Code.NOT_ENOUGH_MONEY: ("There is not enough money in the wallet.", "Add some, or choose a smaller amount."),
     Code.BAD_PROFILE: ("The provider's entry on chain is not valid.", "Choose another provider."),
     Code.NO_PROVIDERS: ("Nobody offers a model here yet.", "Become the first provider, or try another network."),
+    Code.NO_OFFER: (
+        "There are providers here, but none offers what was asked.",
+        "Ask for something that is offered; `tallystick registry show` lists it.",
+    ),
     Code.DEPOSIT_TOO_SMALL: ("The deposit is smaller than this provider takes.", "Enter a larger amount."),
     Code.IN_USE_ELSEWHERE: ("This deposit is in use in another tab.", "Go on there, or close that tab."),
     Code.STORE_UNREADABLE: (

@@ -16,7 +16,7 @@ from tallystick_helper.commands import ChatWishes
 from tallystick_helper.embed_command import embed_now, texts_of
 from tallystick_helper.keys import Secret
 from tallystick_helper.terminal import Consent
-from tallystick_shared.errors import Code
+from tallystick_shared.errors import Code, LocalError
 from tallystick_shared.money import Price
 
 from ..shared.tools import refused
@@ -94,8 +94,10 @@ async def test_more_texts_than_one_request_takes(world: World) -> None:
 
 async def test_who_has_no_vectors_is_not_asked_for_them(provider: Serving) -> None:
     settings, key = provider.world.settings("user"), Secret(provider.world.user_key)
-    with refused(Code.NO_PROVIDERS):
+    with pytest.raises(LocalError) as no:
         await embed_now(settings, key, ["x"], WISHES, lambda *_: None, YES)
+    assert no.value.code is Code.NO_OFFER
+    assert no.value.values == {"asked": "vectors", "offered": "text by loopback"}
     async with gateway(provider.world) as local:
         await provider.deposit()
         with pytest.raises(openai.NotFoundError) as caught:

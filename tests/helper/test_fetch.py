@@ -121,7 +121,12 @@ def test_the_command_says_whether_a_model_fits(tmp_path: Path) -> None:
     assert one["fits"] == "green" and one["weights"] == DEMO.size and one["quantisation"] == "Q4_1"
     assert said(tmp_path, "fit", path, "--context", "268435456")["models"][0]["fits"] == "red"
     assert said(tmp_path, "fit")["models"][0]["name"] == one["name"]
-    assert said(tmp_path, "fit", str(tmp_path), code=1)["error"] == "MODEL_MISSING"
+    (tmp_path / "notes.gguf").write_text("no model")
+    wrong = {tmp_path / "not there": "no such file", tmp_path / "notes.gguf": "no GGUF", tmp_path / "empty": "no .gguf"}
+    (tmp_path / "empty").mkdir()
+    for where, reason in wrong.items():
+        told = said(tmp_path, "fit", str(where), code=1)
+        assert (told["error"], told["path"]) == ("BAD_SETTINGS", str(where)) and reason in told["reason"]
     assert said(tmp_path, "fit", path, "--context", "7", code=1)["error"] == "BAD_SETTINGS"
 
 

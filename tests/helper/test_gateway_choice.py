@@ -49,6 +49,11 @@ async def test_the_cheapest_unless_the_request_says_otherwise(world: World) -> N
         assert await answered(local, order=[dear_at]) == dear_at
         # The dear one has been measured by now, both have: whoever was first to answer is known.
         assert await answered(local, sort="latency") in (cheap_at, dear_at)
+        assert await answered(local, quantizations=["int4", "unknown"]) == cheap_at
+        for words, said in ((["int4"], "no_providers"), ("int4", "unsupported_parameter")):
+            with pytest.raises(openai.APIStatusError) as none:
+                await answered(local, quantizations=words)
+            assert none.value.code == said
         between = str(3 * PRICE_OUT / ETHER)
         assert await answered(local, order=[dear_at], max_price={"completion": between}) == cheap_at
         with pytest.raises(openai.InternalServerError) as caught:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 
 import httpx2
@@ -10,10 +12,13 @@ from websockets.asyncio.client import connect
 
 from tallystick_helper.announcement import Announcement
 from tallystick_helper.provide import Provider
+from tallystick_helper.running import FILE, SECOND, RunningNode, beside
 from tallystick_helper.settings import Settings
 from tallystick_helper.up import Up
+from tallystick_shared.errors import Code, LocalError
 from tallystick_shared.messages import amount_int
 
+from ..shared.tools import refused
 from .world import PRICE_OUT, World, serving, until
 
 
@@ -79,3 +84,31 @@ async def test_a_chain_that_is_down_does_not_keep_the_node_from_starting(world: 
     async with connect(f"ws://127.0.0.1:{up.public.port}", compression=None, proxy=None) as websocket:
         assert (await websocket.recv())[0] == 3
     await up.stop()
+
+
+async def test_a_second_one_is_told_which_runs_and_how_to_be_another(page: Path, tmp_path: Path) -> None:
+    def settings(name: str, port: int = 0) -> Settings:
+        values = {"data_dir": tmp_path / name, "page": {"port": port, "files": page}, "admin": {"port": 0}}
+        return Settings.model_validate(values)
+
+    first = Up(settings("node"))
+    await first.start()
+    assert first.page and first.admin
+    for name, port, code in (("node", 0, Code.NODE_RUNS), ("other", first.page.port, Code.BAD_SETTINGS)):
+        second = Up(settings(name, port))
+        with refused(code) as caught:
+            await second.start()
+        await second.stop()
+        assert caught.value.values["second"] == SECOND and "--data-dir" in SECOND
+    assert RunningNode.need(tmp_path / "node").origin == first.admin.origin  # the second's end left the first alone
+    await first.stop()
+
+
+def test_who_runs_is_named_by_process_and_address(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text(json.dumps({"pid": os.getppid(), "origin": "http://127.0.0.1:1"}))
+    with refused(Code.NODE_RUNS) as caught, beside(tmp_path):
+        raise LocalError(Code.NODE_RUNS, data_dir=str(tmp_path))
+    assert caught.value.values["running"] == f"process {os.getppid()}, at http://127.0.0.1:1"
+    with refused(Code.RPC_UNREACHABLE) as other, beside(tmp_path):
+        raise LocalError(Code.RPC_UNREACHABLE)
+    assert other.value.values == {}

@@ -1,4 +1,6 @@
-"""Which provider answers, by OpenRouter's words: `sort`, `max_price`, `only`, `ignore`, `order`, `allow_fallbacks`."""
+"""Which provider answers, by OpenRouter's words: `sort`, `max_price`, `only`, `ignore`, `quantizations`, `order`,
+`allow_fallbacks`.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from tallystick_shared import quantisation
 from tallystick_shared.evm.rpc import to_bytes
 
 from .faults import BadParameter
@@ -28,11 +31,16 @@ class Preference:
     most_out: Decimal | None = None
     only: frozenset[bytes] = frozenset()
     ignore: frozenset[bytes] = frozenset()
+    quantizations: tuple[str, ...] = ()
     order: tuple[bytes, ...] = ()
     fallbacks: bool = True
 
     def allows(self, one: Candidate) -> bool:
         if (self.only and one.provider not in self.only) or one.provider in self.ignore:
+            return False
+        if self.quantizations and not any(
+            quantisation.is_quantised(one.offer.model, word) for word in self.quantizations
+        ):
             return False
         price, unit = one.offer.price, Decimal(10) ** one.money.decimals
         return all(
@@ -99,6 +107,7 @@ def read_preference(value: Any) -> Preference:
         "max_price": _max_price,
         "only": lambda name, given: {"only": frozenset(_addresses(name, given))},
         "ignore": lambda name, given: {"ignore": frozenset(_addresses(name, given))},
+        "quantizations": _quantizations,
         "order": lambda name, given: {"order": tuple(_addresses(name, given))},
         "allow_fallbacks": _fallbacks,
     }
@@ -141,6 +150,12 @@ def _price(name: str, given: Any) -> Decimal:
     except (InvalidOperation, ValueError):
         raise BadParameter(name, "it is a number of coins per 1,000,000 units") from None
     return price
+
+
+def _quantizations(name: str, given: Any) -> dict[str, Any]:
+    if not isinstance(given, list) or not all(isinstance(one, str) and one for one in given):
+        raise BadParameter(name, f"it is a list of words such as Q4_K_M, {', '.join(quantisation.SORTS)}")
+    return {"quantizations": tuple(given)}
 
 
 def _addresses(name: str, given: Any) -> list[bytes]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from functools import lru_cache
+
+from tallystick_shared.quantisation import quantisation as named
 
 from ..state import Choice
 from .state import Filters, Shop, Sight, Sort, Speed, Standing
@@ -13,11 +14,6 @@ READ_FOR_EACH_WRITTEN = 3
 UNKNOWN_SECONDS = 3.0
 SECONDS_THAT_DOUBLE = 10.0
 RANKS = {Standing.FAILING: 1, Standing.GONE: 2}
-QUANTISED = re.compile(
-    r"(?<![a-z0-9])(i?q[1-8](?:_[a-z0-9]+)*|[1-8](?:\.\d+)?[-_ ]?bpw|[bf]f?p?16|fp8|fp4|nf4|int[48]|awq|gptq|mxfp4)"
-    r"(?![a-z0-9])",
-    re.IGNORECASE,
-)
 
 
 def shown(choices: Iterable[Choice], shop: Shop) -> list[Choice]:
@@ -63,8 +59,7 @@ def _haystack(choice: Choice) -> str:
 @lru_cache(maxsize=4096)
 def quantisation(model: str) -> str:
     """What a model's name says of its weights, such as Q4_K_M or 4.0bpw; empty where it says nothing."""
-    found = QUANTISED.findall(model)
-    return str(found[-1]) if found else ""
+    return named(model)
 
 
 def score(choice: Choice, speed: Speed | None) -> float:
