@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
 from tests import browsers
 from tests.e2e.driver import Driver, hide_demo_wallet
-from tests.e2e.stack import Demo, demo, free_port
+from tests.e2e.stack import PROFILE, Demo, demo, free_port
 from tests.e2e.wallet import TestWallet
 from tests.e2e.wire import Wire, wire
 from web.build.build import build
@@ -63,7 +63,7 @@ def chrome(chromium: str) -> Iterator[Browser]:
 def context(chrome: Browser, line: Wire) -> Iterator[BrowserContext]:
     """A browser profile without history; the line is as it should be."""
     line.flip_at = None
-    held = chrome.new_context(viewport={"width": 1280, "height": 800}, color_scheme="light")
+    held = chrome.new_context(**PROFILE)
     yield held
     held.close()
 

@@ -17,6 +17,12 @@ from typing import Any
 import httpx2
 
 ROOT = Path(__file__).resolve().parents[2]
+PROFILE: dict[str, Any] = {
+    "viewport": {"width": 1280, "height": 800},
+    "color_scheme": "light",
+    "service_workers": "block",
+}
+"""A browser context. Without service workers, but for the stories about them: each would keep the page whole anew."""
 
 
 def free_port() -> int:

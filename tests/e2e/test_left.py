@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, expect
 
 from tests.e2e.driver import Driver, hide_demo_wallet
-from tests.e2e.stack import Demo, demo
+from tests.e2e.stack import PROFILE, Demo, demo
 from tests.e2e.wallet import ETHER, TestWallet
 
 AMOUNT = ETHER // 2
@@ -41,7 +41,7 @@ def own(built: Path) -> Iterator[Demo]:
 @pytest.fixture
 def profile(chrome: Browser) -> Iterator[BrowserContext]:
     """A browser profile without history."""
-    held = chrome.new_context(viewport={"width": 1280, "height": 800}, color_scheme="light")
+    held = chrome.new_context(**PROFILE)
     hide_demo_wallet(held)
     yield held
     held.close()

@@ -9,7 +9,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, BrowserContext, expect
 
 from tests.e2e.driver import Driver
-from tests.e2e.stack import Demo
+from tests.e2e.stack import PROFILE, Demo
 from tests.e2e.test_looks import Photographer
 from tests.e2e.two_chains import Traveller, two_chains
 from tests.e2e.wallet import TestWallet
@@ -88,7 +88,7 @@ def test_topped_up_and_written_into_the_ledger(
 
 def test_two_chains_side_by_side_and_a_token_by_permit(chrome: Browser, built: Path, tmp_path: Path) -> None:
     with two_chains(tmp_path, built) as both:
-        context = chrome.new_context(viewport={"width": 1280, "height": 800}, color_scheme="light")
+        context = chrome.new_context(**PROFILE)
         wallet = Traveller(both)
         wallet.install(context)
         both.give(wallet.address)

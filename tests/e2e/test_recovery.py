@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, expect
 
 from tests.e2e.driver import Driver, hide_demo_wallet
-from tests.e2e.stack import Demo, demo
+from tests.e2e.stack import PROFILE, Demo, demo
 from tests.e2e.test_looks import Photographer
 from tests.e2e.wallet import ETHER, Refusal, TestWallet
 
@@ -47,7 +47,7 @@ def own(built: Path) -> Any:
 @pytest.fixture
 def profile(chrome: Browser) -> Any:
     """A browser profile without history."""
-    held = chrome.new_context(viewport={"width": 1280, "height": 800}, color_scheme="light")
+    held = chrome.new_context(**PROFILE)
     yield held
     held.close()
 

@@ -113,6 +113,22 @@ async def test_the_configuration_is_fresh_or_absent(folder: Path) -> None:
         assert (await page.get("/tallystick.json")).status_code == 404
 
 
+async def test_a_chain_that_does_not_answer_is_no_word_on_where_the_contracts_are(folder: Path) -> None:
+    """Else a page that was here before would forget what it was told."""
+
+    async def silent() -> dict[str, Any]:
+        raise LocalError(Code.RPC_UNREACHABLE)
+
+    async with client(folder, configure=silent) as page:
+        assert (await page.get("/tallystick.json")).status_code == 503
+
+
+async def test_the_app_manifest_has_its_type(folder: Path) -> None:
+    (folder / "app.webmanifest").write_text("{}")
+    async with client(folder) as page:
+        assert (await page.get("/app.webmanifest")).headers["content-type"] == "application/manifest+json"
+
+
 async def test_a_foreign_name_for_this_machine_gets_nothing(folder: Path) -> None:
     async with client(folder) as page:
         for host in ("evil.example", "evil.example:1234", "127.0.0.1.evil.example"):

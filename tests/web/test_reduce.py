@@ -33,6 +33,7 @@ BAD = Choice(b"\x09" * 20, fault="bad_profile")
 ACTIONS = [
     a.Booted(SITE, 5.0, 60),
     a.Ticked(9.0),
+    a.NetworkMoved(True),
     a.WalletsFound((WALLET,)),
     a.WalletMoved(WalletPhase.CONNECTING, WALLET),
     a.WalletMoved(WalletPhase.CONNECTED, WALLET, b"\xaa" * 20),

@@ -26,6 +26,39 @@ const get = async (path, options) => {
   return answer;
 };
 const bytes = async (path, options) => new Uint8Array(await (await get(path, options)).arrayBuffer());
+// What the shell shows, or does: js/progress.js, js/restart.js.
+const tell = (name, detail) => document.dispatchEvent(new CustomEvent(`tallystick:${name}`, { detail }));
+
+// How far the start is: what is whole, by the browser's list of what was loaded, and how much of the heap, by far the largest file.
+const sizes = new Map(ASSETS.sizes.map(([path, size]) => [at(path), size]));
+const all = [...sizes.values()].reduce((sum, size) => sum + size, 0);
+let have = 0;
+const whole = new PerformanceObserver((list) => {
+  for (const { name } of list.getEntries()) {
+    have += sizes.get(name) ?? 0;
+    sizes.delete(name);
+  }
+  tell("progress", { have, all });
+});
+whole.observe({ type: "resource", buffered: true });
+
+/** Like `bytes`, told of while it comes. What a service worker has at hand comes at once. */
+const counted = async (path, size) => {
+  const answer = await get(path);
+  if (navigator.serviceWorker?.controller) return new Uint8Array(await answer.arrayBuffer());
+  sizes.delete(at(path));
+  const data = new Uint8Array(size);
+  const reader = answer.body.getReader();
+  let filled = 0;
+  for (let part = await reader.read(); !part.done; part = await reader.read()) {
+    data.set(part.value, filled);
+    filled += part.value.length;
+    have += part.value.length;
+    tell("progress", { have, all });
+  }
+  if (filled !== size) throw new Error(`${path}: ${filled} bytes of ${size}`);
+  return data;
+};
 
 // What Python prints goes to whom PyScript names, once it has.
 const sinks = { stdout: console.log, stderr: console.error };
@@ -69,7 +102,7 @@ const compileEarly = () => {
 };
 
 const restored = async () => {
-  const pages = bytes(ASSETS.heap.url);
+  const pages = counted(ASSETS.heap.url, ASSETS.heap.size);
   const native = get(ASSETS.native.url).then((answer) => WebAssembly.compileStreaming(answer));
   const failed = new Promise((_, fail) => native.catch(fail)); // else the module would wait for it for ever
   const create = import("__PYODIDE__/pyodide.asm.mjs");
@@ -136,6 +169,21 @@ const library = (python) => async () => {
   python.runPython("import importlib; importlib.invalidate_caches()");
 };
 
+// Python may die: Pyodide notices most of it, and whatever it does not notice throws where a call should have been answered.
+const watch = (python) => {
+  python._api.on_fatal = (fault) => tell("crash", fault);
+  const look = () => {
+    try {
+      if (python.runPython("2") === 2) return;
+    } catch {
+      // Told below.
+    }
+    for (const name of ["error", "unhandledrejection"]) removeEventListener(name, look);
+    tell("crash", "it does not answer any more");
+  };
+  for (const name of ["error", "unhandledrejection"]) addEventListener(name, look);
+};
+
 const start = async () => {
   const modules = import("__MODULES__");
   modules.catch(() => {});
@@ -149,13 +197,14 @@ const start = async () => {
     [python, how] = [await plain(), "plain"];
   }
   mark(how);
+  watch(python);
   python.registerJsModule("tallystick_js", { ...(await modules), build: ASSETS.build, boot: how, library: library(python) });
   mark("modules");
   return python;
 };
 
 const python = start();
-python.catch(() => {}); // Thrown to PyScript by loadPyodide.
+python.catch((fault) => tell("failed", fault)); // Thrown to PyScript, too, by loadPyodide.
 
 export const loadPyodide = async ({ stdout, stderr } = {}) => {
   if (stdout) sinks.stdout = stdout;

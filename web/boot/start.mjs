@@ -6,6 +6,11 @@ const START = __START__;
 const idle = () => new Promise((done) => (globalThis.requestIdleCallback ?? setTimeout)(done, { timeout: 10_000 }));
 
 hooks.main.onReady.add(async ({ interpreter }) => {
-  await interpreter.runPythonAsync(START, { filename: "start.py" });
+  try {
+    await interpreter.runPythonAsync(START, { filename: "start.py" });
+  } catch (fault) {
+    document.dispatchEvent(new CustomEvent("tallystick:failed", { detail: fault })); // js/restart.js
+    throw fault;
+  }
   await idle();
 });

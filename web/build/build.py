@@ -20,7 +20,7 @@ from typing import Any
 if __package__ in (None, ""):  # run by its path
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from web.build import modules, page, wheels
+from web.build import modules, offline, page, wheels
 from web.build.inputs import BOOT, DIST, LOCK, SITE, VENDOR, WEB, BuildError, key, node, npm
 
 HERE = Path(__file__).resolve().parent
@@ -43,7 +43,7 @@ def run_node(script: str, job: dict[str, Any], work: Path) -> str:
 def bundle(index: str, out: Path, dist: Path, work: Path) -> dict[str, str]:
     """Bundle the page's scripts and styles into `out`. Where each source went, by its path in web/."""
     found = page.references(index)
-    plain = [{"entry": f"boot/{name}.mjs", "to": str(work / f"{name}.js")} for name in ("interpreter", "start")]
+    plain = [{"entry": f"boot/{name}.mjs", "to": str(work / f"{name}.js")} for name in ("interpreter", "start", "sw")]
     if (WEB / "demo" / "wallet.js").is_file():
         plain.append({"entry": "demo/wallet.js", "to": str(dist / "demo" / "wallet.js")})
     job = {
@@ -105,6 +105,7 @@ def assemble(build_id: str, dist: Path, work: Path) -> None:
             "url": f"./{page.hashed(work / 'heap.bin', hashed_files)}",
             "bytes": snap["bytes"],
             "runs": snap["runs"],
+            "size": (work / "heap.bin").stat().st_size,
         },
         "header": snap["header"],
         "table": snap["table"],
@@ -114,6 +115,7 @@ def assemble(build_id: str, dist: Path, work: Path) -> None:
         "micropip": micropip,
         "wheels": others,
         "prepare": (BOOT / "prepare.py").read_text(encoding="utf-8"),
+        "sizes": page.sizes(hashed_files, [f"{pyodide}/pyodide.asm.*", "heap-*", "msgspec-*.wasm", "modules-*"]),
     }
     scripts = {
         "policy": page.policy_script(hashed_files),
@@ -135,6 +137,8 @@ def assemble(build_id: str, dist: Path, work: Path) -> None:
     head = page.head(scripts)
     (dist / "index.html").write_text(page.document(index, places, head), encoding="utf-8")
     (dist / "headers.json").write_text(json.dumps(page.headers(), indent=1), encoding="utf-8")
+    offline.app_manifest(dist, hashed_files)
+    offline.worker(work / "sw.js", dist)
     (dist / "manifest.json").write_text(json.dumps(page.manifest(dist, build_id), indent=1), encoding="utf-8")
 
 
@@ -194,6 +198,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--record", action="store_true", help="record in web/boot/tt.json what PyScript turns into code"
     )
+    parser.add_argument("--icons", action="store_true", help="draw web/icons anew from web/mark.svg")
     options = parser.parse_args(arguments)
     started = time.monotonic()
     try:
@@ -204,6 +209,10 @@ def main(arguments: list[str] | None = None) -> int:
             from web.build.record import record
 
             record()
+        if options.icons:
+            from web.build.icons import draw
+
+            draw()
         if options.check:
             page.allowed_code()
             return 0

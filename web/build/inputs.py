@@ -68,7 +68,7 @@ def _is_source(path: Path) -> bool:
 
 def sources() -> Iterator[Path]:
     """Every file of ours that goes into the page, in a fixed order."""
-    for top in ("boot", "build", "css", "demo", "js", "tallystick_web", "words"):
+    for top in ("boot", "build", "css", "demo", "icons", "js", "tallystick_web", "words"):
         yield from sorted(filter(_is_source, (WEB / top).rglob("*")))
     yield from sorted(path for path in WEB.glob("*") if _is_source(path))
     yield SHARED / "pyproject.toml"

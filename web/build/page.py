@@ -82,6 +82,12 @@ def filled(source: Path, folder: Path, places: Mapping[str, str]) -> str:
     return hashed_text(text, folder, source.name)
 
 
+def sizes(folder: Path, patterns: Iterable[str]) -> list[tuple[str, int]]:
+    """Address and bytes of the files that a start waits for, to tell how far it is."""
+    found = (path for pattern in patterns for path in sorted(folder.glob(pattern)))
+    return [(f"./{path.relative_to(folder).as_posix()}", path.stat().st_size) for path in found]
+
+
 def allowed_code(recorded: Path = BOOT / "tt.json") -> str:
     """The one text that the Trusted Types policy lets become code: PyScript's, as recorded.
 
@@ -130,8 +136,8 @@ def references(text: str) -> dict[str, str]:
     found = {}
     for match in _REFERENCE.finditer(text):
         path, tag = match["path"], match["tag"]
-        if not (WEB / path).is_file():
-            continue
+        if not (WEB / path).is_file() or path.endswith(".webmanifest"):
+            continue  # the latter lies beside the document: its addresses start from there
         attributes = match["before"] + match["after"]
         if tag == "script":
             found[path] = "esm" if 'type="module"' in attributes else "iife"

@@ -2,11 +2,17 @@
 // Python attaches once, by `tallystick.attach(handler)`; until then clicks and questions wait here.
 
 import { desk } from "./desk.js";
+import * as drafts from "./draft.js";
+import * as lines from "./lines.js";
 import * as locks from "./locks.js";
+import * as network from "./network.js";
+import { progress } from "./progress.js";
+import * as restart from "./restart.js";
 import * as seen from "./seen.js";
 import { fill, mark, names } from "./spoken.js";
 import * as tabs from "./tabs.js";
 import * as vault from "./vault.js";
+import { versions } from "./versions.js";
 import * as wallets from "./wallets.js";
 
 const $ = (id) => document.getElementById(id);
@@ -94,25 +100,23 @@ const ask = () => {
   const text = draft.value.trim();
   if (!text) return;
   if (!handler) showWaiting(text);
-  say("ask", text);
+  drafts.sent(text);
   draft.value = "";
-  keepDraft();
+  drafts.keep("");
+  say("ask", text); // Whatever becomes of it, the text is kept once, and no more than once.
   fit();
   toEnd();
 };
 
-const keepDraft = () => {
-  try {
-    sessionStorage.setItem("draft", draft.value);
-  } catch {
-    // The draft then lives as long as the page.
-  }
-};
-
-draft.value ||= sessionStorage.getItem("draft") ?? "";
 draft.addEventListener("input", () => {
-  keepDraft();
+  drafts.keep(draft.value);
   fit();
+});
+vault.watch((names) => handler && names.some((name) => name.startsWith("chat/")) && drafts.kept());
+drafts.open().then((text) => {
+  if (!text || draft.value.includes(text)) return;
+  draft.value = [text, draft.value].filter(Boolean).join("\n\n");
+  draft.dispatchEvent(new Event("input"));
 });
 draft.addEventListener("keydown", (event) => {
   // By pointer kind, not by user agent: with a finger, Enter is a new line.
@@ -173,16 +177,7 @@ new ResizeObserver(() => {
 }).observe($("column"));
 
 // What the page's server says about its chain; the demo's page also brings a wallet of its own
-const readSite = async () => {
-  try {
-    const answer = await fetch(new URL("tallystick.json", document.baseURI), { cache: "no-store" });
-    return answer.ok ? await answer.text() : "";
-  } catch {
-    return "";
-  }
-};
-
-const site = readSite().then(async (text) => {
+const site = network.readSite().then(async (text) => {
   let demo = null;
   try {
     demo = text ? JSON.parse(text).demo : null;
@@ -204,6 +199,19 @@ const attach = (python) => {
   handler("colours", kept("theme") ?? "device");
 };
 
+network.watch((name) => say(name));
+progress(root, $("status"));
+restart.watch(() => {
+  handler = null;
+});
+const newVersion = versions(restart.leave);
+const afterAnswer = (button) => {
+  if (!running()) return newVersion();
+  button.disabled = true;
+  new MutationObserver((_, watch) => running() || (watch.disconnect(), newVersion())).observe($("composer"), { attributes: true });
+};
+lines.listen({ update: afterAnswer, restart: restart.leave });
+
 const settings = { colours, language: (name) => keep("language", name) };
 const around = desk({ settings, say, ready: () => handler !== null, running, ask, thread, draft });
 
@@ -212,7 +220,7 @@ const refill = (text) => {
   draft.dispatchEvent(new Event("input"));
 };
 
-globalThis.tallystick = { attach, names: () => JSON.stringify(names()), speak, wallets, vault, locks, tabs, site, toEnd, refill, ...around };
+globalThis.tallystick = { attach, names: () => JSON.stringify(names()), speak, wallets, vault, locks, tabs, site, offline: network.offline, leave: restart.leave, toEnd, refill, ...around };
 
 // What was sent before this script was here (early.js)
 document.documentElement.dataset.shell = "here";

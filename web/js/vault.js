@@ -87,4 +87,11 @@ export const write = async (names, values, gone) => {
     names.forEach((name, place) => store.put(sealed[place], name));
     return {};
   });
+  written(names);
+};
+
+let written = () => {};
+/** `told(names)` after each `write`, once it is on disk. */
+export const watch = (told) => {
+  written = told;
 };

@@ -51,6 +51,13 @@ class Ticked:
 
 
 @dataclass(frozen=True)
+class NetworkMoved:
+    """The network went, or came back."""
+
+    offline: bool
+
+
+@dataclass(frozen=True)
 class WalletsFound:
     wallets: tuple[WalletInfo, ...]
 

@@ -168,6 +168,11 @@ def mark_ready() -> None:
     _js().document.documentElement.setAttribute("data-ready", "1")
 
 
+def offline() -> bool:
+    """There is no network, as far as the shell knows (js/network.js)."""
+    return bool(_js().tallystick.offline())
+
+
 def reload() -> None:
-    """Starts the page again."""
-    _js().location.reload()
+    """Keeps the draft and starts the page again."""
+    _js().tallystick.leave()

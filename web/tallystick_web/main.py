@@ -19,6 +19,7 @@ from .flows.exchange import ExchangeFlow
 from .flows.history import HistoryFlow
 from .flows.ledger import LedgerFlow
 from .flows.market import MarketFlow
+from .flows.network import NetworkFlow
 from .flows.palette import PaletteFlow
 from .flows.permission import PermissionFlow
 from .flows.records import Records
@@ -54,6 +55,7 @@ class Page:
     shop: ShopFlow
     ledger: LedgerFlow
     chains: ChainsFlow
+    network: NetworkFlow
 
 
 def build(seats: Seats) -> Page:
@@ -79,15 +81,17 @@ def build(seats: Seats) -> Page:
     TopUpFlow(app, wallet, deposit, permission, transactions, chat, records)
     chains = ChainsFlow(app, wallet, market, deposit, chat, records)
     shop = ShopFlow(app, wallet, market)
-    page = Page(app, wallet, market, deposit, history, chat, close, recovery, shop, ledger, chains)
+    network = NetworkFlow(app, lambda: _back(page))
+    page = Page(app, wallet, market, deposit, history, chat, close, recovery, shop, ledger, chains, network)
     app.on("entered", lambda _: _read_all(page))
     app.watch(Reader(seats.screen))
     app.watch(lambda before, after: _on_connected(page, before, after))
     return page
 
 
-async def start(page: Page, site_text: str) -> None:
+async def start(page: Page, site_text: str, *, offline: bool = False) -> None:
     """Shows the page and goes on where this browser left off. Asks nobody anything."""
+    page.network.moved(offline)
     app, world = page.app, page.app.seats.world
     app.dispatch(Spoken(world.language()))
     page.history.start()
@@ -95,7 +99,7 @@ async def start(page: Page, site_text: str) -> None:
     sites = read_sites(site_text)
     app.dispatch(Booted(sites[0] if sites else None, world.wall(), world.offset_minutes()))
     await page.chains.start(sites)
-    if app.state.site is None:
+    if app.state.site is None and not offline:
         app.fault(LocalError(Code.NO_CONTRACTS))
     page.shop.restore()
     app.draw()
@@ -107,7 +111,16 @@ async def _restore(page: Page) -> None:
     await page.shop.load()
     await page.ledger.load()
     await page.deposit.load()
-    await page.wallet.start()
+    if not page.app.state.offline:  # else `_back` does
+        await page.wallet.start()
+
+
+async def _back(page: Page) -> None:
+    """The network is there again."""
+    if page.app.state.connected:
+        await _read_all(page)
+    else:
+        await page.wallet.start()
 
 
 def _on_connected(page: Page, before: State, after: State) -> None:
@@ -151,7 +164,8 @@ async def main() -> None:
 
     page = build(browser.seats())
     page.app.on("reload", lambda _: browser.reload())
-    await start(page, await browser.site_text())
+    site_text = await browser.site_text()
+    await start(page, site_text, offline=browser.offline())
     browser.attach(page.app.heard)
     page.app.spawn(_tick(page))
     browser.mark_ready()

@@ -93,6 +93,7 @@ RULES: dict[type, Callable[[State, Any], State]] = {
     a.Spoken: lambda state, action: replace(state, language=action.language),
     a.Coloured: lambda state, action: replace(state, colours=action.colours),
     a.Ticked: lambda state, action: replace(state, now=action.now),
+    a.NetworkMoved: lambda state, action: replace(state, offline=action.offline),
     a.WalletsFound: lambda state, action: replace(state, wallets=action.wallets),
     a.WalletMoved: _wallet_moved,
     a.BalanceRead: _balance_read,

@@ -253,6 +253,7 @@ class State:
 
     site: Site | None = None
     ready: bool = False
+    offline: bool = False
     now: float = 0.0
     offset_minutes: int = 0
     language: str = "en"

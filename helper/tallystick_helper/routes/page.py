@@ -19,13 +19,19 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from tallystick_shared.errors import Code, LocalError
+from tallystick_shared.errors import Code, LocalError, TallystickError
 
 PACKAGED = Path(__file__).parent.parent / "page"
 CHECKOUT = Path(__file__).parents[3] / "web" / "dist"
 ENCODINGS = (("br", ".br"), ("gzip", ".gz"))
 DEMO_PREFIX = "/demo/"
-TYPES = {".mjs": "text/javascript", ".js": "text/javascript", ".wasm": "application/wasm", ".whl": "application/zip"}
+TYPES = {
+    ".mjs": "text/javascript",
+    ".js": "text/javascript",
+    ".wasm": "application/wasm",
+    ".webmanifest": "application/manifest+json",
+    ".whl": "application/zip",
+}
 STRICT = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
@@ -113,13 +119,17 @@ class Page:
 
 
 def page_routes(page: Page, configuration: Configuration) -> list[BaseRoute]:
-    """The files, and `/tallystick.json`: which chain, where the contracts are, whether this is the demo."""
+    """The files, and `/tallystick.json`: which chain, where the contracts are, whether this is the demo. 404 where no
+    chain is set or the contracts are not on it, 503 while the chain does not answer.
+    """
 
     async def configured(request: Request) -> Response:
         try:
             found = await configuration()
-        except LocalError:
-            return PlainTextResponse("Not found.\n", status_code=404, headers=STRICT)
+        except TallystickError as error:
+            # Without an answer from the chain nobody knows: a page that was here before goes on with what it was told.
+            status = 503 if error.code is Code.RPC_UNREACHABLE else 404
+            return PlainTextResponse(f"{error.says}\n", status_code=status, headers=STRICT)
         return JSONResponse(found, headers={**STRICT, "Cache-Control": "no-store"})
 
     return [

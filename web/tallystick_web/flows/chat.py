@@ -99,11 +99,14 @@ class ChatFlow:
         opened = after.deposit.usable and not before.deposit.usable
         asked = len(after.queue) > len(before.queue)
         chosen = after.chosen is not None and before.chosen is None
-        if opened or asked or chosen:
+        back = before.offline and not after.offline
+        if opened or asked or chosen or back:
             self._pump()
 
     def _pump(self) -> None:
         state = self._app.state
+        if state.offline:
+            return
         if state.queue and state.deposit.usable and state.chosen and not self._busy.locked():
             self._app.spawn(self._work())
 

@@ -91,6 +91,8 @@ def status(state: State, t: Words) -> str:
     """One line: what happens to the next question."""
     if not state.ready:
         return t("app.starting")
+    if state.offline:
+        return t("status.offline")
     if state.running:
         return t("status.again" if state.link is Link.CONNECTING else "status.running")
     phase = state.deposit.phase
