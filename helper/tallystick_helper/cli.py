@@ -21,6 +21,7 @@ from .cli_models import app as models_app
 from .cli_models import offer_demo
 from .cli_node import app as node_app
 from .cli_order import Ordered
+from .cli_provide import app as provide_app
 from .cli_registry import app as registry_app
 from .flags import (
     AsJson,
@@ -28,7 +29,6 @@ from .flags import (
     ChannelsAt,
     ConfigFile,
     DataDir,
-    DryRunFlag,
     Endpoint,
     EngineName,
     KeyFile,
@@ -46,7 +46,7 @@ ABOUT = "Rent out the models on your own machine, and use those of others."
 app = typer.Typer(name="tallystick", help=ABOUT, cls=Ordered, no_args_is_help=True, pretty_exceptions_enable=False)
 command(app)(embed)
 for part in (
-    *(channel_app, registry_app, models_app, gateway_app),
+    *(provide_app, channel_app, registry_app, models_app, gateway_app),
     *(doctor_app, node_app, console_app, backup_app, keys_app),
 ):
     app.add_typer(part)
@@ -133,62 +133,6 @@ def up(
             await running.stop()
 
     at.run(work())
-
-
-@app.command()
-def provide(
-    key_file: KeyFile,
-    rpc: RpcUrls = None,
-    config: ConfigFile = None,
-    data_dir: DataDir = None,
-    registry: Registry = None,
-    channels: ChannelsAt = None,
-    endpoint: Annotated[str | None, typer.Option("--endpoint", help="ws:// or wss:// address for others.")] = None,
-    map_port: MapPort = None,
-    price_in: Annotated[
-        str | None, typer.Option("--price-in", help="Smallest units per 1,000,000 input units.")
-    ] = None,
-    price_out: Annotated[
-        str | None, typer.Option("--price-out", help="Smallest units per 1,000,000 output units.")
-    ] = None,
-    payee: Annotated[
-        str | None, typer.Option("--payee", help="Where the money goes; the key's address if not set.")
-    ] = None,
-    engine: Annotated[str | None, typer.Option("--engine", help="gguf or echo.")] = None,
-    yes: Yes = False,
-    dry_run: DryRunFlag = False,
-    chain: OnChain = None,
-    as_json: AsJson = False,
-) -> None:
-    """Become a provider: put this node's profile on chain, or change it.
-
-    Says what each transaction costs before it is sent, and asks.
-    """
-    flags = {
-        "data_dir": data_dir,
-        "payee": payee,
-        "chain": chain_flags(rpc, registry, channels),
-        "listen": {"endpoint": endpoint},
-        "router": {"map_port": map_port},
-        "offer": {"price_in": price_in, "price_out": price_out},
-        "engine": {"kind": engine},
-    }
-    settings = load_settings(config, flags, as_json, chain)
-    key = read_key(key_file, as_json)
-    from . import settings as settings_module
-    from .commands import provide_now
-
-    def tell(name: str, transaction: str) -> None:
-        if not as_json:
-            say(False, {}, f"{name}  0x{transaction}")
-
-    done = run(provide_now(settings, key, tell, Consent(yes, as_json, dry_run)), as_json)
-    kept = {**flags, "chain": {}, "chains": {chain: flags["chain"]}} if chain else flags
-    settings_module.keep(settings.data_dir, kept)
-    text = f"Provider {done['provider']} is announced at {done['endpoint']}."
-    if settings.listen.endpoint is None and not settings.router.map_port:
-        text += "\nOnly this machine can reach that: give --endpoint ws://YOUR-ADDRESS:8766 for others."
-    say(as_json, done, text)
 
 
 class Evm(StrEnum):

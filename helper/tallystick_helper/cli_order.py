@@ -16,7 +16,7 @@ from .terminal import fail
 PANELS = {
     "Use": ("up", "chat", "embed", "gateway"),
     "Provide": (
-        *("provide", "models", "doctor", "status", "console", "earnings", "logs"),
+        *("provide", "fund", "models", "doctor", "status", "console", "earnings", "logs"),
         *("pause", "resume", "drain", "deny", "allow"),
     ),
     "Money": ("channel", "registry"),

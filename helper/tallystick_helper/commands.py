@@ -33,8 +33,10 @@ from .engines import Capabilities
 from .keys import Secret
 from .models import open_models
 from .opening import Opening
-from .provide import Provider, default_endpoint
+from .operator_gas import operator_gas
+from .provide import Provider
 from .quote import Agree, Quote
+from .registering import default_endpoint
 from .router_port import mapped_endpoint
 from .running import RunningNode
 from .settings import Settings
@@ -93,7 +95,7 @@ async def deploy_now(
         return {"chain_id": chain, **record.values(), **counted}
 
 
-async def _models(settings: Settings) -> tuple[Capabilities, ...]:
+async def offered_models(settings: Settings) -> tuple[Capabilities, ...]:
     """What is to be offered: by the node that runs here, which takes other models where the settings name others; else
     by opening them. Raises LocalError.
     """
@@ -111,16 +113,23 @@ async def _models(settings: Settings) -> tuple[Capabilities, ...]:
         await engine.close()
 
 
+async def endpoint_of(settings: Settings) -> str:
+    """Where others reach this node: as the settings say, else by the router where that is wished. Raises LocalError
+    NO_ROUTER, ROUTER_REFUSED.
+    """
+    mapped = settings.router.map_port and settings.listen.endpoint is None
+    return await mapped_endpoint(settings) if mapped else default_endpoint(settings)
+
+
 async def provide_now(
     settings: Settings, key: Secret, tell: Callable[[str, str], None], agree: Agree
 ) -> dict[str, Any]:
     """Announces this node; what was done."""
     async with chain_of(settings) as (rpc, chain):
         where = await locate(settings, chain, rpc, NativeCrypto())
-        models = await _models(settings)
+        models = await offered_models(settings)
         owner = Provider(settings, NativeCrypto(), rpc, where, key.reveal())
-        mapped = settings.router.map_port and settings.listen.endpoint is None
-        endpoint = await mapped_endpoint(settings) if mapped else default_endpoint(settings)
+        endpoint = await endpoint_of(settings)
         done = await owner.provide(models, endpoint, tell, agree)
         return {
             "provider": to_hex(owner.address),
@@ -128,8 +137,17 @@ async def provide_now(
             "model": models[0].model,
             "models": [able.model for able in models],
             "transactions": done.transactions,
+            "gas": (await operator_gas(settings, NativeCrypto(), rpc)).values(),
             **deployment_values(where),
         }
+
+
+async def fund_now(settings: Settings, key: Secret, tell: Callable[[str, str], None], agree: Agree) -> dict[str, Any]:
+    """Gives the operator what it lacks for its gas: a plain transfer, or nothing where it has enough."""
+    async with chain_of(settings) as (rpc, chain):
+        where = await locate(settings, chain, rpc, NativeCrypto(), with_block=False)
+        sent = await Provider(settings, NativeCrypto(), rpc, where, key.reveal()).fund(tell, agree)
+        return {"transactions": sent, "gas": (await operator_gas(settings, NativeCrypto(), rpc)).values()}
 
 
 @dataclass(frozen=True)

@@ -149,6 +149,7 @@ async def stack(options: argparse.Namespace) -> AsyncIterator[dict[str, Any]]:
         endpoint = options.endpoint or f"ws://127.0.0.1:{up.public.port}"
         owner = Provider(settings, crypto, rpc, where, owner_key)
         await owner.provide(up.engine.models(), endpoint, lambda name, transaction: None)
+        await owner.fund(lambda name, transaction: None)
         await up.serving.wait()
         # What the local API spends from: a deposit of the node's own, as `tallystick channel open` makes one.
         payer = Account(crypto, rpc, where, own_key, UserStore(folder, crypto), poll=0.02)

@@ -14,7 +14,7 @@ from .engines.facts import FactsBook, key_of
 from .engines.weights import DEMO
 from .metrics import state_of
 from .place import Place
-from .provide import offer_of
+from .registering import offer_of
 from .settings import EngineSettings, Settings
 
 

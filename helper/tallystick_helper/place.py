@@ -7,6 +7,7 @@ A chain that cannot be reached keeps no other from starting or going on.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 
 import structlog
@@ -16,6 +17,7 @@ from tallystick_shared.crypto import Crypto
 from tallystick_shared.errors import Code, LocalError, TallystickError
 from tallystick_shared.evm.rpc import RpcError
 
+from . import drafts
 from .announcement import Announcement, file_name
 from .chain.deploy import chain_id
 from .chain.rpc import HttpRpc
@@ -25,6 +27,7 @@ from .keys import KeyStore
 from .node.assemble import Running, renew, start_node
 from .node.gate import Gate
 from .node.trial import Trial
+from .registering import Registering
 from .renting import Renting
 from .settings import Settings
 
@@ -76,6 +79,7 @@ class Place:
 
     async def try_look(self, engine: Engine) -> None:
         try:
+            await self._settle()
             await self._look(engine)
         except (TallystickError, RpcError) as error:
             if str(error) != self._fault:
@@ -83,6 +87,15 @@ class Place:
             self._fault = str(error)
         except Exception:
             log.exception("node_not_started", chain=self.name)
+
+    async def _settle(self) -> None:
+        """Keeps as announced what its owner signed, once the chain has it."""
+        found = drafts.waiting(self.settings)
+        if found is None or not found.blob or found.until < time.time():
+            return
+        steps = Registering(self.settings, self._crypto, self.rpc, await self.where())
+        if await steps.settle(found.draft.owner, found.blob) is not None:
+            drafts.forget(self.settings)
 
     def _announcement_time(self) -> int | None:
         path = self.settings.data_dir / file_name(self.name)

@@ -115,6 +115,7 @@ class Code(IntEnum):
     WOULD_LOSE = 653
     NO_ROUTER = 654
     ROUTER_REFUSED = 655
+    NOT_SIGNED_BY_OWNER = 656
     NODE_FAILED = 659
     NOT_PAIRED = 660
     PAIRING_OVER = 661
@@ -279,6 +280,10 @@ WORDS: dict[Code, tuple[str, str]] = {
     Code.ROUTER_REFUSED: (
         "The router does not open the port.",
         "Allow it in the router's settings, or pass the port on there by hand.",
+    ),
+    Code.NOT_SIGNED_BY_OWNER: (
+        "This is not signed by the wallet that is to own the provider.",
+        "Sign with that wallet, one with a key of its own: a contract cannot sign here.",
     ),
     Code.NO_NODE: ("No node runs here.", "Start one with `tallystick up`, or name its data by --data-dir."),
     Code.MODEL_TOO_LARGE: (

@@ -42,6 +42,7 @@ async def providers(world: World, count: int, **money: int) -> AsyncIterator[lis
             owner = Provider(settings, world.crypto, world.rpc, world.where, key)
             endpoint = f"ws://127.0.0.1:{up.public.port}"
             await owner.provide(up.engine.capabilities(), endpoint, lambda name, transaction: None)
+            await owner.fund(lambda name, transaction: None)
             await asyncio.wait_for(up.serving.wait(), 30)
             found.append(Standing(up, owner.address))
         yield found

@@ -76,7 +76,10 @@ async def test_the_whole_story(world: World, keys: tuple[str, str]) -> None:
     urls = json.loads(await up.stdout.readline())
     assert urls["model"] == "loopback" and urls["pid"] == up.pid
     (provided,) = await run("provide", *rpc, *at, *node, "--key-file", owner, "--endpoint", urls["endpoint"])
-    assert list(provided["transactions"]) == ["register", "fund"]
+    assert list(provided["transactions"]) == ["register"] and provided["gas"]["claims"] == 0
+    (funded,) = await run("fund", *rpc, *at, *node[:2], "--key-file", owner)
+    assert list(funded["transactions"]) == ["fund"] and funded["gas"]["operator"] == provided["gas"]["operator"]
+    assert int(funded["gas"]["held"]) == 10**16 and funded["gas"]["send"] == "0"
     chat = ("chat", *rpc, *at, "--data-dir", str(world.folder / "user"), "--key-file", user, "--max-units", "12")
     opened, first = await run(*chat, "--deposit", "1000000000000wei", "one two")
     assert opened["deposit"] == "1000000000000"

@@ -60,6 +60,7 @@ async def announced(world: World) -> Mortal:
     opened = await open_engine("echo", {}, settings.data_dir)
     owner = Provider(settings, world.crypto, world.rpc, world.where, world.owner_key)
     await owner.provide(opened.models(), f"ws://127.0.0.1:{port}", lambda name, transaction: None)
+    await owner.fund(lambda name, transaction: None)
     await opened.close()
     return Mortal(settings, world.crypto)
 

@@ -124,6 +124,7 @@ async def announce(provider: Serving, **changes: Any) -> None:
     assert provider.up.engine is not None and provider.up.public is not None
     endpoint = f"ws://127.0.0.1:{provider.up.public.port}"
     await owner.provide(provider.up.engine.capabilities(), endpoint, lambda name, transaction: None)
+    await owner.fund(lambda name, transaction: None)
     await until(lambda: provider.up.node not in (None, before))
 
 

@@ -10,8 +10,9 @@ import pytest
 from tallystick_helper.announcement import Announcement
 from tallystick_helper.engines import open_engine
 from tallystick_helper.keys import KeyStore
-from tallystick_helper.provide import Provided, Provider, default_endpoint
+from tallystick_helper.provide import Provided, Provider
 from tallystick_helper.quote import Quote
+from tallystick_helper.registering import default_endpoint
 from tallystick_shared.errors import Code, LocalError
 from tallystick_shared.market import Market
 from tallystick_shared.messages import amount_int
@@ -34,7 +35,7 @@ async def provide(world: World, endpoint: str = ENDPOINT, **changes: object) -> 
 
 async def test_first_register_then_nothing_then_announce(world: World) -> None:
     first = await provide(world)
-    assert list(first.transactions) == ["register", "fund"]
+    assert list(first.transactions) == ["register"]
     again = await provide(world)
     assert again.transactions == {}
     assert again.announced == first.announced
@@ -60,8 +61,8 @@ async def test_each_transaction_is_shown_before_it_is_sent(world: World) -> None
 
     done = await owner.provide(engine.capabilities(), ENDPOINT, lambda name, transaction: None, agree)
     await engine.close()
-    assert list(done.transactions) == ["register", "fund"]
-    assert [quote.value for quote in quotes] == [settings.offer.stake, settings.money.gas]
+    assert list(done.transactions) == ["register"]
+    assert [quote.value for quote in quotes] == [settings.offer.stake]
     paid = before - await world.balance(owner.address)
     assert sum(quote.value for quote in quotes) < paid <= sum(quote.value + quote.most for quote in quotes)
 
@@ -113,13 +114,18 @@ async def test_the_first_voucher_comes_to_what_a_claim_costs(world: World) -> No
 
 
 async def test_the_operator_is_filled_up_when_it_runs_low(world: World) -> None:
-    first = await provide(world, money={"gas": ETHER // 100})
-    operator = first.announced.profile(world.crypto).operator
-    assert await world.balance(operator) == ETHER // 100
-    assert (await provide(world, money={"gas": ETHER // 100})).transactions == {}
+    settings = world.settings(money={"gas": ETHER // 100})
+    owner = Provider(settings, world.crypto, world.rpc, world.where, world.owner_key)
+
+    async def fund() -> list[str]:
+        return list(await owner.fund(lambda name, transaction: None))
+
+    operator = (await provide(world)).announced.profile(world.crypto).operator
+    assert await world.balance(operator) == 0  # not a part of registering
+    assert await fund() == ["fund"] and await world.balance(operator) == ETHER // 100
+    assert await fund() == []
     await world.rpc.request("anvil_setBalance", ["0x" + operator.hex(), hex(ETHER // 1000)])
-    assert list((await provide(world, money={"gas": ETHER // 100})).transactions) == ["fund"]
-    assert await world.balance(operator) == ETHER // 100
+    assert await fund() == ["fund"] and await world.balance(operator) == ETHER // 100
 
 
 @pytest.mark.parametrize("endpoint", ["http://x", "ws://", "ws://" + "x" * 250])

@@ -33,7 +33,7 @@ def commands() -> list[str]:
 def test_the_page_shows_the_whole_way() -> None:
     assert "./run build-wheels" in PAGE.read_text() and "tallystick models get demo" in PAGE.read_text()
     words = [line.split()[1] for line in commands() if line.startswith("tallystick")]
-    assert words == ["doctor", "up", "provide", "status", "doctor", "backup", "pause", "resume", "drain"]
+    assert words == ["doctor", "up", "provide", "fund", "status", "doctor", "backup", "pause", "resume", "drain"]
 
 
 class Newcomer:
@@ -111,7 +111,7 @@ async def earns(newcomer: Newcomer) -> None:
         await newcomer.beside.wait()
     assert "The node was stopped; when one starts it takes nothing new until `tallystick resume`." in shown[-1][2]
     (provided,) = (text for line, _, text in shown if line.startswith("tallystick provide"))
-    assert "A second one follows: gas for the node's own key." in provided
+    assert "Before the first claim the node's own key needs gas" in provided
     first, paid = (text for line, _, text in shown if line.startswith("tallystick doctor"))
     assert "1 to mend: registered" in first
     assert re.search(r"Paid prompt +\d+ units for", paid) and "Nothing is broken" in paid

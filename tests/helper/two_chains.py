@@ -36,6 +36,7 @@ async def announce(world: World, up: Up, place: int) -> Serving:
     owner = Provider(settings, world.crypto, world.rpc, world.where, world.owner_key)
     assert up.engine is not None and up.public is not None
     await owner.provide(up.engine.capabilities(), f"ws://127.0.0.1:{up.public.port}", lambda name, sent: None)
+    await owner.fund(lambda name, sent: None)
     await up.places[place].serving.wait()
     return Serving(world, up, settings, owner.address, place)
 

@@ -145,6 +145,7 @@ async def serving(world: World, name: str = "node", **changes: Any) -> AsyncIter
         owner = Provider(settings, world.crypto, world.rpc, world.where, world.owner_key)
         endpoint = f"ws://127.0.0.1:{up.public.port}"
         await owner.provide(up.engine.models(), endpoint, lambda name, transaction: None)
+        await owner.fund(lambda name, transaction: None)
         await until(lambda: up.node is not None)
         yield Serving(world, up, settings, owner.address)
     finally:

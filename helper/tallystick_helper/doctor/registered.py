@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING
 
 from tallystick_shared.errors import Code, PeerError
 from tallystick_shared.evm.registry import Registry
-from tallystick_shared.evm.rpc import to_bytes, to_hex, to_int
+from tallystick_shared.evm.rpc import to_bytes, to_hex
 from tallystick_shared.market import Market
 from tallystick_shared.messages import amount_int
-from tallystick_shared.profile import Profile
 
 from ..announcement import Announcement
-from ..chain.cost import market
-from ..provide import CLAIM_GAS, default_endpoint, make_profile
+from ..operator_gas import GOOD_CLAIMS, operator_gas
+from ..registering import default_endpoint, make_profile
 from ..renting import Renting
 from ..shown import show_amount, show_date
 from .finding import Finding, bad, doubt, fine
@@ -21,8 +20,6 @@ from .finding import Finding, bad, doubt, fine
 if TYPE_CHECKING:
     from .patient import Patient
 
-GOOD_CLAIMS = 20
-"""So many claims' gas: with less, somebody should send the operator coins soon."""
 AGAIN = "Run `tallystick provide`: it announces what changed, in one transaction."
 SHOWN = {
     "endpoints": "the endpoint",
@@ -40,7 +37,7 @@ async def registered(patient: Patient) -> Finding:
     settings = patient.settings
     announced = patient.announced = Announcement.load(settings.data_dir, settings.place)
     if announced is None and settings.provider is None:
-        return bad("This node is not registered.", "Run `tallystick provide` with your wallet's key: two transactions.")
+        return bad("This node is not registered.", "Run `tallystick provide` with your wallet: one transaction.")
     provider = announced.provider if announced else to_bytes(settings.provider or "")
     where, values = patient.contracts, {"provider": to_hex(provider)}
     try:
@@ -94,14 +91,14 @@ async def announcement(patient: Patient) -> Finding:
 
 
 async def gas(patient: Patient) -> Finding:
-    """The operator can pay for claims."""
-    profile: Profile = patient.registered.usable()
-    held = to_int(await patient.chain.request("eth_getBalance", [to_hex(profile.operator), "latest"]))
-    claim, symbol = CLAIM_GAS * (await market(patient.chain)).likely, patient.settings.chain.symbol
-    values = {"operator": to_hex(profile.operator), "held": str(held), "claim": str(claim)}
-    mend = f"Send coins to the operator's address 0x{profile.operator.hex()}, or run `tallystick provide`."
-    if held < claim:
-        return bad(f"The operator holds {show_amount(held, symbol)}: not enough for one claim.", mend, **values)
-    claims = held // claim if claim else GOOD_CLAIMS
-    says = f"The operator holds {show_amount(held, symbol)}, enough for {claims} claims at today's price."
-    return fine(says, **values) if claims >= GOOD_CLAIMS else doubt(says, mend, **values)
+    """The operator can pay for claims: needed before the first one, not for registering."""
+    found = await operator_gas(patient.settings, patient.crypto, patient.chain)
+    symbol, held = patient.settings.chain.symbol, show_amount(found.held, patient.settings.chain.symbol)
+    send = f"Send {show_amount(found.missing or found.wanted, symbol)} to the operator's address"
+    mend = f"{send} 0x{found.operator.hex()} from any wallet, or run `tallystick fund`."
+    if found.held < found.claim:
+        says = f"The operator holds {held}: not enough for one claim, so what you earn cannot be claimed yet."
+        return bad(says, mend, **found.values())
+    says = f"The operator holds {held}, enough for {found.claims} claims at today's price."
+    good = found.claims >= GOOD_CLAIMS
+    return fine(says, **found.values()) if good else doubt(says, mend, **found.values())
