@@ -26,8 +26,8 @@ ROOT = Path(__file__).resolve().parent.parent
 NODE = "tests/helper"
 """The part of ``unit`` that waits more than it computes."""
 PROCESSES = 2
-BENEATH = 10
-"""The niceness of what only computes: for each second of it another process gets nine, where it can use them."""
+BENEATH = 5
+"""The niceness of what only computes: for each second of it another process gets three, where it can use them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -13,18 +14,21 @@ import pytest
 from tallystick_helper.chain.follower import Follower
 from tallystick_helper.chain.sender import Sender
 from tallystick_helper.chain.table import ChannelTable
-from tallystick_helper.ledger import Ledger
+from tallystick_helper.ledger import ChannelRow, Ledger
 from tallystick_helper.node.budget import Budget
 from tallystick_helper.node.confirmations import YOUNG, Confirmations, Depths
+from tallystick_shared.channel import Config
 from tallystick_shared.deposit import Deposit
 from tallystick_shared.errors import Code, PeerError, TallystickError
 from tallystick_shared.evm.channels import Channels
+from tallystick_shared.voucher import Signed
 
 from .test_node_service import answer_of
 from .world import ETHER, PRICE_OUT, Serving, World, serving, until
 
 STEP = 3 * 10**8
 WINDOW = 10**8
+CONFIG = Config(b"\1" * 20, b"\2" * 20, b"\3" * 32, bytes(20), 3600, b"\4" * 32)
 
 
 # -- how deep
@@ -134,6 +138,34 @@ async def test_what_a_reorganisation_took_is_lost_for_as_long_as_the_deepest_dep
         assert made.budget.taken == STEP
         await made.mine()
         assert made.budget.taken == 0
+
+
+async def test_a_start_gives_the_budget_no_second_time(provider: Serving, tmp_path: Path) -> None:
+    """Also for a deposit that a reorganisation took meanwhile; what lies deep enough by then is no credit."""
+    async with bench(provider, tmp_path) as made:
+        snapshot = await made.world.rpc.request("evm_snapshot", [])
+        channel_id = await opened(provider, made, 9 * STEP)
+        row = ChannelRow(channel_id, CONFIG, b"", (), Signed(0, b""), STEP // 2, False, False, b"", b"")
+        untouched = replace(row, channel_id=b"\x07" * 32, owed=0)
+        restarted = Bench(made.world, made.follower, STEP, 4)
+        await restarted.confirmations.restore([row, untouched])
+        assert restarted.budget.taken == STEP // 2
+        await restarted.refused(channel_id, STEP + 1)
+        await made.world.rpc.request("evm_revert", [snapshot])
+        await restarted.mine(4)
+        assert restarted.budget.taken == STEP // 2
+        await restarted.mine(4)
+        assert restarted.budget.taken == 0
+
+
+async def test_after_a_start_what_is_deep_enough_is_no_credit(provider: Serving, tmp_path: Path) -> None:
+    async with bench(provider, tmp_path) as made:
+        channel_id = await opened(provider, made, 9 * STEP)
+        await made.mine(3)
+        row = ChannelRow(channel_id, CONFIG, b"", (), Signed(0, b""), 9 * STEP, False, False, b"", b"")
+        restarted = Bench(made.world, made.follower, STEP, 4)
+        await restarted.confirmations.restore([row])
+        assert restarted.budget.taken == 0 and not restarted.confirmations._young
 
 
 # -- in service

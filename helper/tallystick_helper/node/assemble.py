@@ -160,6 +160,7 @@ async def start_node(
                 trial,
             )
         )
+        await node.confirmations.restore(await ledger.live_channels())
     except BaseException:
         ledger.close()
         raise

@@ -32,6 +32,10 @@ class Budget:
         if amount > held:
             self._shares[reason, channel_id] = amount
 
+    def owe(self, reason: str, channel_id: bytes, amount: int) -> None:
+        """So much was done on credit before, whether there is room for it or not."""
+        self._shares[reason, channel_id] = amount
+
     def lower(self, reason: str, channel_id: bytes, amount: int) -> None:
         """A share comes to no more than `amount` any longer; it is gone at 0."""
         held = min(amount, self._shares.pop((reason, channel_id), 0))

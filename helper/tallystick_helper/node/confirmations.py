@@ -6,12 +6,16 @@ ago: one for each `step` of its cap, at most `most`. What a newer deposit, or a 
 that is credit. All such credit together stays within one budget of the node, and a channel that finds no room there
 waits for a few seconds, then is refused with UNCONFIRMED: the deposit is good, so it may try again.
 
+The credit is counted in memory. A node that starts again counts it anew, from what its ledger says is owed and what
+the chain says by then: else a restart would give whoever takes deposits back the whole budget a second time.
+
 With `most` 1 the newest block is deep enough, and nothing is ever asked here.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import structlog
@@ -21,7 +25,8 @@ from tallystick_shared.errors import PeerError, TallystickError
 from tallystick_shared.evm.channels import Channels
 from tallystick_shared.evm.rpc import Rpc, RpcError
 
-from ..chain.follower import Follower
+from ..chain.follower import BATCH, Follower
+from ..ledger import ChannelRow
 from .budget import Budget
 
 YOUNG = "the deposit is young"
@@ -79,20 +84,20 @@ class Confirmations:
         young = self._young.get(channel_id)
         if young is not None and young.head == head:
             return min(cap, young.counted)
-        counted = min(cap, (await self._before(channel_id, needed)).cap(depth))
+        counted = min(cap, (await self._before([channel_id], needed))[0].cap(depth))
         if young is not None:
             young.counted, young.head = counted, head
         return counted
 
-    async def _before(self, channel_id: bytes, blocks: int) -> ChannelState:
-        """What the contract said in the block on top of which `blocks` - 1 others lie; nothing where that cannot be
-        read: the contract may be younger itself.
+    async def _before(self, ids: list[bytes], blocks: int) -> list[ChannelState]:
+        """What the contract said in the block on top of which `blocks` - 1 others lie, of at most `BATCH` channels;
+        nothing where that cannot be read: the contract may be younger itself.
         """
-        nothing, number = ChannelState(0, 0, 0), self._follower.head.number + 1 - blocks
+        nothing, number = [ChannelState(0, 0, 0)] * len(ids), self._follower.head.number + 1 - blocks
         if number < 0:
             return nothing
         try:
-            return (await self._channels.states(self._rpc, [channel_id], number))[0]
+            return await self._channels.states(self._rpc, ids, number)
         except (TallystickError, RpcError) as error:
             log.info("unread_block", block=number, reason=str(error)[:200])
             return nothing
@@ -122,6 +127,21 @@ class Confirmations:
             young = self._young.setdefault(channel_id, Young(depth, owed, counted, head))
             young.owed = max(young.owed, owed)
             return counted
+
+    async def restore(self, rows: Iterable[ChannelRow]) -> None:
+        """After a start: what an earlier process did on credit is credit still."""
+        served = [row for row in rows if row.owed and self._depths.most > 1]
+        for at in range(0, len(served), BATCH):
+            some = served[at : at + BATCH]
+            deepest = await self._before([row.channel_id for row in some], self._depths.most)
+            for row, state in zip(some, deepest, strict=True):
+                depth, head = len(row.proof), self._follower.head.hash
+                counted = state.cap(depth)
+                if row.owed > counted:
+                    counted = await self.counted(row.channel_id, depth)
+                if row.owed > counted:
+                    self._young[row.channel_id] = Young(depth, row.owed, counted, head)
+                    self._budget.owe(YOUNG, row.channel_id, row.owed - counted)
 
     def _settle(self, channel_id: bytes, counted: int) -> None:
         """So much of its cap is no credit any longer."""
