@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.routing import BaseRoute
 
 from tallystick_shared.errors import Code, LocalError, TallystickError
 
@@ -19,11 +20,14 @@ from .gateway.holdings import Holdings
 from .gateway.key import ApiKey
 from .gateway.service import Gateway
 from .place import Place
+from .routes.console_page import console_page_routes
 from .routes.control import Controls, control_routes
 from .routes.door import Door
 from .routes.figures import Figures, figure_routes
 from .routes.openai import Answers
+from .routes.page import page_folder
 from .routes.pairing import pairing_routes
+from .routes.renting import renting_routes
 from .running import KEY as CONTROL_KEY
 from .server import Listener
 from .settings import Settings
@@ -60,11 +64,22 @@ class Admin:
         figures = figure_routes(self._figures, self.metrics_key)
         controls = control_routes(self._controls, self._control_key)
         self.app = admin_app(
-            [*answers.routes(), *figures, *controls, *pairing_routes(self.door)],
+            [*answers.routes(), *figures, *controls, *self._console(), *self._document()],
             self._names,
         )
         self.listener = Listener(self.app, admin.host, admin.port, websocket=False, keep_alive=KEEP_ALIVE)
         self.listener.start()
+
+    def _console(self) -> list[BaseRoute]:
+        """The console's API."""
+        return [*pairing_routes(self.door), *renting_routes(self.door, self._controls)]
+
+    def _document(self) -> list[BaseRoute]:
+        """The console itself, where the page is built."""
+        try:
+            return console_page_routes(page_folder(self._settings.page.files))
+        except LocalError:
+            return []
 
     def _names(self) -> frozenset[str]:
         """The listener's own Host values, once it is bound."""
@@ -99,7 +114,7 @@ class Admin:
 
     def urls(self) -> dict[str, Any]:
         """Where the local API is."""
-        return {"gateway": f"{self.origin}/v1" if self.listener else None}
+        return {"gateway": f"{self.origin}/v1" if self.listener else None, "console": self.pair()["url"]}
 
     async def stop(self) -> None:
         """Ends requests, then the connections to providers: what was received is paid."""

@@ -87,6 +87,8 @@ def tell_up(urls: dict[str, Any], engine: str, as_json: bool) -> None:
         lines += [f"On {name}  {provider or 'not serving yet'}" for name, provider in urls["chains"].items()]
     if urls["endpoint"] and urls["resting"] == "paused":
         lines.append("Paused    it serves nobody: `tallystick resume` starts renting again")
+    if urls["console"]:
+        lines.append(f"Console   {urls['console']} (good once, for a minute; again: `tallystick console`)")
     if urls["gateway"]:
         lines.append(f"Local API {urls['gateway']} (its key: `tallystick gateway key`)")
     say(as_json, urls, "\n".join(lines))

@@ -189,7 +189,10 @@ def tell(up: dict[str, Any], options: argparse.Namespace) -> None:
     console.print("In a terminal, with ten worthless coins of its own:")
     command = Path(sys.executable).parent / "tallystick"
     console.print(f"  {command} chat {flags} 'What is a tally stick?'", highlight=False)
-    console.print(f"The same for your own software, by any OpenAI client: base URL {up['gateway']}")
+    data = Path(up["key_file"]).parent.parent
+    console.print("The provider's console, in a browser:")
+    console.print(f"  {command} console --data-dir {data}", highlight=False)
+    console.print(f"Chat for your own software, by any OpenAI client: base URL {up['gateway']}")
     console.print(f"with the key {up['api_key']}", highlight=False)
     console.print("Press Ctrl+C to end; nothing stays behind.\n")
     screen = sys.platform in ("darwin", "win32") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")

@@ -169,6 +169,7 @@ class Up:
         return {
             "page": f"http://{settings.page.host}:{self.page.port}/" if self.page else None,
             "gateway": None,
+            "console": None,
             **(self.admin.urls() if self.admin else {}),
             "endpoint": self.endpoint,
             "provider": self.places[0].provider() if self.places else None,

@@ -24,6 +24,8 @@ from web.build import modules, offline, page, wheels
 from web.build.inputs import BOOT, DIST, LOCK, SITE, VENDOR, WEB, BuildError, key, node, npm
 
 HERE = Path(__file__).resolve().parent
+DOCUMENTS = {"index": "document", "console": "console"}
+"""The page and the provider's console, and what each is called in policy.json."""
 
 
 def run_node(script: str, job: dict[str, Any], work: Path) -> str:
@@ -40,9 +42,9 @@ def run_node(script: str, job: dict[str, Any], work: Path) -> str:
     return done.stdout
 
 
-def bundle(index: str, out: Path, dist: Path, work: Path) -> dict[str, str]:
-    """Bundle the page's scripts and styles into `out`. Where each source went, by its path in web/."""
-    found = page.references(index)
+def bundle(documents: str, out: Path, dist: Path, work: Path) -> dict[str, str]:
+    """Bundle the scripts and styles of the documents' text into `out`. Where each source went, by its path in web/."""
+    found = page.references(documents)
     plain = [{"entry": f"boot/{name}.mjs", "to": str(work / f"{name}.js")} for name in ("interpreter", "start", "sw")]
     if (WEB / "demo" / "wallet.js").is_file():
         plain.append({"entry": "demo/wallet.js", "to": str(dist / "demo" / "wallet.js")})
@@ -92,9 +94,9 @@ def assemble(build_id: str, dist: Path, work: Path) -> None:
     """Everything that the page is, into `dist`."""
     hashed_files = dist / "a"
     hashed_files.mkdir(parents=True)
-    index = (WEB / "index.html").read_text(encoding="utf-8")
+    documents = {name: (WEB / f"{name}.html").read_text(encoding="utf-8") for name in DOCUMENTS}
     files = wheels.fetch() + wheels.own(work)
-    places = bundle(index, hashed_files, dist, work)
+    places = bundle("".join(documents.values()), hashed_files, dist, work)
     pyodide, pyscript = page.copy_runtimes(hashed_files)
     micropip, others = page.copy_wheels(files, hashed_files)
     snap = snapshot(files, work)
@@ -134,8 +136,9 @@ def assemble(build_id: str, dist: Path, work: Path) -> None:
             {"__PYSCRIPT__": f"./{pyscript}", "__START__": to_js((BOOT / "start.py").read_text(encoding="utf-8"))},
         ),
     }
-    head = page.head(scripts)
-    (dist / "index.html").write_text(page.document(index, places, head), encoding="utf-8")
+    for name, text in documents.items():
+        head = page.head(scripts, DOCUMENTS[name])
+        (dist / f"{name}.html").write_text(page.document(text, places, head), encoding="utf-8")
     (dist / "headers.json").write_text(json.dumps(page.headers(), indent=1), encoding="utf-8")
     offline.app_manifest(dist, hashed_files)
     offline.worker(work / "sw.js", dist)

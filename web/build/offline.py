@@ -15,7 +15,7 @@ APP = "app.webmanifest"
 WORKER = "sw.js"
 PLACE = "__KEPT__"
 # For the server, or for others: no part of what a browser opens.
-_NOT_KEPT = {"headers.json", "manifest.json", WORKER}
+_NOT_KEPT = {"headers.json", "manifest.json", "console.html", WORKER}
 # Kept once they were asked for: what only a start without the snapshot needs.
 _LATER = ("/python_stdlib.zip", "/wheels-")
 

@@ -116,9 +116,13 @@ def headers() -> dict[str, Any]:
     return data
 
 
-def head(scripts: Mapping[str, str]) -> str:
-    """The first lines of <head>: the policy before all other scripts; the interpreter before PyScript wants it."""
-    csp = html.escape(headers()["document"]["Content-Security-Policy"], quote=False)
+def head(scripts: Mapping[str, str], kind: str = "document") -> str:
+    """The first lines of <head>: the policy before all other scripts; the interpreter before PyScript wants it. `kind`
+    is the document's name in policy.json.
+    """
+    # A policy in the document itself cannot say who may frame it: the header does.
+    said = headers()[kind]["Content-Security-Policy"].replace(" frame-ancestors 'none';", "")
+    csp = html.escape(said, quote=False)
     config = json.dumps({"interpreter": f"./a/{scripts['interpreter']}"})
     return "\n".join(
         (
@@ -149,9 +153,7 @@ def references(text: str) -> dict[str, str]:
 def document(text: str, places: Mapping[str, str], head_lines: str) -> str:
     """index.html with its references at their hashed places and the head filled in."""
     if MARK not in text:
-        raise BuildError(
-            f"web/index.html has no {MARK} in its head: the build does not know where the page starts from."
-        )
+        raise BuildError(f"A document has no {MARK} in its head: the build does not know where the page starts from.")
 
     def moved(match: re.Match[str]) -> str:
         place = places.get(match["path"])

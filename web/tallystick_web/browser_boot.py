@@ -23,12 +23,14 @@ def crypto() -> Crypto:
 
 
 async def start() -> None:
-    """Everything from a restored (or plainly started) interpreter to a page that can send."""
-    from js import performance
+    """Everything from a restored (or plainly started) interpreter to a page that can send, or a console that shows."""
+    from js import document, performance
 
     performance.mark("boot:start")
     keccak.use(crypto().keccak256)
-    from .main import main
-
+    if document.documentElement.getAttribute("data-entry") == "console":
+        from .console.main import main
+    else:
+        from .main import main
     await main()
     performance.mark("boot:ready")

@@ -25,6 +25,8 @@ PACKAGED = Path(__file__).parent.parent / "page"
 CHECKOUT = Path(__file__).parents[3] / "web" / "dist"
 ENCODINGS = (("br", ".br"), ("gzip", ".gz"))
 DEMO_PREFIX = "/demo/"
+CONSOLE = "/console.html"
+"""The provider's console: the admin listener's alone."""
 TYPES = {
     ".mjs": "text/javascript",
     ".js": "text/javascript",
@@ -77,7 +79,9 @@ class Page:
         self._files: dict[str, PageFile] = {}
         for path in sorted(folder.rglob("*")):
             name = "/" + path.relative_to(folder).as_posix()
-            if path.is_file() and path.suffix not in (".br", ".gz") and (demo or not name.startswith(DEMO_PREFIX)):
+            if name == CONSOLE or (not demo and name.startswith(DEMO_PREFIX)):
+                continue
+            if path.is_file() and path.suffix not in (".br", ".gz"):
                 self._files[name] = self._file(path)
         self._files["/"] = self._files["/index.html"]
 

@@ -1,0 +1,1 @@
+"""What the console shows, as trees: one file a tab."""
