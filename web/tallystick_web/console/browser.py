@@ -10,7 +10,7 @@ from ..browser import BrowserWallets, mark_ready
 from ..browser_dom import DomHost
 from ..browser_socket import BrowserWorld
 from ..patch import Region
-from ..words import ENGLISH
+from ..words import LANGUAGES, Words, words_of
 from .seats import Answer, Seats
 from .state import State
 from .views import document
@@ -50,16 +50,16 @@ def _answer(text: str) -> Answer:
 class BrowserScreen:
     """The `Screen` seat."""
 
-    def __init__(self) -> None:
-        self._js = _js()
+    def __init__(self, words: Words) -> None:
+        self._js, self._words = _js(), words
         by_id = self._js.document.getElementById
         by_id("main").replaceChildren()
-        host = DomHost(ENGLISH)
+        host = DomHost()
         self._regions = {name: Region(host, by_id(name)) for name in document.REGIONS}
 
     def show(self, state: State) -> None:
         for name, view in document.REGIONS.items():
-            self._regions[name].show(*view(state, ENGLISH))
+            self._regions[name].show(*view(state, self._words))
         self._js.document.documentElement.setAttribute("data-phase", state.phase.value)
         self._js.tallystick.showSheet(bool(state.sheet))
 
@@ -74,7 +74,16 @@ class BrowserScreen:
 def seats() -> Seats:
     """Every seat, filled by this browser."""
     bridge = _js().tallystick
-    return Seats(BrowserApi(bridge.api), BrowserScreen(), BrowserWorld(), BrowserWallets(bridge.wallets))
+    words = language()
+    return Seats(BrowserApi(bridge.api), BrowserScreen(words), BrowserWorld(), BrowserWallets(bridge.wallets), words)
+
+
+def language() -> Words:
+    """As the browser's own."""
+    root, wanted = _js().document.documentElement, str(_js().navigator.language).split("-")[0]
+    words = words_of(wanted)
+    root.setAttribute("lang", wanted if wanted in LANGUAGES else "en")
+    return words
 
 
 def attach(heard: Callable[[str, str], None]) -> None:

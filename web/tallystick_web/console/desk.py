@@ -9,7 +9,6 @@ from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
-from ..words import ENGLISH, Words
 from .seats import Answer, Seats
 from .state import Notice, Phase, State
 
@@ -20,8 +19,8 @@ Work = Callable[[str], Coroutine[Any, Any, None] | None]
 class Desk:
     """`heard` is told what was clicked and typed; `change` makes the next state, which is drawn soon."""
 
-    def __init__(self, seats: Seats, words: Words = ENGLISH) -> None:
-        self.seats, self.words, self.state = seats, words, State()
+    def __init__(self, seats: Seats) -> None:
+        self.seats, self.words, self.state = seats, seats.words, State()
         self._intents: dict[str, Work] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._drawing: asyncio.TimerHandle | None = None

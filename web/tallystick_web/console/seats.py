@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ..ports import Wallets
+from ..words import ENGLISH, Words
 from .state import State
 
 
@@ -69,3 +70,4 @@ class Seats:
     screen: Screen
     clock: Clock
     wallets: Wallets
+    words: Words = ENGLISH

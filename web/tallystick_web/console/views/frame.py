@@ -22,7 +22,7 @@ def line(state: State, t: Words) -> list[Node]:
         return []
     if node.get("resting") == "paused":
         until = node.get("until")
-        when = clock_time(until, state.now, state.offset) if until else ""
+        when = clock_time(until, state.now, t, state.offset) if until else ""
         return [_dot("idle"), t("console.line.paused_until", time=when) if when else t("console.line.paused")]
     if node.get("resting"):
         return [_dot("idle"), t("console.line.hours")]
