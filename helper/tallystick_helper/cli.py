@@ -21,6 +21,7 @@ from .cli_models import app as models_app
 from .cli_models import offer_demo
 from .cli_node import app as node_app
 from .cli_order import Ordered
+from .cli_page import app as page_app
 from .cli_provide import app as provide_app
 from .cli_registry import app as registry_app
 from .flags import (
@@ -47,7 +48,7 @@ app = typer.Typer(name="tallystick", help=ABOUT, cls=Ordered, no_args_is_help=Tr
 command(app)(embed)
 for part in (
     *(provide_app, channel_app, registry_app, models_app, gateway_app),
-    *(doctor_app, node_app, console_app, backup_app, keys_app),
+    *(doctor_app, node_app, console_app, page_app, backup_app, keys_app),
 ):
     app.add_typer(part)
 

@@ -20,7 +20,7 @@ PANELS = {
         *("pause", "resume", "drain", "deny", "allow"),
     ),
     "Money": ("channel", "registry"),
-    "Tools": ("backup", "restore", "protect", "bundle", "deploy"),
+    "Tools": ("backup", "restore", "protect", "bundle", "deploy", "page"),
 }
 _ORDER = [name for names in PANELS.values() for name in names]
 _PANEL = {name: panel for panel, names in PANELS.items() for name in names}

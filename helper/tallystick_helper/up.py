@@ -34,6 +34,7 @@ from .routes.figures import Figures
 from .routes.page import Page, page_folder
 from .server import Listener
 from .settings import Settings
+from .site_file import site_values
 
 KNOWN = 4
 PATIENCE = 2.0  # for a further chain's RPC address, while somebody waits for the page
@@ -199,18 +200,7 @@ class Up:
 
     @staticmethod
     async def _site(place: Place) -> dict[str, Any]:
-        chain, where = place.settings.chain, await place.where()
-        found: dict[str, Any] = {
-            "chain_id": where.chain_id,
-            "chain_name": chain.name,
-            "currency": {"name": chain.symbol, "symbol": chain.symbol, "decimals": 18},
-            "rpc": chain.rpc,
-            "registry": "0x" + where.registry.hex(),
-            "channels": "0x" + where.channels.hex(),
-            "block": where.block,
-        }
-        if chain.explorer:
-            found["explorer"] = chain.explorer
+        found = site_values(place.settings.chain, await place.where())
         if place.running is not None:
             # Whom the page may ask for snapshots, though its chain's node has forgotten old logs. It checks them.
             known = place.running.market.some(KNOWN)
