@@ -36,16 +36,16 @@ from .chat import Account
 from .crypto import NativeCrypto
 from .logs import configure
 from .provide import Provider
-from .settings import Settings, load
+from .settings import OfferSettings, Settings, load
 from .store import UserStore
 from .up import Up
 
 CHAIN_ID = 31337
 ETHER = 10**18
-GWEI = 10**9
 CHECKOUT = Path(__file__).parents[2]
-# Per 1,000,000 units; multiples of 1,000,000, so that every sum comes out even.
-PRICE_IN, PRICE_OUT = 2_000 * GWEI * 1_000_000, 6_000 * GWEI * 1_000_000
+DEARER = 100_000
+"""The demo's prices are the usual ones so many times: its coins are worth nothing, and the sums are seen to move."""
+PRICE_IN, PRICE_OUT = (DEARER * price for price in (OfferSettings().price_in, OfferSettings().price_out))
 
 
 def anvil_path() -> str:
