@@ -12,14 +12,12 @@ like `[chain]`, with `[chains.NAME.offer]` and `[chains.NAME.money]` for what di
 
 from __future__ import annotations
 
-import ipaddress
 import os
-import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError, field_validator
+from pydantic import Field, PrivateAttr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from tallystick_shared import limits
@@ -29,49 +27,11 @@ from tallystick_shared.evm.rpc import to_bytes
 
 from . import kept_settings
 from .schedule import Schedule
+from .settings_values import Address, Amount, Endpoint, Network, Port, Section, drop_none, merge, over, read_toml
 
 MINUTE = 60
 GWEI = 10**9
 NATIVE = "0x" + 40 * "0"
-
-
-def _amount(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    try:
-        return int(value.replace("_", ""))
-    except ValueError:
-        raise ValueError("it must be a whole number of smallest units") from None
-
-
-Amount = Annotated[int, BeforeValidator(_amount), Field(ge=0, lt=1 << 112)]
-Address = Annotated[str, Field(pattern=r"^0x[0-9a-fA-F]{40}$")]
-Port = Annotated[int, Field(ge=0, le=65535)]
-
-
-def _endpoint(value: Any) -> Any:
-    if isinstance(value, str) and not value.startswith(("ws://", "wss://")):
-        raise ValueError("it begins with wss:// or ws://")
-    return value
-
-
-Endpoint = Annotated[str, BeforeValidator(_endpoint)]
-
-
-def _network(value: Any) -> str:
-    try:
-        return str(ipaddress.ip_network(value))
-    except ValueError:
-        raise ValueError("it is an address or a network, like 10.0.0.2 or 10.0.0.0/24") from None
-
-
-Network = Annotated[str, BeforeValidator(_network)]
-
-
-class Section(BaseModel):
-    """A part of the settings. Unknown names are errors."""
-
-    model_config = ConfigDict(extra="forbid")
 
 
 class ChainSettings(Section):
@@ -304,7 +264,7 @@ class EngineSettings(Section):
         description="`gguf`, `gguf-embeddings`, `exl2`, `exl3`, `exl2_ref`, `upstream`, `upstream-embeddings`, `echo`"
         " (tests only), `none`, or an installed engine's name",
     )
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = Field({})
 
 
 class MemorySettings(Section):
@@ -374,7 +334,7 @@ class Settings(BaseSettings):
             raise LocalError(Code.BAD_SETTINGS, chain=name, known=", ".join(self.chains) or "none")
         chain = self.chains[name]
         changed = self.model_copy(
-            update={"chain": chain, "offer": _over(self.offer, chain.offer), "money": _over(self.money, chain.money)}
+            update={"chain": chain, "offer": over(self.offer, chain.offer), "money": over(self.money, chain.money)}
         )
         changed._place = name
         return changed
@@ -396,39 +356,9 @@ class Settings(BaseSettings):
         return (init_settings, env_settings)
 
 
-S = TypeVar("S", bound=Section)
-
-
-def _over(usual: S, different: S) -> S:
-    return usual.model_copy(update={name: getattr(different, name) for name in different.model_fields_set})
-
-
-def merge(low: dict[str, Any], high: dict[str, Any]) -> dict[str, Any]:
-    """`low` with every value that `high` has, section by section; None counts as not given."""
-    merged = dict(low)
-    for name, value in high.items():
-        if value is None:
-            continue
-        held = merged.get(name)
-        merged[name] = merge(held, value) if isinstance(value, dict) and isinstance(held, dict) else value
-    return merged
-
-
-def _drop_none(values: dict[str, Any]) -> dict[str, Any]:
-    cleaned = {name: _drop_none(value) if isinstance(value, dict) else value for name, value in values.items()}
-    return {name: value for name, value in cleaned.items() if value is not None and value != {}}
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text())
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise LocalError(Code.BAD_SETTINGS, file=str(path), reason=str(error)) from None
-
-
 def keep(data_dir: Path, flags: dict[str, Any]) -> None:
     """Later commands count these flags too, below the file. Raises LocalError STORE_UNREADABLE."""
-    given = _drop_none({name: value for name, value in flags.items() if name != "data_dir"})
+    given = drop_none({name: value for name, value in flags.items() if name != "data_dir"})
     kept_settings.keep(data_dir, merge(kept_settings.read(data_dir), given))
 
 
@@ -438,7 +368,7 @@ def load(file: Path | None = None, flags: dict[str, Any] | None = None) -> Setti
 
     Raises LocalError BAD_SETTINGS with the name of each setting that is wrong.
     """
-    given = _drop_none(flags or {})
+    given = drop_none(flags or {})
     try:
         base = Settings(**given)
         path, kept = file or base.data_dir / "config.toml", kept_settings.read(base.data_dir)
@@ -447,7 +377,7 @@ def load(file: Path | None = None, flags: dict[str, Any] | None = None) -> Setti
                 return base
             from_file: dict[str, Any] = {}
         else:
-            from_file = _read_toml(path)
+            from_file = read_toml(path)
         from_environment = base.model_dump(exclude_unset=True)
         return Settings(**merge(merge(kept, from_file), from_environment))
     except ValidationError as error:
