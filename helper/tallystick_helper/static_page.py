@@ -16,7 +16,7 @@ from tallystick_shared.errors import Code, LocalError
 
 SUMS = "manifest.json"
 SITE = "tallystick.json"
-DEMO = "demo/"
+ELSEWHERE = ("demo/", "console.html")  # the demo's wallet, and what a node shows to its own person
 PACKED = (".br", ".gz")
 
 
@@ -76,9 +76,9 @@ def _present(folder: Path) -> set[str]:
 
 
 def _wanted(page: Path) -> tuple[str, list[str]]:
-    """The build's id, and the names of what a static page takes from the built one: all but the demo's wallet."""
+    """The build's id, and the names of what a static page takes from the built one."""
     build, files = read_sums(page)
-    return build, sorted(name for name in files if not name.startswith(DEMO) and not name.endswith(PACKED))
+    return build, sorted(name for name in files if not name.startswith(ELSEWHERE) and not name.endswith(PACKED))
 
 
 def build(page: Path, folder: Path, site: dict[str, Any]) -> dict[str, Any]:

@@ -45,6 +45,9 @@ export const watch = (stopped) => {
     console.error("Python stopped:", detail);
     stopped();
     if (Date.now() - Math.abs(before) > ONCE && note(-Date.now())) leave();
-    else lines.show("stopped");
+    else {
+      lines.hide("restarted");
+      lines.show("stopped");
+    }
   }, { once: true });
 };
