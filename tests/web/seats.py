@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from tallystick_helper.crypto import NativeCrypto
-from tallystick_shared.errors import Code, PeerError
+from tallystick_shared.errors import Code, LocalError, PeerError
 from tallystick_shared.evm.rpc import RpcError
 from tallystick_web.app import App, Seats
 from tallystick_web.ports import WalletInfo
@@ -162,6 +162,9 @@ class StillWorld:
 
     def beside(self, work: Coroutine[Any, Any, None]) -> None:
         raise AssertionError("there is nothing to run beside")
+
+    async def post(self, url: str, text: str) -> str:
+        raise LocalError(Code.RPC_UNREACHABLE, url=url)
 
     def offset_minutes(self) -> int:
         return 0

@@ -98,7 +98,7 @@ class DomScreen:
         for name, view in VIEWS.items():
             self._regions[name].show(*view(state, self._t))
         self._by_id("banner").hidden = not (state.site and state.site.demo)
-        self._by_id("money").hidden = not (state.connected or state.deposit.live)
+        self._by_id("money").hidden = not state.tells_money
         self._by_id("composer").toggleAttribute("data-running", state.running)
         self._by_id("send").setAttribute("aria-label", self._t("do.stop" if state.running else "do.send"))
         self._focus()

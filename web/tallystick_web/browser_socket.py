@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
-from tallystick_shared.errors import Code, PeerError
+from tallystick_shared.errors import Code, LocalError, PeerError
 from tallystick_shared.user_seats import SocketClosed
 
 DIAL_TIMEOUT = 10.0
+POST_TIMEOUT = 10.0
 NORMAL = 1000
 
 
@@ -135,6 +136,19 @@ class BrowserWorld:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def post(self, url: str, text: str) -> str:
+        """Raises LocalError RPC_UNREACHABLE."""
+        from pyodide.ffi import JsException, to_js
+
+        headers = {"content-type": "application/json"}
+        options = {"method": "POST", "body": text, "headers": headers, "credentials": "omit", "redirect": "error"}
+        try:
+            async with asyncio.timeout(POST_TIMEOUT):
+                answer = await self._js.fetch(url, to_js(options, dict_converter=self._js.Object.fromEntries))
+                return str(await answer.text())
+        except (JsException, TimeoutError):
+            raise LocalError(Code.RPC_UNREACHABLE, url=url) from None
 
     def offset_minutes(self) -> int:
         return -int(self._js.Date.new().getTimezoneOffset())

@@ -30,6 +30,7 @@ from .flows.setup import SetupFlow
 from .flows.shop import ShopFlow
 from .flows.top_up import TopUpFlow
 from .flows.transactions import Transactions
+from .flows.trial import TrialFlow
 from .flows.wallet import WalletFlow
 from .reader import Reader
 from .shop.order import shown
@@ -81,6 +82,8 @@ def build(seats: Seats) -> Page:
     TopUpFlow(app, wallet, deposit, permission, transactions, chat, records)
     chains = ChainsFlow(app, wallet, market, deposit, chat, records)
     shop = ShopFlow(app, wallet, market)
+    trial = TrialFlow(app, market)
+    chat.on_refused = trial.refused
     network = NetworkFlow(app, lambda: _back(page))
     page = Page(app, wallet, market, deposit, history, chat, close, recovery, shop, ledger, chains, network)
     app.on("entered", lambda _: _read_all(page))

@@ -96,6 +96,9 @@ class OneTab:
 class World(Host, Protocol):
     """Network and time: a user's, and where on earth it is."""
 
+    async def post(self, url: str, text: str) -> str:
+        """What is answered to this JSON. Raises LocalError RPC_UNREACHABLE."""
+
     def offset_minutes(self) -> int:
         """This device's time zone, in minutes east of UTC."""
 

@@ -37,6 +37,8 @@ def _booted(state: State, action: a.Booted) -> State:
 
 
 def _wallet_moved(state: State, action: a.WalletMoved) -> State:
+    if action.phase is WalletPhase.NONE and state.trial.on:  # whoever tries goes on without one
+        return replace(state, wallet=Wallet(), found=())
     if action.phase is WalletPhase.NONE:
         return replace(state, wallet=Wallet(), market=Market(), chosen=None, found=())
     wallet = replace(

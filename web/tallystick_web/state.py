@@ -17,6 +17,7 @@ from .figures import Coin
 from .ports import WalletInfo
 from .purse.book import Book
 from .purse.paying import NATIVE, Purse
+from .purse.trial import Trial, TrialPhase
 from .shop.state import Shop
 
 __all__ = ["Turn", "TurnState", "Usage"]
@@ -263,6 +264,7 @@ class State:
     market: Market = field(default_factory=Market)
     shop: Shop = field(default_factory=Shop)
     purse: Purse = field(default_factory=Purse)
+    trial: Trial = field(default_factory=Trial)
     book: Book = field(default_factory=Book)
     sites: tuple[Site, ...] = ()
     chosen: Choice | None = None
@@ -296,6 +298,22 @@ class State:
     def deposit_expiry(self) -> int:
         """When a deposit made now would end by itself."""
         return int(self.now) + self.life
+
+    @property
+    def free(self) -> bool:
+        """Would the next question cost nothing, because its provider gives the answer away?"""
+        return self.trial.on and not self.deposit.live
+
+    @property
+    def asks(self) -> bool:
+        """Can a question go out?"""
+        return self.deposit.usable or self.free
+
+    @property
+    def tells_money(self) -> bool:
+        """Is the bar there? For whoever tries it says what that costs: nothing, once something was asked."""
+        tries = self.trial.phase in (TrialPhase.ON, TrialPhase.OVER) and bool(self.turns)
+        return self.connected or self.deposit.live or tries
 
     @property
     def connected(self) -> bool:

@@ -6,8 +6,10 @@ import asyncio
 import json
 from typing import Any
 
+import httpx2
+
 from tallystick_helper.dial import NativeHost
-from tallystick_shared.errors import Code, PeerError
+from tallystick_shared.errors import Code, LocalError, PeerError
 from tallystick_shared.evm.rpc import RpcError
 from tallystick_web.app import App
 from tallystick_web.main import Page, build, start
@@ -39,6 +41,15 @@ class RealWorld(NativeHost):
 
     def monotonic(self) -> float:
         return super().monotonic() + self.skipped
+
+    async def post(self, url: str, text: str) -> str:
+        try:
+            answer = await asyncio.to_thread(
+                httpx2.post, url, content=text, headers={"content-type": "application/json"}, timeout=10
+            )
+        except httpx2.HTTPError:
+            raise LocalError(Code.RPC_UNREACHABLE, url=url) from None
+        return str(answer.text)
 
     def offset_minutes(self) -> int:
         return 0

@@ -22,7 +22,7 @@ def steps(nodes: list[Node]) -> list[str | None]:
 @pytest.mark.parametrize(
     ("state", "expected", "does"),
     [
-        (START, ["now", "later", "later"], ["connect"]),
+        (START, ["now", "later", "later"], ["try-free", "connect"]),
         (CONNECTED, ["done", "now", "later"], ["open-market"]),
         (CHOSEN, ["done", "done", "now"], ["open-market", "open-deposit"]),
     ],

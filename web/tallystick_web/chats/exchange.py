@@ -34,6 +34,7 @@ class FileUsage(msgspec.Struct, omit_defaults=True):
     first_ms: int | None = None
     per_second: float = 0.0
     finish: str = ""
+    free: bool = False
 
 
 class FileTurn(msgspec.Struct, omit_defaults=True):
@@ -154,6 +155,7 @@ def _file_turn(turn: Turn) -> FileTurn:
         turn.usage.first_ms,
         turn.usage.per_second,
         turn.usage.finish,
+        turn.usage.free,
     )
     state = TurnState.FAILED if turn.state in (TurnState.STREAMING, TurnState.WAITING) else turn.state
     files = [{"name": file.name, "text": file.text} for file in turn.files]
@@ -212,6 +214,7 @@ def _turn(file: FileTurn) -> Turn:
         file.usage.first_ms,
         file.usage.per_second,
         file.usage.finish,
+        file.usage.free,
     )
     files = tuple(Attached(str(one["name"]), str(one["text"])) for one in file.files)
     state = TurnState(file.state) if file.state else TurnState.DONE

@@ -35,6 +35,8 @@ class Usage:
     first_ms: int | None = None
     per_second: float = 0.0
     finish: str = ""
+    free: bool = False
+    """Its provider gave it away."""
 
     def plus(self, later: Usage) -> Usage:
         """Of an answer that went on: all tokens and all that was paid, the first word of the first part, the last
@@ -47,6 +49,7 @@ class Usage:
             self.first_ms,
             later.per_second or self.per_second,
             later.finish,
+            self.free and later.free,
         )
 
 

@@ -36,6 +36,7 @@ class KeptUsage(msgspec.Struct, frozen=True, array_like=True):
     first_ms: int | None
     per_second: float
     finish: str
+    free: bool = False
 
 
 class KeptTurn(msgspec.Struct, frozen=True, array_like=True):
@@ -182,8 +183,9 @@ def _rooted(turns: tuple[Turn, ...]) -> tuple[Turn, ...]:
 def _turn(turn_id: int, kept: KeptTurn, waits: bool) -> Turn:
     usage = kept.usage
     read = usage and Usage(
-        usage.input_units, usage.output_units, int(usage.amount), usage.first_ms, usage.per_second, usage.finish
-    )
+        usage.input_units, usage.output_units, int(usage.amount), usage.first_ms, usage.per_second, usage.finish,
+        usage.free,
+    )  # fmt: skip
     state = TurnState(kept.state)
     if state is TurnState.WAITING and not waits:
         state = TurnState.FAILED
@@ -195,8 +197,9 @@ def _turn(turn_id: int, kept: KeptTurn, waits: bool) -> Turn:
 def _kept(turn: Turn) -> KeptTurn:
     usage = turn.usage
     kept = usage and KeptUsage(
-        usage.input_units, usage.output_units, str(usage.amount), usage.first_ms, usage.per_second, usage.finish
-    )
+        usage.input_units, usage.output_units, str(usage.amount), usage.first_ms, usage.per_second, usage.finish,
+        usage.free,
+    )  # fmt: skip
     # An answer that a reload cuts off is a broken one when it is read again.
     state = TurnState.FAILED if turn.state is TurnState.STREAMING else turn.state
     files = tuple((file.name, file.text) for file in turn.files)

@@ -7,10 +7,11 @@ from __future__ import annotations
 import asyncio
 import codecs
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from tallystick_shared.chat import SERVICE, ChatParams, Kind, chat_input, encode_short
-from tallystick_shared.errors import Code, LocalError, TallystickError
+from tallystick_shared.errors import Code, LocalError, PeerError, TallystickError
 from tallystick_shared.session.events import (
     Accepted,
     CloseAccepted,
@@ -23,7 +24,9 @@ from tallystick_shared.session.events import (
     Refused,
     VoucherDurable,
 )
-from tallystick_shared.user import User
+from tallystick_shared.trial import SERVICE as TRIAL
+from tallystick_shared.trial import Visitor
+from tallystick_shared.user import Line, User
 
 from ..actions import Counted, Linked, NoticeCleared
 from ..app import App
@@ -31,9 +34,11 @@ from ..chats.actions import AnswerGrew, AnswerStarted, Asked, Retried, TurnMoved
 from ..chats.desk import moved
 from ..chats.model import Chat, Setup, Turn, TurnState, Usage
 from ..chats.prompt import conversation, most_units
+from ..figures import clock_time
 from ..state import Choice, Link, State
 from ..views.parts import provider_name, short_model
 from .deposit import DepositFlow
+from .guest import deployment
 from .history import HistoryFlow
 from .market import MarketFlow
 from .meter import Meter
@@ -51,7 +56,7 @@ class ChatFlow:
     ) -> None:
         self._app, self._market, self._deposit, self._records = app, market, deposit, records
         self._history = history
-        self._user: User | None = None
+        self._user: Line | None = None
         self._running: asyncio.Task[None] | None = None
         self._settled = asyncio.Event()
         self._error: TallystickError | None = None
@@ -69,6 +74,8 @@ class ChatFlow:
         self.closing: asyncio.Future[bytes] | None = None
         self.on_close_accepted: Callable[[bytes], object] | None = None
         """Told the hash of the provider's closing transaction, also where nobody waits for it any longer."""
+        self.on_refused: Callable[[TallystickError, int], object] | None = None
+        """Told why a free question was refused, and in how many milliseconds to come back."""
         app.on("ask", self.ask)
         app.on("stop", self.stop)
         app.on("retry", self._retry)
@@ -96,7 +103,7 @@ class ChatFlow:
     # -- one question at a time
 
     def _changed(self, before: State, after: State) -> None:
-        opened = after.deposit.usable and not before.deposit.usable
+        opened = after.asks and not before.asks
         asked = len(after.queue) > len(before.queue)
         chosen = after.chosen is not None and before.chosen is None
         back = before.offline and not after.offline
@@ -107,14 +114,14 @@ class ChatFlow:
         state = self._app.state
         if state.offline:
             return
-        if state.queue and state.deposit.usable and state.chosen and not self._busy.locked():
+        if state.queue and state.asks and state.chosen and not self._busy.locked():
             self._app.spawn(self._work())
 
     async def _work(self) -> None:
         if self._busy.locked():
             return
         async with self._busy:
-            while (state := self._app.state).queue and state.deposit.usable:
+            while (state := self._app.state).queue and state.asks:
                 chat, turn_id = state.queue[0]
                 await self._connect()
                 await self._send(chat.id, turn_id)
@@ -147,8 +154,10 @@ class ChatFlow:
         self._chat = chat_id
         self._answer = turn_id if waits.role == "assistant" else _newest_child(self._app.state, chat_id, turn_id)
         try:
-            most = most_units(chat, choice.context)
-            self._stream = await user.ask(SERVICE, params(chat.setup, continues=goes_on), data, choice.model, most)
+            free = isinstance(user, Visitor)
+            most = min(most_units(chat, choice.context), state.trial.most if free else 1 << 31)
+            wanted = params(chat.setup, continues=goes_on)
+            self._stream = await user.ask(TRIAL if free else SERVICE, wanted, data, choice.model, most)
         except TallystickError as error:
             self._end_answer(TurnState.FAILED)
             raise error
@@ -179,9 +188,13 @@ class ChatFlow:
 
     async def _connect(self) -> None:
         """A connection that is ready to be asked. Raises what the provider, or the way to it, answered."""
+        free = self._app.state.free
         if self._user is not None and self._user.ready:
-            return
-        await self._take_lock()
+            if self._user.session.asks and isinstance(self._user, Visitor) is free:
+                return
+            await self.hang_up()
+        if not free:
+            await self._take_lock()
         for attempt in range(RETRIES):
             try:
                 await self._dial()
@@ -194,15 +207,10 @@ class ChatFlow:
                 await self._app.seats.world.sleep(1)
 
     async def _dial(self) -> None:
-        record = self._deposit.record
-        if record is None:
-            raise LocalError(Code.CHANNEL_ENDED)
-        listing = await self._market.listing(record.provider)
+        user = await (self._visitor() if self._app.state.free else self._payer())
         self._app.dispatch(Linked(Link.CONNECTING))
-        seats = self._app.seats
         self._settled = asyncio.Event()
         self._error = None
-        user = User(seats.crypto, seats.world, self._records, record, listing.usable(), self._heard)
         self._user = user
         self._running = self._app.spawn(self._run(user))
         await self._settled.wait()
@@ -211,7 +219,19 @@ class ChatFlow:
         if not user.ready:
             raise LocalError(Code.PROVIDER_GONE)
 
-    async def _run(self, user: User) -> None:
+    async def _payer(self) -> User:
+        record, seats = self._deposit.record, self._app.seats
+        if record is None:
+            raise LocalError(Code.CHANNEL_ENDED)
+        listing = await self._market.listing(record.provider)
+        return User(seats.crypto, seats.world, self._records, record, listing.usable(), self._heard)
+
+    async def _visitor(self) -> Visitor:
+        seats, provider = self._app.seats, self._app.state.trial.provider
+        listing = await self._market.listing(provider)
+        return Visitor(seats.crypto, seats.world, deployment(self._app), listing, self._heard)
+
+    async def _run(self, user: Line) -> None:
         """The connection, to its end. A fault of our own ends it too: an answer must not stand still for ever."""
         try:
             await user.run()
@@ -262,7 +282,8 @@ class ChatFlow:
 
     def _on_ready(self, event: Ready) -> None:
         self._app.dispatch(Linked(Link.READY))
-        self._app.dispatch(Counted(owed=event.owed, durable=min(event.signed, self._app.state.deposit.amount)))
+        if not isinstance(self._user, Visitor):
+            self._app.dispatch(Counted(owed=event.owed, durable=min(event.signed, self._app.state.deposit.amount)))
         if not self._answer:  # else it came back in the middle of one, which goes on
             self._settled.set()
 
@@ -304,6 +325,13 @@ class ChatFlow:
             self._ask_to_go_on(self._chat, before)
             return
         self._error = event.error
+        if isinstance(self._user, Visitor) and self.on_refused is not None:
+            self.on_refused(event.error, event.retry_after_ms)
+        if event.error.code is Code.TRIAL_OVER:
+            state = self._app.state
+            now = self._app.seats.world.wall()
+            again = clock_time(state.trial.renews, now, self._app.words, state.offset_minutes)
+            self._error = PeerError(Code.TRIAL_OVER, time=again)
         self._end_answer(TurnState.FAILED, self._usage() if self._meter.output_units else None)
         self._count()
 
@@ -323,7 +351,7 @@ class ChatFlow:
             self.closing.set_result(event.transaction)
 
     def _count(self) -> None:
-        if self._user is not None:
+        if self._user is not None and not isinstance(self._user, Visitor):
             self._app.dispatch(Counted(owed=self._user.session.account.owed))
 
     def _usage(self) -> Usage:
@@ -333,6 +361,7 @@ class ChatFlow:
 
     def _whole(self, usage: Usage) -> Usage:
         """With what an answer that goes on took before."""
+        usage = replace(usage, free=isinstance(self._user, Visitor))
         before = self._before.usage if self._before else None
         return before.plus(usage) if before else usage
 

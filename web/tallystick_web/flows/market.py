@@ -42,7 +42,7 @@ class MarketFlow:
         app.on("choose", self.choose)
 
     async def _open(self, _: str) -> None:
-        if not self._app.state.connected:
+        if not self._app.state.connected and not self._app.state.trial.on:
             await self._wallet.connect()
             return
         self._app.dispatch(SheetOpened(Sheet.MARKET))
@@ -58,14 +58,15 @@ class MarketFlow:
         there is none.
         """
         state = self._app.state
-        if state.site is None or self._wallet.rpc is None:
+        rpc = self._wallet.reading
+        if state.site is None or rpc is None:
             return
         self._app.dispatch(MarketReading())
         registered = Registered(self._app.seats.crypto, state.site.chain_id, state.site.registry)
         market = Market(MarketPhase.READ)
         try:
             known = dict(state.site.known) | self._blobs
-            view = await read_market(registered, self._wallet.rpc, self.guest, known=known)
+            view = await read_market(registered, rpc, self.guest, known=known)
             market = await self._take(view)
             await self._name_tokens(market)
         finally:

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from tallystick_shared.errors import Code, LocalError
-from tallystick_shared.evm.rpc import RpcError, to_bytes, to_hex, to_int
+from tallystick_shared.evm.rpc import Rpc, RpcError, to_bytes, to_hex, to_int
 
 from ..actions import BalanceRead, NoticeCleared, Noticed, SheetClosed, SheetOpened, WalletMoved, WalletsFound
 from ..app import App
@@ -14,7 +14,7 @@ from ..faults import CHAIN_UNKNOWN
 from ..ports import WalletInfo
 from ..state import Notice, Sheet, Site, WalletPhase
 from .pending import Sent
-from .rpc import WalletRpc
+from .rpc import SiteRpc, WalletRpc
 
 REMEMBERED = "wallet"
 WRONG, MOVED = "wrong_chain", "wallet_moved"
@@ -31,6 +31,16 @@ class WalletFlow:
         self.connected = asyncio.Event()
         app.on("connect", self.connect)
         app.on("switch", self._switch_intent)
+
+    @property
+    def reading(self) -> Rpc | None:
+        """What the chain is read by: the wallet once it is connected, else the site's own addresses; None where there
+        is neither.
+        """
+        site = self._app.state.site
+        if self._app.state.connected or site is None or not site.rpc:
+            return self.rpc
+        return SiteRpc(self._app.seats.world, site.rpc)
 
     async def start(self) -> None:
         """Shows the wallets that announced themselves, and goes on with the one used last, without asking it

@@ -10,6 +10,7 @@ from ..figures import Coin
 from ..state import Deposit, Market, Site, State
 from .book import Book, Entry
 from .paying import Purse
+from .trial import Trial
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,13 @@ class Noted:
 @dataclass(frozen=True)
 class PurseMoved:
     """Fields of the purse that change."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TrialMoved:
+    """Fields of the trial that change."""
 
     values: dict[str, Any] = field(default_factory=dict)
 
@@ -73,6 +81,7 @@ def _site_chosen(state: State, action: SiteChosen) -> State:
         amount_text="",
         shop=shop,
         purse=Purse(),
+        trial=Trial(),
         wallet=replace(state.wallet, balance=None),
         notice=None,
     )
@@ -82,6 +91,7 @@ RULES: dict[type, Callable[[State, Any], State]] = {
     BookRead: lambda state, action: replace(state, book=action.book),
     Noted: lambda state, action: replace(state, book=state.book.noted(action.entry)),
     PurseMoved: lambda state, action: replace(state, purse=replace(state.purse, **action.values)),
+    TrialMoved: lambda state, action: replace(state, trial=replace(state.trial, **action.values)),
     CoinRead: _coin_read,
     SitesRead: lambda state, action: replace(state, sites=action.sites),
     SiteChosen: _site_chosen,

@@ -17,7 +17,7 @@ from .tools import item, menu, picture, tool
 
 LARGE = 24_000  # letters of one block beyond which it is shown as it is: such a block is no prose
 PIECE = 4_000
-CUT_SHORT = ("length", "deposit", "interrupted", "cancelled")
+CUT_SHORT = ("length", "deposit", "interrupted", "cancelled", "gave_way")
 
 
 @dataclass(frozen=True)
@@ -234,7 +234,8 @@ def _models(state: State, turn: Turn, t: Words) -> list[Element]:
     for choice in state.market.choices:
         if choice.fault:
             continue
-        within = not state.deposit.live or choice.provider == state.deposit.provider
+        holder = state.trial.provider if state.free else state.deposit.provider
+        within = not (state.deposit.live or state.free) or choice.provider == holder
         label = f"{short_model(choice)} · {provider_name(choice)}"
         found.append(item(label, "regenerate", f"{turn.id} {choice.id}", why="" if within else t("chat.own_deposit")))
     return found or [item(t("chat.no_models"), "", why=t("chat.connect_first"))]
@@ -243,7 +244,7 @@ def _models(state: State, turn: Turn, t: Words) -> list[Element]:
 def _waits(state: State, t: Words) -> str:
     if state.busy:
         return t("chat.waiting_turn" if state.running else "chat.waiting_other")
-    if state.deposit.usable:
+    if state.asks:
         return t("chat.waiting_lost" if state.link is Link.LOST else "chat.waiting_link")
     return t("chat.waiting_deposit")
 
@@ -319,7 +320,7 @@ def _cost(turn: Turn, coin: Coin, t: Words) -> Element | None:
         notes.append(h("span", t("chat.stopped"), class_="stopped"))
     elif turn.state is TurnState.FAILED:
         notes.append(h("span", t("chat.failed"), class_="stopped"))
-    elif usage and usage.finish in ("length", "deposit", "interrupted"):
+    elif usage and usage.finish in ("length", "deposit", "interrupted", "gave_way"):
         notes.append(h("span", t(f"chat.{usage.finish}"), class_="stopped"))
     if usage:
         notes += _usage(usage, coin, t)
@@ -329,7 +330,7 @@ def _cost(turn: Turn, coin: Coin, t: Words) -> Element | None:
 
 def _usage(usage: Usage, coin: Coin, t: Words) -> list[Children]:
     parts: list[Children] = [
-        h("span", t.say(money(usage.amount, coin)), class_="price"),
+        h("span", t("chat.free") if usage.free else t.say(money(usage.amount, coin)), class_="price"),
         h("span", t("chat.tokens", input=usage.input_units, output=usage.output_units)),
     ]
     if usage.first_ms is not None:

@@ -6,10 +6,11 @@ from __future__ import annotations
 
 from ..figures import Figure, clock_time, money, short_address, short_hash, span
 from ..purse.book import ASK_BACK, CLOSE, TOP_UP, Entry
+from ..purse.trial import TrialPhase
 from ..state import Deposit, DepositPhase, Found, FoundPhase, State, Transit
 from ..tree import Children, Element, Node, h
 from ..words import Words
-from .parts import amount, button, holder_name, under_way
+from .parts import amount, button, holder_name, provider_name, under_way
 from .tally import tally
 
 
@@ -17,7 +18,7 @@ def money_bar(state: State, t: Words) -> list[Node]:
     """Empty until there is a wallet or a deposit."""
     deposit = state.deposit
     if not state.connected and not deposit.live:
-        return []
+        return trying(state, t)
     balance = _in_wallet(state)
     down = deposit.live and deposit.phase is not DepositPhase.SENT  # until it is in a block the wallet still has it
     held = deposit.amount if down else 0
@@ -37,6 +38,20 @@ def money_bar(state: State, t: Words) -> list[Node]:
             **_figures(deposit),
         )
     ]
+
+
+def trying(state: State, t: Words) -> list[Node]:
+    """In the bar's place while somebody asks without a wallet: that it is free, what is left of it, and the way on."""
+    trial = state.trial
+    if not state.tells_money:
+        return []
+    over = trial.phase is TrialPhase.OVER
+    again = clock_time(trial.renews, state.now, t, state.offset_minutes)
+    said = t("trial.over_bar", time=again) if over else t("trial.bar", left=trial.left)
+    name = provider_name(state.chosen) if state.chosen else ""
+    words = h("p", h("strong", said), " ", h("span", t("trial.sees_short", provider=name)), class_="said")
+    go_on = button(t("do.connect_on"), "connect", kind="close-refund")
+    return [h("div", words, go_on, class_="inner trying", data_trial=trial.phase.value, data_left=str(trial.left))]
 
 
 def _in_wallet(state: State) -> Figure | None:
@@ -92,6 +107,8 @@ def _action(state: State, t: Words) -> Element | None:
         return button(t("do.close"), "open-close", kind="close-refund")
     if phase is DepositPhase.ENDED and state.connected:
         return button(t("do.new_deposit"), "open-deposit", kind="close-refund")
+    if phase is DepositPhase.NONE and state.connected and state.chosen and state.turns:  # the steps are out of sight
+        return button(t("do.deposit"), "open-deposit", kind="close-refund")
     return None
 
 

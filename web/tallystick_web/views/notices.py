@@ -32,6 +32,7 @@ NEXT = {
     "rpc_unreachable": ["read-market"],
     "in_use_elsewhere": ["reload"],
     "page_failed": ["reload"],
+    "trial_over": ["connect", "open-deposit"],
     "transaction_dropped": ["resend-deposit", "give-up-deposit"],
 }
 # Not faults but news, in words of their own.
@@ -50,8 +51,12 @@ TOLD: dict[str, list[str]] = {
     "deposit_moving": ["open-money"],
     "import_unreadable": ["pick-import"],
     "file_refused": [],
+    "no_trial": ["connect", "open-deposit"],
+    "no_trial_here": ["try-free", "connect", "open-deposit"],
 }
 LABELS = {
+    "connect": "do.connect",
+    "try-free": "do.try_free",
     "use-chain": "do.use_chain",
     "resend-deposit": "do.resend",
     "give-up-deposit": "do.leave",
@@ -86,6 +91,8 @@ def notices(state: State, t: Words) -> list[Node]:
     chain = state.site.chain_name if state.site else ""
     steps: list[Element] = []
     for do in _steps(notice.name, state):
+        if (do == "connect" and state.connected) or (do == "open-deposit" and not state.connected):
+            continue
         if do == "open-close" and state.deposit.phase not in (DepositPhase.OPEN, DepositPhase.REQUESTED):
             continue
         if do in ("resend-deposit", "give-up-deposit") and state.deposit.phase is not DepositPhase.SENT:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from ..figures import money, short_address
+from ..purse.trial import TrialPhase
 from ..state import DepositPhase, State, Transit, WalletPhase
 from ..tree import Children, Element, Node, h
 from ..words import Words
 from .message import messages
-from .parts import button, icon, provider_name, short_model
+from .parts import button, icon, provider_name, short_model, working
 
 
 def thread(state: State, t: Words) -> list[Node]:
@@ -16,10 +17,12 @@ def thread(state: State, t: Words) -> list[Node]:
     chatting = state.deposit.phase not in (DepositPhase.NONE, DepositPhase.SIGNING) or any(
         turn.role == "assistant" for turn in turns
     )
-    if turns and chatting:
+    if turns and (chatting or state.free):
         top = [h("h1", t("chat.label"), class_="visually-hidden", key="title")]
     elif state.deposit.usable:
         top = [ready(state, t)]
+    elif state.free:
+        top = [trying(state, t)]
     else:
         top = [welcome(state, t)]
     if not turns:
@@ -54,6 +57,26 @@ def ready(state: State, t: Words) -> Element:
     )
 
 
+def trying(state: State, t: Words) -> Element:
+    """Somebody gives answers away, and nothing was asked yet: what that is, and who sees what."""
+    trial, name = state.trial, provider_name(state.chosen) if state.chosen else ""
+    return h(
+        "div",
+        h("h1", t("trial.title")),
+        h("p", t("trial.lead", provider=name, left=trial.left, most=trial.most), class_="lead"),
+        h("p", t("trial.sees", provider=name), class_="fineprint"),
+        class_="welcome",
+        key="trying",
+    )
+
+
+def _try(state: State, t: Words, kind: str = "") -> Element:
+    """The way without a wallet."""
+    if state.trial.phase is TrialPhase.LOOKING:
+        return working(t("trial.looking"))
+    return button(t("do.try_free"), "try-free", kind=kind)
+
+
 def _step(number: int, state: str, title: str, more: str, *do: Children) -> Element:
     mark: Children = icon("check") if state == "done" else str(number)
     return h(
@@ -77,12 +100,14 @@ def _connect(state: State, t: Words) -> Element:
     if wallet.phase is WalletPhase.SWITCHING and state.site:
         return _step(1, "now", title, t("welcome.switching", chain=state.site.chain_name), h("span", class_="spinner"))
     if state.ready and not state.wallets:
-        return _step(1, "now", title, t("welcome.connect_none"), button(t("do.connect"), "connect", kind="primary"))
+        connect = button(t("do.connect"), "connect")
+        return _step(1, "now", title, t("welcome.connect_none"), connect, _try(state, t, "primary"))
     only_demo = (
         len(state.wallets) == 1 and state.site is not None and state.site.demo and state.wallets[0].id.endswith(".demo")
     )
     label = t("do.connect_demo" if only_demo else "do.connect")
-    return _step(1, "now", title, t("welcome.connect_more"), button(label, "connect", kind="primary"))
+    connect = button(label, "connect", kind="primary")
+    return _step(1, "now", title, t("welcome.connect_more"), _try(state, t), connect)
 
 
 def _choose(state: State, t: Words) -> Element:

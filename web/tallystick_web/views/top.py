@@ -19,7 +19,7 @@ def banner(state: State, t: Words) -> list[Node]:
 def provider(state: State, t: Words) -> list[Node]:
     """The chosen model and provider; a click changes them."""
     choice = state.chosen
-    if choice is None or not state.connected and not state.deposit.live:
+    if choice is None or not (state.connected or state.deposit.live or state.trial.on):
         return []
     model, name = short_model(choice), provider_name(choice)
     dot = h("span", class_="dot", data_state=DOTS[state.link], aria_hidden="true")
@@ -49,7 +49,7 @@ def wallet(state: State, t: Words) -> list[Node]:
         spinner = h("span", class_="spinner", aria_hidden="true")
         return [h("button", spinner, t("wallet.connecting"), class_="button", type="button", disabled=True)]
     if not state.connected:
-        return [button(t("do.connect"), "connect")]
+        return [] if state.tells_money else [button(t("do.connect"), "connect")]  # the bar has it
     account = short_address(held.account)
     return [
         *_chain(state, t),
@@ -96,6 +96,8 @@ def status(state: State, t: Words) -> str:
     if state.running:
         return t("status.again" if state.link is Link.CONNECTING else "status.running")
     phase = state.deposit.phase
+    if state.free:
+        return t("trial.status", provider=provider_name(state.chosen) if state.chosen else "", left=state.trial.left)
     if phase is DepositPhase.OPEN:
         return _link_status(state, t)
     if phase is DepositPhase.SENT:

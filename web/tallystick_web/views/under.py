@@ -54,6 +54,8 @@ def cost(state: State, t: Words) -> list[Node]:
     choice, chat, desk = state.chosen, state.chats.chat, state.desk
     if choice is not None and (desk.draft.strip() or desk.files):
         guess = estimate(chat, desk.draft, desk.files, choice.context)
+        if state.free:
+            return [h("span", t("trial.estimate", tokens=guess.read), data_estimate="")]
         usual = money(guess.amount(choice.price_in, choice.price_out), state.coin, 2)
         most = money(guess.amount(choice.price_in, choice.price_out, most=True), state.coin, 2)
         return [h("span", t("chat.estimate", amount=usual, most=most, tokens=guess.read), data_estimate="")]
