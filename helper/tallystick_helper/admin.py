@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from starlette.applications import Starlette
@@ -15,6 +15,7 @@ from .app import admin_app
 from .console.owners import PlaceOwners
 from .console.pairing import SECRET_LIFE, Pairing
 from .console.sign_in import SignIn
+from .console.wizard import Wizard
 from .crypto import NativeCrypto
 from .gateway.holdings import Holdings
 from .gateway.key import ApiKey
@@ -27,6 +28,7 @@ from .routes.figures import Figures, figure_routes
 from .routes.openai import Answers
 from .routes.page import page_folder
 from .routes.pairing import pairing_routes
+from .routes.provide import provide_routes
 from .routes.renting import renting_routes
 from .running import KEY as CONTROL_KEY
 from .server import Listener
@@ -40,7 +42,16 @@ KEEP_ALIVE = 75
 class Admin:
     """`start`, then `stop`. Deposits are those of the data directory; `places` are the chains they are on."""
 
-    def __init__(self, settings: Settings, places: Sequence[Place], figures: Figures, controls: Controls) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        places: Sequence[Place],
+        figures: Figures,
+        controls: Controls,
+        endpoint: Callable[[], str | None] = lambda: None,
+    ) -> None:
+        """`endpoint` is where others reach the node, as far as it is known."""
+        self._endpoint = endpoint
         self._settings, self._places, self._figures, self._controls = settings, places, figures, controls
         self._crypto = NativeCrypto()
         self._store = UserStore(settings.data_dir, self._crypto)
@@ -72,7 +83,9 @@ class Admin:
 
     def _console(self) -> list[BaseRoute]:
         """The console's API."""
-        return [*pairing_routes(self.door), *renting_routes(self.door, self._controls)]
+        wizard = Wizard(self._settings, self._places, self._controls, self._crypto, self._endpoint)
+        provide = provide_routes(self.door, wizard)
+        return [*pairing_routes(self.door), *renting_routes(self.door, self._controls), *provide]
 
     def _document(self) -> list[BaseRoute]:
         """The console itself, where the page is built."""

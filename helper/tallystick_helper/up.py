@@ -59,7 +59,8 @@ class Up:
         self.control = Control(self, renting)
         self._switchboard = Switchboard(lambda: self.nodes, self._absent, self._gate)
         self.metrics = Metrics(lambda: self.engine, self.places)
-        self.admin = Admin(settings, self.places, self._figures(), self.control) if settings.admin.on else None
+        parts = (settings, self.places, self._figures(), self.control, lambda: self.endpoint)
+        self.admin = Admin(*parts) if settings.admin.on else None
         self._supervisors: list[asyncio.Task[None]] = []
         self.router: PortKeeper | None = None
 
