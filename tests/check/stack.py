@@ -12,8 +12,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-START_TIMEOUT = 180
-
 
 def free_port() -> int:
     """A port that was free a moment ago."""

@@ -19,6 +19,42 @@ def asked(page: Driver, question: str, count: int = 1) -> None:
     page.answered(count)
 
 
+def out_and_in_again(page: Driver, file: Path) -> None:
+    """Two chats are written out; one is deleted, taken back, deleted, and read in again."""
+    tab = page.page
+    tab.locator("[data-do=open-transfer]").click()
+    with tab.expect_download() as told:
+        tab.locator("[data-do=export-json]").click()
+    told.value.save_as(file)
+    exported = json.loads(file.read_text("utf-8"))
+    assert len(exported["chats"]) == 2
+    for undone in (True, False):
+        tab.locator(".chat", has_text="lanterns").hover()
+        tab.locator(".chat", has_text="lanterns").locator("[data-do=chat-menu]").click()
+        tab.locator("[data-do=delete-chat]").click()
+        expect(tab.locator(".chat", has_text="lanterns")).to_have_count(0)
+        if undone:
+            tab.locator("[data-do=undelete-chat]").click()
+            expect(tab.locator(".chat", has_text="lanterns")).to_have_count(1)
+    tab.locator("[data-do=open-transfer]").click()
+    with tab.expect_file_chooser() as chooser:
+        tab.locator("[data-do=pick-import]").click()
+    chooser.value.set_files(file)
+    expect(tab.locator(".chat", has_text="lanterns")).to_have_count(1)
+
+
+def by_the_palette(page: Driver) -> None:
+    """A chat is found by the keyboard alone."""
+    tab = page.page
+    tab.keyboard.press("Control+k")
+    expect(tab.locator("#palette")).to_be_focused()
+    tab.keyboard.type("lantern")
+    tab.keyboard.press("Enter")
+    expect(tab.locator(".message.user .said")).to_contain_text("lanterns")
+    tab.keyboard.press("Control+/")
+    expect(page.sheet).to_contain_text("Shortcuts")
+
+
 def test_branches_chats_search_and_files(wallet: TestWallet, page: Driver, tmp_path: Path) -> None:
     tab = page.page
     page.open().connect().connected().deposit("0.5").deposited()
@@ -67,36 +103,8 @@ def test_branches_chats_search_and_files(wallet: TestWallet, page: Driver, tmp_p
     expect(tab.locator(".message.user .branches")).to_contain_text("1/2")
     expect(tab.locator(".chat")).to_have_count(2)
 
-    # Out, deleted, taken back, deleted, and in again
-    tab.locator("[data-do=open-transfer]").click()
-    with tab.expect_download() as told:
-        tab.locator("[data-do=export-json]").click()
-    file = tmp_path / "chats.json"
-    told.value.save_as(file)
-    exported = json.loads(file.read_text("utf-8"))
-    assert len(exported["chats"]) == 2
-    for undone in (True, False):
-        tab.locator(".chat", has_text="lanterns").hover()
-        tab.locator(".chat", has_text="lanterns").locator("[data-do=chat-menu]").click()
-        tab.locator("[data-do=delete-chat]").click()
-        expect(tab.locator(".chat", has_text="lanterns")).to_have_count(0)
-        if undone:
-            tab.locator("[data-do=undelete-chat]").click()
-            expect(tab.locator(".chat", has_text="lanterns")).to_have_count(1)
-    tab.locator("[data-do=open-transfer]").click()
-    with tab.expect_file_chooser() as chooser:
-        tab.locator("[data-do=pick-import]").click()
-    chooser.value.set_files(file)
-    expect(tab.locator(".chat", has_text="lanterns")).to_have_count(1)
-
-    # The palette, by the keyboard
-    tab.keyboard.press("Control+k")
-    expect(tab.locator("#palette")).to_be_focused()
-    tab.keyboard.type("lantern")
-    tab.keyboard.press("Enter")
-    expect(tab.locator(".message.user .said")).to_contain_text("lanterns")
-    tab.keyboard.press("Control+/")
-    expect(page.sheet).to_contain_text("Shortcuts")
+    out_and_in_again(page, tmp_path / "chats.json")
+    by_the_palette(page)
 
 
 def test_two_tabs_see_each_others_chats(wallet: TestWallet, page: Driver) -> None:

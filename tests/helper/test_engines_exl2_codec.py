@@ -7,14 +7,12 @@ from __future__ import annotations
 import struct
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tallystick_helper.engines.exl2 import codec
 
-Any2 = npt.NDArray[np.float64]
 MIXES = [
     ((8, 64), (4, 96)),
     ((5, 32), (4, 128)),

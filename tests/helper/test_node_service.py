@@ -130,12 +130,6 @@ async def wiped(provider: Serving) -> None:
     await until(lambda: not node._channels and not node.engine.load().running)
 
 
-async def vouched(world: World, deposit: Deposit) -> int:
-    resume = await world.store().load(deposit.channel_id(world.crypto))
-    assert resume is not None
-    return resume.signed
-
-
 async def test_a_closed_tab_leaves_both_whole(world: World) -> None:
     async with serving(world, engine={"options": {"rate": 50.0}}, money={"expiry_margin": 60}) as provider:
         user = world.crypto.secp256k1_address(world.user_key)

@@ -24,7 +24,6 @@ from .proxy import Clock, Forge, Proxy, proxy
 from .world import ETHER, HOUR, Serving, World, serving
 
 WINDOW = 10**8
-MASK = (1 << 112) - 1
 
 
 def lies(world: World, change: Callable[[ChannelState], ChannelState]) -> Forge:

@@ -20,7 +20,6 @@ from .world import World, until
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "start" / "provide.md"
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.DOTALL | re.MULTILINE)
-PAGE_IS_THERE = "from tallystick_helper.routes.page import *; Page(page_folder(None))"
 BESIDE = ("pip install", "export ", "tallystick models get")
 """What a test has done already: this environment, this chain's names, and a model that is no download."""
 

@@ -25,6 +25,7 @@ from tallystick_shared.messages import encode
 from tallystick_shared.services import Traffic, service_of
 
 from .capabilities import SAMPLING
+from .conformance_tasks import asking
 from .seat import Engine, Event, Finish, Piece, Reason, Run, Task
 
 Record = Callable[[str, object], None]
@@ -283,7 +284,7 @@ class EngineConformance:
     async def test_does_what_it_promises_and_refuses_the_rest(self, engine: Engine, feature: str) -> None:
         if self.short.service != chat.SERVICE:
             return
-        able, task = engine.capabilities(), _asking(self.short, feature)
+        able, task = engine.capabilities(), asking(self.short, feature)
         promised = feature in able.sampling or getattr(able, feature, None) not in (False, None)
         if not promised:
             for refused in (await refusal(engine, task), await _count_refusal(engine, task)):
@@ -368,40 +369,6 @@ def check_scores(pieces: list[Piece]) -> None:
         for token in one.tokens:
             assert token.chosen.logprob <= 0 and all(other.logprob <= 0 for other in token.top)
             assert sorted(token.top, key=lambda other: -other.logprob) == list(token.top)
-
-
-_TOOL = {
-    "type": "function",
-    "function": {
-        "name": "weather",
-        "description": "The weather at a place.",
-        "parameters": {"type": "object", "properties": {"place": {"type": "string"}}, "required": ["place"]},
-    },
-}
-_SCHEMA = {
-    "type": "object",
-    "properties": {"ok": {"type": "boolean"}},
-    "required": ["ok"],
-    "additionalProperties": False,
-}
-
-
-def _asking(task: Task, feature: str) -> Task:
-    """The same task with one thing more asked of it."""
-    values: dict[str, Any] = {
-        "json_schema": json.dumps(_SCHEMA), "logprobs": 2, "continues": True, "top_k": 20, "min_p": 0.05,
-        "presence_penalty": 0.5, "frequency_penalty": 0.5, "repeat_penalty": 1.1,
-    }  # fmt: skip
-    wanted = chat.read_input(task.input)
-    if feature == "tools":
-        wanted = chat.ChatInput(wanted.messages, json.dumps([_TOOL]))
-        params = chat.ChatParams(tool_choice="required", temperature=0.0)
-    else:
-        params = chat.ChatParams(temperature=0.0, **{feature: values[feature]})
-    if feature == "continues":
-        wanted = chat.ChatInput((*wanted.messages, chat.Message("assistant", "The first of")))
-    units = 60 if feature in ("json_schema", "tools") else 8
-    return replace(task, input=chat.encode_input(wanted), params=chat.encode_params(params), max_units=units)
 
 
 async def _count_refusal(engine: Engine, task: Task) -> TallystickError:

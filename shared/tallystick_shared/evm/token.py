@@ -19,7 +19,6 @@ RECEIVE = (
     "ReceiveWithAuthorization(address from,address to,uint256 value,uint256 validAfter,uint256 validBefore,"
     "bytes32 nonce)"
 )
-MAX_UINT = 2**256 - 1
 
 
 def _function(name: str, inputs: tuple[str, ...], output: str) -> dict[str, Any]:
