@@ -34,7 +34,7 @@ from tallystick_shared.session.events import (
     VoucherDurable,
 )
 from tallystick_shared.several import plan_several
-from tallystick_shared.user import CLOSE_TIMEOUT, User
+from tallystick_shared.user import CLOSE_TIMEOUT, Line, User
 
 from .allowance import allow
 from .chain.sender import Receipt, Sender
@@ -275,19 +275,31 @@ def _offers(listing: Listing) -> tuple[Offer, ...]:
 class Conversation:
     """A connection to the provider of a deposit."""
 
+    service = SERVICE
+
     def __init__(
         self, crypto: Crypto, store: UserStore, deposit: Deposit, profile: Profile, *, low_latency: bool = False
     ) -> None:
-        self._events: asyncio.Queue[Event] = asyncio.Queue()
+        self._begin()
         self._store, self._deposit = store, deposit
-        self.user = User(
+        self.user: Line = User(
             crypto, NativeHost(), store, deposit, profile, self._events.put_nowait, low_latency=low_latency
         )
+
+    def _begin(self) -> None:
+        self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._run: asyncio.Task[None] | None = None
+
+    def _hold(self) -> None:
+        """Nobody else uses the deposit from now on. Raises LocalError IN_USE_ELSEWHERE."""
+        self._store.hold(self._deposit)
+
+    def _release(self) -> None:
+        self._store.release(self._deposit)
 
     async def connect(self) -> None:
         """Raises LocalError IN_USE_ELSEWHERE, PeerError with the provider's or the network's reason."""
-        self._store.hold(self._deposit)
+        self._hold()
         self._run = asyncio.create_task(self.user.run())
         while not isinstance(event := await self._events.get(), Ready):
             self._check(event)
@@ -302,7 +314,8 @@ class Conversation:
     ) -> AsyncIterator[str | Answer]:
         """Gives pieces of text as they come, then the answer. Raises PeerError where it is refused or cut off."""
         started = time.monotonic()
-        asked = self.exchange(SERVICE, encode_params(params) if params else b"", chat_input(messages), model, max_units)
+        wanted = encode_params(params) if params else b""
+        asked = self.exchange(self.service, wanted, chat_input(messages), model, max_units)
         answer, raw = Answer(), bytearray()
         shown = 0
         async for event in asked:
@@ -373,4 +386,4 @@ class Conversation:
             if not self.user.calling:
                 await asyncio.wait([self._run], timeout=GOODBYE)
             self._run.cancel()
-        self._store.release(self._deposit)
+        self._release()

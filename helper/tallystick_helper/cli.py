@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import signal
 from enum import StrEnum
+from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -170,7 +172,10 @@ def deploy(
 
 @app.command()
 def chat(
-    key_file: KeyFile,
+    key_file: Annotated[
+        Path | None,
+        typer.Option("--key-file", help="A file with one private key: 64 hex digits, or a keystore. Not with --free."),
+    ] = None,
     prompt: Annotated[
         str | None, typer.Argument(help="The question; without one, a conversation line by line.")
     ] = None,
@@ -192,6 +197,9 @@ def chat(
     low_latency: Annotated[
         bool, typer.Option("--low-latency", help="Faster, with a less steady shape on the wire.")
     ] = False,
+    free: Annotated[
+        bool, typer.Option("--free", help="Ask a provider that gives answers away: no key, no deposit, no transaction.")
+    ] = False,
     close: Annotated[bool, typer.Option("--close", help="Close the deposit at the end; the rest comes back.")] = False,
     token: Annotated[
         str | None, typer.Option("--token", help="Pay in this token, by its address, instead of the chain's coin.")
@@ -200,13 +208,25 @@ def chat(
     chain: OnChain = None,
     as_json: AsJson = False,
 ) -> None:
-    """Talk to a provider, paying from a deposit: one that is open, else a new one, after it was agreed to."""
+    """Talk to a provider, paying from a deposit: one that is open, else a new one, after it was agreed to.
+
+    With --free it costs nothing, as long as a provider gives something away: so much a day, after everybody who pays.
+    """
     flags = {"data_dir": data_dir, "chain": chain_flags(rpc, registry, channels)}
     settings = load_settings(config, flags, as_json, chain)
-    key = read_key(key_file, as_json)
-    from .commands import ChatWishes, chat_now
+    from .commands import ChatWishes, chat_now, lines_of
 
     who, coin = (address_of(text, as_json) if text else None for text in (provider, token))
+    if free:
+        from .free_command import FreeWishes, free_chat
+
+        modest = FreeWishes(who, max_units, low_latency)
+        told = partial(say, as_json)
+        run(free_chat(settings, modest, lines_of(prompt), told, stream=not as_json), as_json)
+        return
+    if key_file is None:
+        raise typer.BadParameter("name a key file, or add --free", param_hint="--key-file")
+    key = read_key(key_file, as_json)
     wishes = ChatWishes(prompt, who, deposit, delay, max_units, low_latency, close, coin or bytes(20))
     consent = Consent(yes, as_json)
     work = chat_now(settings, key, wishes, lambda values, text: say(as_json, values, text), consent, stream=not as_json)

@@ -198,6 +198,16 @@ def offer_of(profile: Profile, kind: str) -> Offer:
     return min(fitting, key=lambda offer: offer.price.output)
 
 
+async def lines_of(prompt: str | None) -> AsyncIterator[str]:
+    """The one that was given, else each line that comes."""
+    if prompt is not None:
+        yield prompt
+        return
+    while line := await asyncio.to_thread(sys.stdin.readline):
+        if line.strip():
+            yield line.strip()
+
+
 class _Chat:
     """One run of `tallystick chat`."""
 
@@ -211,20 +221,12 @@ class _Chat:
         """One answer to the prompt given, or to each line that comes."""
         answers: list[Answer] = []
         messages: list[tuple[str, str]] = []
-        async for line in self._lines():
+        async for line in lines_of(self._wishes.prompt):
             messages.append(("user", line))
             answer = await self._ask(conversation, messages, model)
             messages.append(("assistant", answer.text))
             answers.append(answer)
         return answers
-
-    async def _lines(self) -> AsyncIterator[str]:
-        if self._wishes.prompt is not None:
-            yield self._wishes.prompt
-            return
-        while line := await asyncio.to_thread(sys.stdin.readline):
-            if line.strip():
-                yield line.strip()
 
     async def _ask(self, conversation: Conversation, messages: list[tuple[str, str]], model: str) -> Answer:
         answer = Answer()
