@@ -121,7 +121,7 @@ class Payer:
         """Ends the deposit on chain, by the provider, and goes."""
         await self.conversation.close()
         await self.conversation.leave()
-        await until(lambda: self.channel not in self.provider.node.till._closing, 20)
+        await until(lambda: not self.provider.node.till.is_closing(self.channel), 20)
 
     @property
     def channel(self) -> bytes:

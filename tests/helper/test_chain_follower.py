@@ -232,3 +232,31 @@ async def test_a_channel_read_ahead_is_asked_for_no_longer_once_its_log_is_seen(
     known = follower.table.get(channel_id)
     assert known is not None
     assert known.state.deposit == 1000
+
+
+async def test_what_happened_while_a_node_told_of_a_head_that_is_none_is_read_afterwards(
+    desk: Desk, world: World
+) -> None:
+    """It names a block far ahead, until the chain has passed it. A request of that time must not be lost."""
+    lies: list[int] = []
+
+    class Liar:
+        async def request(self, method: str, params: list[Any]) -> Any:
+            if lies and method == "eth_getBlockByNumber" and params[0] == "latest":
+                block = await world.rpc.request(method, params)
+                return {**block, "number": hex(lies[0]), "hash": "0x" + "ab" * 32}
+            if lies and method == "eth_getLogs":
+                return []
+            return await world.rpc.request(method, params)
+
+    follower = desk.follower(Liar())
+    config = await desk.open(1)
+    await follower.look()
+    lies.append(follower.head.number + 30)
+    await follower.look()
+    await desk.sender.transact(desk.channels.address, desk.channels.request_close(config))
+    await world.rpc.request("anvil_mine", [hex(60)])
+    lies.clear()
+    await follower.look()
+    known = follower.table.get(desk.id_of(config))
+    assert known is not None and known.closing

@@ -13,6 +13,7 @@ import pytest
 from tallystick_helper.chain.intent import LIMIT, Intent
 from tallystick_helper.chain.sender import LOOKS, Receipt, Sender
 from tallystick_helper.chain.transaction import Fees, Transaction, read_transaction
+from tallystick_helper.crypto import NativeCrypto
 from tallystick_shared.errors import Code, LocalError
 from tallystick_shared.evm.rpc import RpcError
 
@@ -217,6 +218,44 @@ async def test_the_limit_is_kept_and_then_it_is_left_to_wait(world: World) -> No
     await waiting.mine()
     assert (await going_on).transaction in waiting.journal.raws
     assert await world.balance(TO) == 5 and await waiting.count("pending") == 1
+
+
+def prices(journal: Kept) -> list[int]:
+    return [read_transaction(NativeCrypto(), raw)[0].fees.price for raw in journal.raws.values()]
+
+
+async def test_what_brings_more_than_its_gas_may_become_dearer_than_that(world: World) -> None:
+    """Up to the price at which its gas would cost what it brings."""
+    one, journal = sender(world, patience=0.0, tries=60), Kept()
+    await world.rpc.request("evm_setAutomine", [False])
+    first = (await one.market()).fees.price
+    with pytest.raises(LocalError) as caught:
+        await one.transact(TO, b"", 5, journal=journal, worth=21_000 * 40 * first)
+    assert caught.value.code is Code.TRANSACTION_PENDING
+    assert first * 30 < prices(journal)[-1] <= first * 40
+
+
+async def test_one_at_its_limit_goes_along_with_what_waits_behind_it(world: World) -> None:
+    waiting = Waiting(world, sender(world, patience=0.0))
+    await waiting.start()
+    with pytest.raises(LocalError):
+        await waiting.ended()
+    journal, highest = waiting.journal, prices(waiting.journal)[-1]
+
+    async def followed() -> Receipt:
+        while True:
+            try:
+                return await waiting.one.resume(list(journal.raws.values()), journal=journal)
+            except LocalError as error:
+                assert error.code is Code.TRANSACTION_PENDING
+
+    going_on = asyncio.create_task(followed())
+    behind = asyncio.create_task(waiting.one.transact(OTHER, b"", 1, worth=21_000 * 100 * highest))
+    await until(lambda: prices(journal)[-1] > 2 * highest)
+    await waiting.mine()
+    assert (await going_on).transaction in journal.raws
+    await asyncio.wait([behind])
+    assert await world.balance(TO) == 5
 
 
 async def test_a_node_that_wants_more_than_an_eighth_gets_it(world: World) -> None:
@@ -448,7 +487,7 @@ async def test_a_restart_raises_no_limit(world: World) -> None:
     raws = [one.sign(world.crypto, world.owner_key)[0] for one in (dearer, first)]
     found = Intent.read(world.crypto, raws, world.crypto.secp256k1_address(world.owner_key))
     assert (found.limit, found.wanted.fees.price) == (1000, 900)
-    assert found.dearer(Fees(100, 10)) is None
+    assert found.dearer(Fees(100, 10), found.limit) is None
 
 
 async def test_after_a_restart_one_that_was_mined_meanwhile_has_its_receipt(world: World) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tallystick_helper.ledger import ChannelRow
-from tallystick_helper.node.claims import batches
+from tallystick_helper.node.claims import RECORD_GAS, batches, worthwhile
 from tallystick_shared.channel import Config
 from tallystick_shared.voucher import Signed
 
@@ -43,6 +43,15 @@ def test_a_mixture_is_parted() -> None:
     odd = [replace(row, channel_id=bytes([200 + at]) * 32) for at, row in enumerate(rows(2, proof=(bytes(32),)))]
     assert shape([*odd, *rows(3)]) == [(3, True), (2, False)]
     assert shape([*odd, *rows(1)]) == [(3, False)]
+
+
+def test_what_does_not_pay_for_its_own_place_is_left_out() -> None:
+    (batch,) = batches(rows(3))
+    amounts = dict(zip(batch.ids, (RECORD_GAS * 5 + 1, RECORD_GAS * 5, 1), strict=True))
+    assert worthwhile(batch, amounts, 4).ids == batch.ids[:2]
+    alone = worthwhile(batch, amounts, 5)
+    assert alone.ids == batch.ids[:1] and not alone.packed
+    assert worthwhile(batch, amounts, 6).rows == []
 
 
 def test_each_token_payee_and_closer_is_claimed_for_itself() -> None:

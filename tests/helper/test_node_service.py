@@ -61,7 +61,7 @@ async def test_a_cooperative_session_pays_exactly(provider: Serving) -> None:
     payee_before, user_before = await world.balance(provider.provider), await world.balance(user)
     transaction = await conversation.close()
     await conversation.leave()
-    await until(lambda: deposit.channel_id(world.crypto) not in provider.node.till._closing)
+    await until(lambda: not provider.node.till.is_closing(deposit.channel_id(world.crypto)))
     spent = sum(answer.amount for answer in answers)
     assert [answer.amount for answer in answers] == [cost(40), cost(25)]
     assert await world.balance(provider.provider) - payee_before == spent
@@ -451,7 +451,7 @@ async def test_close_on_a_second_connection_cannot_undo_what_the_first_paid(prov
     before = await world.balance(provider.provider)
     await idle.close()
     await until(lambda: busy.user.session.closed)
-    await until(lambda: deposit.channel_id(world.crypto) not in provider.node.till._closing)
+    await until(lambda: not provider.node.till.is_closing(deposit.channel_id(world.crypto)))
     assert await world.balance(provider.provider) - before == answer.amount == cost(40)
     for conversation in (idle, busy):
         await conversation.leave()
@@ -464,7 +464,7 @@ async def test_two_closes_at_once_end_the_deposit_once(provider: Serving) -> Non
     sent = await transactions_of(world, operator)
     outcomes = await asyncio.gather(*(one.close() for one in both), return_exceptions=True)
     assert sorted(isinstance(outcome, bytes) for outcome in outcomes) == [False, True]
-    await until(lambda: deposit.channel_id(world.crypto) not in provider.node.till._closing)
+    await until(lambda: not provider.node.till.is_closing(deposit.channel_id(world.crypto)))
     assert await transactions_of(world, operator) == sent + 1
     for conversation in both:
         await conversation.leave()
@@ -549,7 +549,7 @@ async def test_an_advance_comes_back_although_the_ledger_holds_a_better_voucher(
     before = await world.balance(provider.provider)
     await conversation.close()
     await conversation.leave()
-    await until(lambda: deposit.channel_id(world.crypto) not in provider.node.till._closing)
+    await until(lambda: not provider.node.till.is_closing(deposit.channel_id(world.crypto)))
     assert await world.balance(provider.provider) - before == answer.amount
 
 

@@ -295,11 +295,11 @@ async def test_a_claim_that_a_reorganisation_took_back_is_not_made_anew(world: W
         (claim,) = await mined()
         await world.rpc.request("evm_setAutomine", [False])
         await world.rpc.request("anvil_reorg", [1, []])
-        await until(lambda: till._under_way)
+        await until(lambda: till._courier.under_way)
         assert [row.block for row in await ledger.unmined()] == [None]
         assert await till.look() == 0
         await world.rpc.request("evm_mine", [])
-        await until(lambda: not till._under_way)
+        await until(lambda: not till._courier.under_way)
         assert [row.transaction for row in await mined()] == [claim.transaction]
         operator = "0x" + provider.node.identity.operator.hex()
         assert await world.rpc.request("eth_getTransactionCount", [operator, "pending"]) == "0x1"
@@ -469,6 +469,66 @@ async def test_a_close_that_was_mined_and_failed_is_not_paid_for_again(provider:
         with refused(Code.CLOSE_FAILED, PeerError):
             await close(provider, deposit)
     assert await world.balance(operator) == after
+
+
+async def test_nobody_is_admitted_on_what_an_earlier_process_is_about_to_close(world: World) -> None:
+    async with serving(world, money={"interval": 60}) as provider:
+        deposit = await provider.deposit(10**15)
+        await world.rpc.request("evm_setAutomine", [False])
+        conversation = await provider.conversation(deposit)
+        await conversation.connect()
+        (channel,) = provider.node._channels.values()
+        offered = channel.offered
+        await conversation.close()
+        await conversation.leave()
+    async with Left(world, [], b"").next() as up:
+        assert up.node is not None
+        assert up.node.till.is_closing(offered.channel_id)
+        with refused(Code.CHANNEL_ENDED, PeerError):
+            await up.node.admit(None, offered)  # type: ignore[arg-type]
+        await world.rpc.request("evm_mine", [])
+        await until(lambda: up.node and not up.node.till.is_closing(offered.channel_id))
+        assert await up.node.ledger.live_channels() == []
+
+
+@pytest.mark.parametrize("fault", [ZeroDivisionError, None])
+async def test_who_waits_for_a_close_hears_of_every_end(provider: Serving, fault: type[Exception] | None) -> None:
+    """A fault of our own, and the end of the node."""
+    node = provider.node
+    deposit = await provider.deposit(10**15)
+    conversation = await provider.conversation(deposit)
+    await conversation.connect()
+    (channel,) = node._channels.values()
+    begun = asyncio.Event()
+
+    async def broken(*given: object) -> object:
+        begun.set()
+        if fault is None:
+            await asyncio.Event().wait()
+        raise fault or AssertionError
+
+    node.till._closing_call = broken  # type: ignore[method-assign]
+    closing = asyncio.create_task(node.till.close(channel, Signed(0, b"")))
+    await begun.wait()
+    if fault is None:
+        for task in node.till._courier._tasks:
+            task.cancel()
+    with refused(Code.CLOSE_FAILED, PeerError):
+        await closing
+    assert not node.till.is_closing(channel.channel_id) and channel.channel_id not in node.till._busy
+    await conversation.leave()
+
+
+async def test_a_claim_that_waits_keeps_no_other_waiting(world: World) -> None:
+    async with serving(world, money={"interval": 0.05, "threshold": 1}) as provider:
+        deposits = [await provider.deposit(10**15) for _ in range(2)]
+        await world.rpc.request("evm_setAutomine", [False])
+        for deposit in deposits:
+            await talk(provider, deposit)
+        await until(lambda: len(provider.node.till._busy) == 2)
+        await world.rpc.request("evm_setAutomine", [True])
+        await world.rpc.request("evm_mine", [])
+        await until(lambda: not provider.node.till._busy)
 
 
 async def test_a_token_that_will_not_move_holds_up_no_other(world: World) -> None:

@@ -25,6 +25,7 @@ from .ranges import REREAD, Change, LogRange
 from .table import ChannelTable
 
 BATCH = 100
+HEADS = 128
 PATIENCE = 5
 """So many looks in a row may end below the newest block that was seen before the chain is believed to be shorter."""
 log = structlog.get_logger(__name__)
@@ -58,14 +59,18 @@ class Follower:
         start: int = 0,
         interval: float = 2.0,
         reread: int = REREAD,
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        """`start`: the block in which the contract was deployed; `interval`: seconds between looks."""
+        """`start`: the block in which the contract was deployed; `interval`: seconds between looks; `clock`: Unix
+        seconds.
+        """
         self._rpc, self._channels, self._ledger, self.table = rpc, channels, ledger, table
         self._start, self._interval = start, interval
         self._range = LogRange(lambda first, last: channels.logs(rpc, first, last), _key, start=start, reread=reread)
         self.closings = Closings(ledger)
         self.head = Head(-1, "", 0)
-        self._behind = 0
+        self._behind, self._clock = 0, clock
+        self._heads: list[Head] = []
         self._reread = reread
         self._ahead: dict[bytes, int] = {}
         self.on_logs: list[Callable[[Change[ChannelLog]], Awaitable[None]]] = []
@@ -74,7 +79,7 @@ class Follower:
 
     def now(self) -> int:
         """The chain's time, in Unix seconds: of the newest block, or this machine's where that is later."""
-        return max(self.head.time, int(time.time()))
+        return max(self.head.time, int(self._clock()))
 
     async def put_ahead(self, channel_id: bytes, state: ChannelState) -> None:
         """A state that was read before its logs were, or long after. It is read again with the next heads until its
@@ -121,14 +126,38 @@ class Follower:
             return False
         if self._lags(head):
             return False
+        torn = await self._torn(head, str(block.get("parentHash")))
         change = await self._range.look(head.number)
         await self._take(change)
+        if torn:
+            await self.read(self.table.ids())
         self._range.keep(change)
-        self.head = head
+        self._remember(head)
         await self._ledger.store_cursor(head.number, head.hash)
         for listener in self.on_block:
             await listener()
         return True
+
+    async def _torn(self, head: Head, parent: str) -> bool:
+        """Is the newest block seen before no longer a part of this chain? It was taken back, or it never was there: a
+        chain's node may tell of a head that is not. Then logs are read from the last one on that is.
+        """
+        if not self._heads or parent == self.head.hash:
+            return False
+        for known in reversed(self._heads):
+            if known.number <= head.number and await self._hash_of(known.number) == known.hash:
+                self._range.next = min(self._range.next, known.number + 1)
+                return known is not self._heads[-1]
+        self._range.next = self._start
+        return True
+
+    def _remember(self, head: Head) -> None:
+        """The newest heads, and of older ones every second, fourth … so that far back some are known."""
+        self.head = head
+        self._heads = [one for one in self._heads if one.number < head.number] + [head]
+        if len(self._heads) > HEADS:
+            older = len(self._heads) // 2
+            self._heads[:older] = self._heads[:older:2]
 
     def _lags(self, head: Head) -> bool:
         """Does the chain's node lag? What it cannot see yet must not look like a reorganisation."""

@@ -77,7 +77,7 @@ class Version:
     transaction: bytes
 
 
-@dataclass
+@dataclass(eq=False)
 class Intent:
     """`wanted` bears the newest fees; `versions` are those that left, or may have, oldest first. `limit`: wei per gas
     that no version goes above. `displaced`: something else waits under its nonce.
@@ -111,14 +111,18 @@ class Intent:
     def newest(self) -> Version:
         return self.versions[-1]
 
-    def dearer(self, market: Fees) -> Transaction | None:
+    def value(self, worth: int) -> None:
+        """It brings so much, in wei: its price may rise until the gas that it is likely to take costs that."""
+        self.limit = max(self.limit, worth * 6 // (5 * self.wanted.gas))
+
+    def dearer(self, market: Fees, limit: int) -> Transaction | None:
         """The same once more, for the next version: at the market's price, or at the limit where that is less. None
         where the limit leaves no room for another version.
         """
         fees = self.wanted.fees.raised(market)
-        if fees.price > self.limit:
+        if fees.price > limit:
             least = self.wanted.fees.raised(self.wanted.fees)
-            if least.price > self.limit:
+            if least.price > limit:
                 return None
-            fees = Fees(self.limit, None if least.tip is None else min(self.limit, least.tip))
+            fees = Fees(limit, None if least.tip is None else min(limit, least.tip))
         return replace(self.wanted, fees=fees)

@@ -26,9 +26,9 @@ from tallystick_shared.evm.replaced import does_the_same, mined_under
 from tallystick_shared.evm.rpc import Rpc, RpcError, to_bytes, to_hex, to_int
 
 from ..crypto import NativeCrypto
-from .cost import Cost, estimate, fault, market
+from .cost import Cost, Market, estimate, fault, market
 from .intent import NO_JOURNAL, Intent, Journal, Receipt, Version
-from .transaction import Transaction
+from .transaction import Transaction, read_transaction
 
 LAUNCHES = 8
 LOOKS = 3  # a nonce that is used without a receipt of ours: so often before we believe it
@@ -112,7 +112,7 @@ class Sender:
         self._poll, self._patience, self._tries = poll, patience, tries
         self._lock = asyncio.Lock()
         self._next_nonce = 0
-        self._waiting = 0
+        self._waiting: list[Intent] = []
         self._settled: dict[int, tuple[Intent, Receipt]] = {}
         self.address = self._crypto.secp256k1_address(key)
 
@@ -128,6 +128,10 @@ class Sender:
         """What this transaction would cost now. Raises as `estimate` does."""
         return await estimate(self._rpc, self.address, to, data, value)
 
+    async def market(self) -> Market:
+        """Today's prices per gas. Raises RpcError, LocalError RPC_UNREACHABLE."""
+        return await market(self._rpc)
+
     async def transact(
         self,
         to: bytes | None,
@@ -137,9 +141,11 @@ class Sender:
         cost: Cost | None = None,
         journal: Journal = NO_JOURNAL,
         on_sent: OnSent | None = None,
+        worth: int = 0,
     ) -> Receipt:
         """Sends and waits until it is mined. `cost` is what was shown for it; `journal` keeps each version before it
-        leaves, `on_sent` hears its hash afterwards; `to` None creates a contract.
+        leaves, `on_sent` hears its hash afterwards; `to` None creates a contract. `worth`: the wei that it brings,
+        where its gas may come to cost so much.
 
         Raises LocalError TRANSACTION_FAILED (refused or reverted), TRANSACTION_REPLACED, TRANSACTION_PENDING (it may
         yet be mined: `resume` goes on), NOT_ENOUGH_MONEY, RPC_UNREACHABLE.
@@ -150,25 +156,35 @@ class Sender:
             wanted = Transaction(self._chain_id, 0, to, value, data, cost.gas, cost.market.fees)
             intent = await self._launch(wanted, journal)
             self._next_nonce = intent.nonce + 1
-            self._waiting += 1
+            intent.value(worth)
+            self._waiting.append(intent)
         try:
             if on_sent:
                 await on_sent(intent.newest.transaction)
             return await self._follow(intent, journal, on_sent)
         finally:
-            self._waiting -= 1
+            self._waiting.remove(intent)
 
-    async def resume(self, raws: list[bytes], *, journal: Journal = NO_JOURNAL) -> Receipt:
+    async def resume(self, raws: list[bytes], *, journal: Journal = NO_JOURNAL, worth: int = 0) -> Receipt:
         """Goes on with a transaction that an earlier process, or an earlier try, left under way; `raws` are all its
         versions. Raises as `transact` does, and ValueError where they are not this key's.
         """
         intent = Intent.read(self._crypto, raws, self.address)
+        intent.value(worth)
         self._next_nonce = max(self._next_nonce, intent.nonce + 1)
-        self._waiting += 1
+        self._waiting.append(intent)
         try:
             return await self._follow(intent, journal, None)
         finally:
-            self._waiting -= 1
+            self._waiting.remove(intent)
+
+    def gas_of(self, raw: bytes) -> int:
+        """What a transaction is estimated to take. Raises ValueError for nonsense."""
+        return read_transaction(self._crypto, raw)[0].gas * 5 // 6
+
+    def _limit(self, intent: Intent) -> int:
+        """Whatever waits behind it may be worth a higher price than it is itself."""
+        return max(one.limit for one in self._waiting if one.nonce >= intent.nonce)
 
     def nonce_of(self, raw: bytes) -> int | None:
         """Of a transaction that this key signed for this chain; None for another's."""
@@ -333,11 +349,12 @@ class Sender:
         """One version more. False where that would be above the limit."""
         if intent.displaced:  # whoever holds the key put something else there: it is not outbid
             return True
-        dearer = intent.dearer((await market(self._rpc)).fees)
+        limit = self._limit(intent)
+        dearer = intent.dearer((await market(self._rpc)).fees, limit)
         answer = Answer.OCCUPIED
         while answer in (Answer.OCCUPIED, Answer.CHEAP):  # some nodes want more than an eighth
-            if dearer is None or dearer.fees.price > intent.limit:
-                log.warning("price_limit", transaction=intent.newest.transaction.hex(), limit=intent.limit)
+            if dearer is None or dearer.fees.price > limit:
+                log.warning("price_limit", transaction=intent.newest.transaction.hex(), limit=limit)
                 return False
             try:
                 answer = await self._send(intent, dearer, journal)

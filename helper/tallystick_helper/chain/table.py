@@ -27,6 +27,10 @@ class ChannelTable:
     def __len__(self) -> int:
         return len(self._channels)
 
+    def ids(self) -> list[bytes]:
+        """Of all channels in it."""
+        return list(self._channels)
+
     def get(self, channel_id: bytes) -> Tracked | None:
         return self._channels.get(channel_id)
 

@@ -171,6 +171,7 @@ async def start_node(
             "may be lost, for each channel up to the threshold of a claim or its cap. Set two.",
             threshold=money.threshold,
         )
+    await node.till.recover()
     node.start()
     tasks = [asyncio.create_task(follower.run()), asyncio.create_task(market.run())]
     return Running(announced, node, ledger, follower, market, tasks)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from tallystick_shared.evm.channels import Channels, packed_record
 from tallystick_shared.evm.rpc import Rpc
 
+from ..chain.table import Tracked
 from ..ledger import ChannelRow
 
 MAX_CLAIMS = 16
 MAX_PACKED = 200
+RECORD_GAS = 13_000
+"""The least that one more channel adds to a batch: a packed one in a hundred takes 14,132 in all."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,33 @@ def _parted(token: bytes, payee: bytes, closer: bytes, rows: list[ChannelRow]) -
     pages = [(packable[at : at + MAX_PACKED], True) for at in range(0, len(packable), MAX_PACKED)]
     pages += [(others[at : at + MAX_CLAIMS], False) for at in range(0, len(others), MAX_CLAIMS)]
     return [Batch(token, payee, closer, some, packed) for some, packed in pages]
+
+
+def worthwhile(batch: Batch, amounts: Mapping[bytes, int], price: int) -> Batch:
+    """Without those that cost more gas than they bring however many go together; `price`: wei per gas."""
+    rows = [row for row in batch.rows if amounts[row.channel_id] > RECORD_GAS * price]
+    return _of(batch, rows)
+
+
+def halved(batch: Batch) -> Batch:
+    """The first half."""
+    return _of(batch, batch.rows[: len(batch.rows) // 2])
+
+
+def _of(batch: Batch, rows: list[ChannelRow]) -> Batch:
+    """A single one is cheaper as a claim."""
+    return replace(batch, rows=rows, packed=batch.packed and len(rows) > 1)
+
+
+def unclaimed(row: ChannelRow, known: Tracked, paid: int) -> int:
+    """Of a channel's voucher, in smallest units; `paid` is what its payee got, where it is one of several."""
+    due = min(row.voucher.amount, known.state.cap(len(row.proof)))
+    return due - (paid if row.proof else known.state.claimed)
+
+
+async def paid_before(channels: Channels, rpc: Rpc, row: ChannelRow) -> int:
+    """To one of several payees of a channel, whose word does not tell it: so it is read. Else 0."""
+    return await channels.claimed_by(rpc, row.channel_id, row.payee) if row.proof else 0
 
 
 async def prepare(channels: Channels, rpc: Rpc, batch: Batch) -> tuple[bytes, int]:

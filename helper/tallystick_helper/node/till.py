@@ -8,27 +8,26 @@ claims what an earlier one earned.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import structlog
 
 from tallystick_shared.channel import NATIVE
 from tallystick_shared.errors import Code, LocalError, PeerError, TallystickError
 from tallystick_shared.evm.channels import Channels
-from tallystick_shared.evm.rpc import Rpc, RpcError, to_hex
+from tallystick_shared.evm.rpc import Rpc, RpcError
 from tallystick_shared.voucher import Signed
 
 from ..chain.cost import Cost
 from ..chain.follower import BATCH, Follower
-from ..chain.sender import DEPTH, OnSent, Receipt, Sender
+from ..chain.sender import OnSent, Sender
 from ..chain.table import Tracked
 from ..ledger import ChannelRow, Ledger
-from .busy import Busy
 from .channel import LiveChannel
-from .claims import Batch, batches, prepare
-from .errand import Errand, errands
+from .claims import Batch, batches, halved, paid_before, prepare, unclaimed, worthwhile
+from .courier import Courier
+from .errand import Errand
 
 CLOSE_GAS = 3
 """Times what a claim of the same voucher takes: 1.2 to 1.8 is usual."""
@@ -67,14 +66,12 @@ class Till:
     ) -> None:
         self._rpc, self._channels, self._follower = rpc, channels, follower
         self._ledger, self._sender, self._payee, self._rules = ledger, sender, payee, rules
-        self._busy = Busy()
-        self._closing: set[bytes] = set()
+        self._courier = Courier(rpc, channels, follower, ledger, sender, rules.interval)
+        self._busy = self._courier.busy
         self._reverted: set[bytes] = set()
         """Channels whose close was mined and failed: it is not tried, and paid for, again."""
         self._ended: dict[bytes, int] = {}
         """Channels that the chain's node called ended once, and the newest block at that time."""
-        self._under_way: set[bytes] = set()
-        self._tasks: set[asyncio.Task[Any]] = set()
 
     # -- closing on request
 
@@ -89,14 +86,14 @@ class Till:
             raise PeerError(Code.CLOSE_FAILED, reason="it failed before: ask for the end yourself")
         await self._until_free(channel.channel_id)
         self._busy.add(channel.channel_id)
-        self._closing.add(channel.channel_id)
+        self._courier.closing.add(channel.channel_id)
         sent: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
         async def heard(transaction: bytes) -> None:
             if not sent.done():
                 sent.set_result(transaction)
 
-        self._start(self._close(channel, voucher, heard, sent))
+        self._courier.start(self._close(channel, voucher, heard, sent))
         try:
             return await asyncio.shield(sent)
         except TallystickError as error:
@@ -106,7 +103,7 @@ class Till:
         """Waits for a claim. Raises PeerError CLOSE_FAILED where it takes too long, or is a close itself."""
         try:
             async with asyncio.timeout(CLAIM_PATIENCE):
-                while channel_id in self._busy and channel_id not in self._closing:
+                while channel_id in self._busy and not self.is_closing(channel_id):
                     await self._busy.change()
         except TimeoutError:
             pass
@@ -115,25 +112,33 @@ class Till:
 
     def is_closing(self, channel_id: bytes) -> bool:
         """True while the transaction that ends this channel is under way."""
-        return channel_id in self._closing
+        return channel_id in self._courier.closing
 
     async def _close(self, channel: LiveChannel, voucher: Signed, heard: OnSent, sent: asyncio.Future[bytes]) -> None:
         errand = Errand(self._ledger, "close", [channel.channel_id])
         try:
             data, cost = await self._closing_call(channel, voucher)
-            receipt = await self._transact(errand, data, heard, cost)
+            receipt = await self._courier.transact(errand, data, heard, cost)
             log.info("closed", channel=channel.channel_id.hex(), amount=voucher.amount, gas=receipt.gas_used)
         except (TallystickError, RpcError) as error:
             log.warning("close_failed", channel=channel.channel_id.hex(), error=str(error))
-            fault = error if isinstance(error, TallystickError) else LocalError(Code.TRANSACTION_FAILED)
-            if not sent.done():
-                sent.set_exception(fault)
-            channel.ending = False
-            if fault.code is Code.TRANSACTION_FAILED and "transaction" in fault.values:
-                self._reverted.add(channel.channel_id)
+            self._not_closed(channel, error, sent)
+        except Exception as error:
+            log.exception("close_failed", channel=channel.channel_id.hex())
+            self._not_closed(channel, error, sent)
         finally:
+            if not sent.done():  # the node ends: nobody is left waiting
+                sent.set_exception(LocalError(Code.TRANSACTION_FAILED, reason="the node ends"))
             self._busy.free([channel.channel_id])
-            self._closing.discard(channel.channel_id)
+            self._courier.closing.discard(channel.channel_id)
+
+    def _not_closed(self, channel: LiveChannel, error: Exception, sent: asyncio.Future[bytes]) -> None:
+        fault = error if isinstance(error, TallystickError) else LocalError(Code.TRANSACTION_FAILED)
+        if not sent.done():
+            sent.set_exception(fault)
+        channel.ending = False
+        if fault.code is Code.TRANSACTION_FAILED and "transaction" in fault.values:
+            self._reverted.add(channel.channel_id)
 
     async def _closing_call(self, channel: LiveChannel, voucher: Signed) -> tuple[bytes, Cost]:
         """The call that closes, and its cost. A payer that is a contract gets the refund with all the gas there is,
@@ -149,113 +154,18 @@ class Till:
             raise PeerError(Code.CLOSE_FAILED, reason="its refund takes too much gas", gas=cost.estimate)
         return close, cost
 
-    def _start(self, work: Coroutine[Any, Any, Any]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    # -- a transaction, to its end
-
-    async def _transact(
-        self, errand: Errand, data: bytes, on_sent: OnSent | None = None, cost: Cost | None = None
-    ) -> Receipt:
-        """Sends an errand's transaction and waits for its end, however long that takes."""
-        try:
-            receipt = await self._sender.transact(
-                self._channels.address, data, cost=cost, journal=errand, on_sent=on_sent
-            )
-        except LocalError as error:
-            if error.code is not Code.TRANSACTION_PENDING:
-                await errand.forget()
-                raise
-            return await self._resume(errand)
-        return await self._done(errand, receipt)
-
-    async def _resume(self, errand: Errand) -> Receipt:
-        """The same for one that left earlier. What waits on is followed further, never sent under a second nonce."""
-        while True:
-            try:
-                receipt = await self._sender.resume(errand.raws, journal=errand)
-                return await self._done(errand, receipt)
-            except LocalError as error:
-                if error.code is not Code.TRANSACTION_PENDING:
-                    await errand.forget()
-                    raise
-                log.warning("transaction_waits", transaction=errand.versions[-1].hex())
-
-    async def _done(self, errand: Errand, receipt: Receipt) -> Receipt:
-        await self._record(receipt)
-        await errand.forget(but=receipt.transaction)
-        if errand.kind == "close":
-            await self._ledger.end_channel(errand.channels[0])
-        return receipt
-
-    async def _record(self, receipt: Receipt) -> None:
-        """What a mined transaction paid, by its logs; noted in the ledger."""
-        await self._ledger.mined(receipt.transaction, receipt.block, self._paid(receipt))
-
-    def _paid(self, receipt: Receipt) -> int:
-        paid = 0
-        for entry in receipt.logs:
-            found = self._channels.read_log(entry)
-            if found and found.name in ("Claimed", "Closed"):
-                paid += found.values["paid"]
-        return paid
-
-    # -- what an earlier process left under way, and what a reorganisation took back
-
-    async def recover(self) -> None:
-        """Transactions that were sent but not seen mined before a restart keep their channels busy until they end.
-        Those of the last few blocks are looked at once more.
-        """
-        since = self._follower.head.number - DEPTH
-        for errand in errands(self._ledger, self._sender, await self._ledger.unmined(since)):
-            self._go_on(errand)
-
-    async def _look_back(self) -> None:
-        gone = [one for one in await self._sender.restore() if one not in self._under_way]
-        for transaction in gone:
-            await self._ledger.taken_back(transaction)
-        rows = [row for row in await self._ledger.unmined() if row.transaction in gone] if gone else []
-        for errand in errands(self._ledger, self._sender, rows):
-            self._go_on(errand)
-
-    def _go_on(self, errand: Errand) -> None:
-        self._busy.update(errand.channels)
-        self._under_way.update(errand.versions)
-        self._start(self._see_end(errand))
-
-    async def _see_end(self, errand: Errand) -> None:
-        try:
-            if errand.raws:
-                await self._resume(errand)
-            else:
-                await self._watch(errand)
-        except (TallystickError, RpcError) as error:
-            log.warning("transaction_ended", kind=errand.kind, error=str(error))
-        finally:
-            self._busy.free(errand.channels)
-            self._under_way.difference_update(errand.versions)
-
-    async def _watch(self, errand: Errand) -> None:
-        """One whose bytes are not kept, or that another key signed: it can only be waited for."""
-        transaction = errand.versions[0]
-        while (receipt := await self._sender.receipt(transaction)) is None:
-            if await self._rpc.request("eth_getTransactionByHash", [to_hex(transaction)]) is None:
-                await errand.forget()
-                return
-            await asyncio.sleep(self._rules.interval)
-        await self._done(errand, receipt)
-
     # -- claiming by itself
 
+    async def recover(self) -> None:
+        """Goes on with what an earlier process left under way. Called once, before anybody is served."""
+        await self._courier.recover()
+        self._courier.start(self._doubt())
+
     async def run(self) -> None:
-        """Looks for ever."""
-        await self.recover()
-        self._start(self._doubt())
+        """Looks for ever. A claim that waits for its block keeps no other one waiting."""
         while True:
             try:
-                await self.look()
+                await self.begin()
             except (TallystickError, RpcError) as error:
                 log.warning("claim_failed", error=str(error))
             except Exception:
@@ -263,8 +173,12 @@ class Till:
             await asyncio.sleep(self._rules.interval)
 
     async def look(self) -> int:
-        """Claims what is due now. Returns how much was paid."""
-        await self._look_back()
+        """Claims what is due now, to its end. Returns how much was paid."""
+        return sum(await asyncio.gather(*await self.begin()))
+
+    async def begin(self) -> list[asyncio.Task[int]]:
+        """Begins to claim what is due now: a task for each transaction, with what it will have paid."""
+        await self._courier.look_back()
         due: list[tuple[int, ChannelRow]] = []
         now = self._follower.now()
         rows = await self._ledger.live_channels()
@@ -279,11 +193,12 @@ class Till:
                 continue
             self._ended.pop(row.channel_id, None)
             if self.is_due(row, known, now):
-                paid = await self._paid_before(row)
+                paid = await paid_before(self._channels, self._rpc, row)
                 if self.is_due(row, known, now, paid):
-                    due.append((_unclaimed(row, known, paid), row))
+                    due.append((unclaimed(row, known, paid), row))
         due.sort(key=lambda one: one[0], reverse=True)
-        return sum([await self._try(batch) for batch in batches([row for _, row in due])])
+        amounts = {row.channel_id: amount for amount, row in due}
+        return [self._courier.start(self._try(batch, amounts)) for batch in batches([row for _, row in due])]
 
     async def _end(self, channel_id: bytes) -> None:
         """Nothing more is claimed of a one that is ended, so the chain's node must say it again, at a later block."""
@@ -311,61 +226,64 @@ class Till:
         except (TallystickError, RpcError) as error:
             log.warning("chain_unreadable", error=str(error))
 
-    async def _try(self, batch: Batch) -> int:
+    async def _try(self, batch: Batch, amounts: Mapping[bytes, int]) -> int:
         """One batch that cannot be claimed, for a token that refuses to move say, must not hold up the others."""
         try:
-            return await self.claim(batch)
+            return await self.claim(batch, amounts)
         except (TallystickError, RpcError) as error:
             log.warning("claim_failed", token=batch.token.hex(), channels=len(batch.rows), error=str(error))
             return 0
 
-    async def _paid_before(self, row: ChannelRow) -> int:
-        """To one of several payees of a channel, whose word does not tell it: so it is read. Else 0."""
-        return await self._channels.claimed_by(self._rpc, row.channel_id, row.payee) if row.proof else 0
-
     def is_due(self, row: ChannelRow, known: Tracked, now: int, paid: int = 0) -> bool:
         """Is it time to claim this channel's voucher? `paid` is what its payee got, where it is one of several."""
-        unclaimed = _unclaimed(row, known, paid)
-        if unclaimed <= 0:
+        amount = unclaimed(row, known, paid)
+        if amount <= 0:
             return False
         half = known.closing and now >= known.state.expiry - row.config.delay // 2
-        enough = unclaimed >= self._rules.thresholds.get(row.config.token, self._rules.threshold)
+        enough = amount >= self._rules.thresholds.get(row.config.token, self._rules.threshold)
         return enough or half or now >= known.state.expiry - self._rules.margin
 
-    async def claim(self, batch: Batch) -> int:
+    async def claim(self, batch: Batch, amounts: Mapping[bytes, int] | None = None) -> int:
         """Claims in one transaction, richest first; what would pay nothing is not sent, and of what would not pay its
-        gas only the richer half, should that do better. Returns what was paid.
+        gas only the richer half, should that do better. `amounts` are what is unclaimed of each channel: one that would
+        not pay for its own place in a batch is left out. Returns what was paid.
         """
-        data, pays = await prepare(self._channels, self._rpc, batch)
-        if not pays:
-            return 0
-        cost = None
-        if batch.token == NATIVE and not self._rules.dust:
-            cost = await self._sender.cost(self._channels.address, data)
-            if pays <= cost.likely:
-                richer = batch.rows[: len(batch.rows) // 2]
-                return await self.claim(replace(batch, rows=richer)) if richer else 0
         ids = batch.ids
         self._busy.update(ids)
         try:
-            receipt = await self._transact(Errand(self._ledger, "claim", ids), data, cost=cost)
+            found = await self._worth_sending(batch, amounts or {})
+            if found is None:
+                return 0
+            data, cost, chosen = found
+            self._busy.free(set(ids) - set(chosen))
+            ids = chosen
+            receipt = await self._courier.transact(Errand(self._ledger, "claim", ids), data, cost=cost)
         finally:
             self._busy.free(ids)
-        paid = self._paid(receipt)
+        paid = self._courier.paid(receipt)
         log.info("claimed", channels=len(ids), paid=paid, gas=receipt.gas_used)
         return paid
 
+    async def _worth_sending(
+        self, batch: Batch, amounts: Mapping[bytes, int]
+    ) -> tuple[bytes, Cost | None, list[bytes]] | None:
+        """(call data, its cost where that counts, channels); None where nothing is worth its gas now."""
+        counts = batch.token == NATIVE and not self._rules.dust
+        if counts and amounts and len(batch.rows) > 1:
+            price = (await self._sender.market()).likely
+            batch = worthwhile(batch, amounts, price)
+        while batch.rows:
+            data, pays = await prepare(self._channels, self._rpc, batch)
+            if not pays:
+                return None
+            if not counts:
+                return data, None, batch.ids
+            cost = await self._sender.cost(self._channels.address, data)
+            if pays > cost.likely + self._courier.behind(cost.market.likely):
+                return data, cost, batch.ids
+            batch = halved(batch)
+        return None
+
     async def finish(self) -> None:
         """Waits for the transactions that are under way. Cancelled, it leaves them to the next process."""
-        try:
-            if self._tasks:
-                await asyncio.wait(self._tasks)
-        finally:
-            for task in self._tasks:
-                task.cancel()
-
-
-def _unclaimed(row: ChannelRow, known: Tracked, paid: int) -> int:
-    """`paid` is what its payee got, where it is one of several."""
-    due = min(row.voucher.amount, known.state.cap(len(row.proof)))
-    return due - (paid if row.proof else known.state.claimed)
+        await self._courier.finish()
