@@ -5,10 +5,10 @@
     ./run test --only unit,contracts  some layers
     ./run test -- -k money -x         what follows -- goes to pytest
 
-Layers that are not pytest's (lint, types, arrows, generated files, the page's build) run first, then pytest's, in
-processes that run side by side (``tests/parts.py``). Nothing stops at the first failure, so one run tells everything;
-the exit code is 0 only if every layer passed. ``tests/layers.py`` has the table of layers and whatever could not run,
-just above the closing line, which is pytest's own, with the totals of all processes.
+Layers that are not pytest's (lint, types, arrows, generated files, the page's build) run first, side by side, then
+pytest's, in processes of their own (``tests/parts.py``). Nothing stops at the first failure, so one run tells
+everything; the exit code is 0 only if every layer passed. ``tests/layers.py`` has the table of layers and whatever
+could not run, just above the closing line, which is pytest's own, with the totals of all processes.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests import browsers, parts
@@ -40,7 +41,7 @@ STATIC: dict[str, list[list[str]]] = {
     ],
     "page": [[sys.executable, "web/build/build.py"]],
 }
-"""Layers that are commands, in the order in which they run."""
+"""Layers that are commands. They run side by side."""
 
 PYTEST = ("unit", *FOLDERS)
 
@@ -92,7 +93,8 @@ def main(argv: list[str]) -> int:
     began = time.monotonic()
     # Who ends this run ends what it started, and hears what is known by then.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    outcomes = [run_static(layer) for layer in STATIC if layer in layers]
+    with ThreadPoolExecutor(os.cpu_count()) as together:
+        outcomes = list(together.map(run_static, [layer for layer in STATIC if layer in layers]))
     wanted = [layer for layer in PYTEST if layer in layers]
     for layer in [layer for layer in wanted if layer in FOLDERS]:
         if why := missing_for(layer):

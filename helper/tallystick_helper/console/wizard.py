@@ -26,7 +26,8 @@ from ..operator_gas import operator_gas
 from ..place import Place
 from ..registering import Registering, default_endpoint
 from ..running import RunningNode
-from ..settings import Section, Settings
+from ..settings import Settings
+from ..settings_values import Section
 from ..shown import parse_amount
 from .market_range import ranges
 
