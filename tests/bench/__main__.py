@@ -32,10 +32,13 @@ from tests.bench.sessions import tx_100_sessions
 from tests.bench.start import demo_second_start
 from tests.bench.strangers import strangers
 from tests.bench.streams import streams
+from tests.bench.visit import NAMES as VISIT
+from tests.bench.visit import visit
 from tests.bench.wire import wire_bytes
 
 MEASUREMENTS: dict[Callable[[], list[Row]], tuple[str, ...]] = {
     page_ready: ("page_ready",),
+    visit: VISIT,
     longest_frame: ("longest_frame",),
     streams: ("tokens_1", "first_token_shaped"),
     many_streams: ("tokens_4", "tokens_8"),
