@@ -12,6 +12,7 @@ from tallystick_shared.errors import Code, LocalError, TallystickError
 
 from .admin_guard import names_of
 from .app import admin_app
+from .console.facts import Facts
 from .console.owners import PlaceOwners
 from .console.pairing import SECRET_LIFE, Pairing
 from .console.sign_in import SignIn
@@ -24,6 +25,7 @@ from .place import Place
 from .routes.console_page import console_page_routes
 from .routes.control import Controls, control_routes
 from .routes.door import Door
+from .routes.facts import fact_routes
 from .routes.figures import Figures, figure_routes
 from .routes.openai import Answers
 from .routes.page import page_folder
@@ -48,10 +50,11 @@ class Admin:
         places: Sequence[Place],
         figures: Figures,
         controls: Controls,
+        facts: Facts,
         endpoint: Callable[[], str | None] = lambda: None,
     ) -> None:
         """`endpoint` is where others reach the node, as far as it is known."""
-        self._endpoint = endpoint
+        self._facts, self._endpoint = facts, endpoint
         self._settings, self._places, self._figures, self._controls = settings, places, figures, controls
         self._crypto = NativeCrypto()
         self._store = UserStore(settings.data_dir, self._crypto)
@@ -80,12 +83,17 @@ class Admin:
         )
         self.listener = Listener(self.app, admin.host, admin.port, websocket=False, keep_alive=KEEP_ALIVE)
         self.listener.start()
+        self._facts.start()
 
     def _console(self) -> list[BaseRoute]:
         """The console's API."""
         wizard = Wizard(self._settings, self._places, self._controls, self._crypto, self._endpoint)
-        provide = provide_routes(self.door, wizard)
-        return [*pairing_routes(self.door), *renting_routes(self.door, self._controls), *provide]
+        return [
+            *pairing_routes(self.door),
+            *renting_routes(self.door, self._controls),
+            *fact_routes(self.door, self._facts),
+            *provide_routes(self.door, wizard),
+        ]
 
     def _document(self) -> list[BaseRoute]:
         """The console itself, where the page is built."""
@@ -133,4 +141,5 @@ class Admin:
         """Ends requests, then the connections to providers: what was received is paid."""
         if self.listener is not None:
             await self.listener.stop()
+            await self._facts.stop()
         await self.gateway.close()

@@ -17,6 +17,7 @@ from .cli_channel import app as channel_app
 from .cli_console import app as console_app
 from .cli_doctor import app as doctor_app
 from .cli_embed import embed
+from .cli_facts import app as facts_app
 from .cli_gateway import app as gateway_app
 from .cli_keys import app as keys_app
 from .cli_models import app as models_app
@@ -50,7 +51,7 @@ app = typer.Typer(name="tallystick", help=ABOUT, cls=Ordered, no_args_is_help=Tr
 command(app)(embed)
 for part in (
     *(provide_app, channel_app, registry_app, models_app, gateway_app),
-    *(doctor_app, node_app, console_app, page_app, backup_app, keys_app),
+    *(doctor_app, node_app, console_app, facts_app, page_app, backup_app, keys_app),
 ):
     app.add_typer(part)
 

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from tallystick_shared.errors import Code, LocalError
 from tallystick_shared.evm.rpc import to_bytes, to_hex
 
+from .console.facts import Facts
 from .engines import Capabilities
 from .engines.probe import first_units
 from .ledger_file import write_private
@@ -135,6 +136,10 @@ class Control:
         else:
             await self._up.leave_port()
         return self.state()
+
+    @property
+    def facts(self) -> Facts:
+        return self._up.facts
 
     async def pair(self) -> dict[str, Any]:
         """An address that pairs one browser with the console, and for how many seconds it is good. Raises LocalError

@@ -28,6 +28,7 @@ from tallystick_shared.errors import Code, LocalError
 from tallystick_shared.messages import ConfigBody, amount_bytes, amount_int, decode, encode
 from tallystick_shared.voucher import Signed
 
+from .ledger_earned import Earned, add
 from .ledger_file import connect
 
 ZERO = bytes(16)
@@ -316,11 +317,16 @@ class Ledger:
         query = "DELETE FROM requests WHERE channel = ? AND id = ? AND finish IS NULL"
         await self.run(lambda db: db.execute(query, row))
 
-    async def finish_request(self, channel_id: bytes, request_id: bytes, units: int, finish: str, owed: int) -> None:
-        """A request's end, together with what is owed in all."""
+    async def finish_request(
+        self, channel_id: bytes, request_id: bytes, units: int, finish: str, owed: int, earned: Earned | None = None
+    ) -> None:
+        """A request's end, together with what is owed in all; what it earned is counted once."""
         value = amount_bytes(owed)
 
         def job(db: sqlite3.Connection) -> None:
+            open_still = "SELECT 1 FROM requests WHERE channel = ? AND id = ? AND finish IS NULL"
+            if earned is not None and db.execute(open_still, (channel_id, request_id)).fetchone():
+                add(db, earned)
             db.execute(
                 "UPDATE requests SET units = ?, finish = ? WHERE channel = ? AND id = ?",
                 (units, finish, channel_id, request_id),

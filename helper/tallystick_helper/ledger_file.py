@@ -12,6 +12,8 @@ from pathlib import Path
 
 from tallystick_shared.errors import Code, LocalError
 
+from . import ledger_earned
+
 VERSION = 4
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS channels (
@@ -72,7 +74,8 @@ def connect(path: Path, payee: bytes, closer: bytes) -> sqlite3.Connection:
             verdict = f"version {version}"
         else:
             changes = _changes(version, payee, closer)
-            db.executescript("BEGIN;" + changes + SCHEMA + f"PRAGMA user_version = {VERSION}; COMMIT;")
+            tables = SCHEMA + ledger_earned.TABLE
+            db.executescript("BEGIN;" + changes + tables + f"PRAGMA user_version = {VERSION}; COMMIT;")
     except (sqlite3.Error, OSError) as error:
         raise LocalError(Code.STORE_UNREADABLE, path=str(path), reason=str(error)) from None
     if verdict != "ok":

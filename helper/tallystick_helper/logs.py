@@ -13,6 +13,8 @@ from typing import TextIO, cast
 
 import structlog
 
+from .log_ring import RING, RingHandler
+
 Fault = tuple[type[BaseException], BaseException, TracebackType | None]
 
 
@@ -62,6 +64,7 @@ def configure(level: str = "info") -> None:
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.ExceptionRenderer(_rendered),
+        RING,
     ]
     stderr = cast(TextIO, _Stderr())
     on_terminal = sys.stderr.isatty()
@@ -77,4 +80,4 @@ def configure(level: str = "info") -> None:
     logging.getLogger("uvicorn").setLevel(logging.ERROR)
     handler = logging.StreamHandler(stderr)
     handler.setFormatter(_Plain("%(name)s %(levelname)s %(message)s"))
-    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.basicConfig(level=logging.WARNING, handlers=[handler, RingHandler(RING)], force=True)

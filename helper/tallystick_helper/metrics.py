@@ -43,6 +43,8 @@ class Metrics(Collector):
     def __init__(self, engine: Callable[[], Engine | None], places: Sequence[Place]) -> None:
         self._engine, self._places = engine, places
         self._look: Look | None = None
+        self.units = 0
+        """Output units since the start, of all models."""
         self.registry = registry = CollectorRegistry(auto_describe=False)
         made: dict[str, Any] = {"namespace": "tallystick", "registry": registry}
         self._requests = Counter("requests", "Requests that ended, by how.", (*BY, "finish"), **made)
@@ -64,6 +66,7 @@ class Metrics(Collector):
         self._first.labels(able.model, able.engine).observe(seconds)
 
     def made(self, able: Capabilities, units: int) -> None:
+        self.units += units
         self._out.labels(able.model, able.engine, able.unit).inc(units)
 
     def ended(self, able: Capabilities, finish: str, units: int, seconds: float) -> None:

@@ -13,6 +13,7 @@ from tallystick_shared.errors import Code, LocalError
 from . import running
 from .admin import Admin
 from .app import page_app, public_app
+from .console.facts import Facts, Process
 from .control import Control
 from .crypto import NativeCrypto
 from .data_lock import DataLock
@@ -59,7 +60,10 @@ class Up:
         self.control = Control(self, renting)
         self._switchboard = Switchboard(lambda: self.nodes, self._absent, self._gate)
         self.metrics = Metrics(lambda: self.engine, self.places)
-        parts = (settings, self.places, self._figures(), self.control, lambda: self.endpoint)
+        self.facts = Facts(
+            Process(settings, lambda: self.engine, self.places, lambda: self.metrics.units, self.control.state)
+        )
+        parts = (settings, self.places, self._figures(), self.control, self.facts, lambda: self.endpoint)
         self.admin = Admin(*parts) if settings.admin.on else None
         self._supervisors: list[asyncio.Task[None]] = []
         self.router: PortKeeper | None = None

@@ -32,6 +32,8 @@ class LiveChannel:
         self.connections: list[Connection] = []
         self.jobs: dict[bytes, Job] = {}
         """By request id; they outlive the connection that began them."""
+        self.asked: dict[bytes, str] = {}
+        """The model of each request that is not recorded yet."""
         self.ending = False
         self.storing = False
         """Is what is owed on its way to the disk, outside of any voucher?"""

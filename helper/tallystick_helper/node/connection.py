@@ -254,8 +254,11 @@ class Connection(Driven):
         channel = self.channel
         assert channel is not None
         owed = channel.account.owed
+        earned = self.node.earned(channel, event.request_id, event.units, event.amount, event.input_units)
         if event.accepted:
-            await self.node.ledger.finish_request(channel.channel_id, event.request_id, event.units, event.finish, owed)
+            await self.node.ledger.finish_request(
+                channel.channel_id, event.request_id, event.units, event.finish, owed, earned
+            )
             channel.account.store(owed)
         else:
             await channel.store_owed(self.node.ledger)

@@ -44,6 +44,7 @@ class Job(Work):
         self._manifest = b""
         self._earlier = channel.jobs.get(offered.open.request_id)
         channel.jobs[offered.open.request_id] = self
+        channel.asked[offered.open.request_id] = offered.open.model
         self.task = asyncio.get_running_loop().create_task(self._drive())
 
     def give_input(self, data: bytes) -> None:

@@ -26,8 +26,10 @@ from tallystick_shared.voucher import Signed
 from ..chain.follower import Follower
 from ..chain.sender import Sender
 from ..chain.table import Tracked
+from ..devices import device_of
 from ..engines.seat import Engine
 from ..ledger import Ledger
+from ..ledger_earned import Earned
 from ..renting import Renting
 from .admission import Admission, Terms
 from .adverts import Adverts
@@ -233,9 +235,27 @@ class Node:
             return
         if event.settled:
             owed = channel.account.owed
-            await self.ledger.finish_request(event.channel_id, event.request_id, event.units, event.finish, owed)
+            earned = self.earned(channel, event.request_id, event.units, event.amount)
+            await self.ledger.finish_request(
+                event.channel_id, event.request_id, event.units, event.finish, owed, earned
+            )
             channel.account.store(owed)
         self._retire(channel)
+
+    def earned(
+        self, channel: LiveChannel, request_id: bytes, units: int, amount: int, input_units: int = 0
+    ) -> Earned | None:
+        """What a request that is over came to; None where its model is not known."""
+        model = channel.asked.pop(request_id, None)
+        if model is None:
+            return None
+        engine = next((able.engine for able in self.engine.models() if able.model == model), "")
+        return Earned(channel.offered.config.token, model, device_of(engine), units, amount, input_units)
+
+    @property
+    def channels(self) -> list[LiveChannel]:
+        """Those that somebody is connected on, or that have a stream that waits for somebody."""
+        return list(self._channels.values())
 
     async def _watch(self) -> None:
         """After a block: caps follow the chain, up and down; whoever may not be served any longer is told so."""

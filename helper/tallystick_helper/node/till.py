@@ -72,6 +72,12 @@ class Till:
         """Channels whose close was mined and failed: it is not tried, and paid for, again."""
         self._ended: dict[bytes, int] = {}
         """Channels that the chain's node called ended once, and the newest block at that time."""
+        self._looking = asyncio.Lock()
+
+    @property
+    def sender(self) -> Sender:
+        """Who pays the gas."""
+        return self._sender
 
     # -- closing on request
 
@@ -172,12 +178,16 @@ class Till:
                 log.exception("claim_failed")
             await asyncio.sleep(self._rules.interval)
 
-    async def look(self) -> int:
-        """Claims what is due now, to its end. Returns how much was paid."""
-        return sum(await asyncio.gather(*await self.begin()))
+    async def look(self, everything: bool = False) -> int:
+        """Claims what is due now, or `everything` that pays its gas, to its end. Returns how much was paid."""
+        return sum(await asyncio.gather(*await self.begin(everything)))
 
-    async def begin(self) -> list[asyncio.Task[int]]:
+    async def begin(self, everything: bool = False) -> list[asyncio.Task[int]]:
         """Begins to claim what is due now: a task for each transaction, with what it will have paid."""
+        async with self._looking:  # two at once would claim the same
+            return await self._begin(everything)
+
+    async def _begin(self, everything: bool) -> list[asyncio.Task[int]]:
         await self._courier.look_back()
         due: list[tuple[int, ChannelRow]] = []
         now = self._follower.now()
@@ -192,9 +202,9 @@ class Till:
                 await self._end(row.channel_id)
                 continue
             self._ended.pop(row.channel_id, None)
-            if self.is_due(row, known, now):
+            if everything or self.is_due(row, known, now):
                 paid = await paid_before(self._channels, self._rpc, row)
-                if self.is_due(row, known, now, paid):
+                if self.is_due(row, known, now, paid) or (everything and unclaimed(row, known, paid) > 0):
                     due.append((unclaimed(row, known, paid), row))
         due.sort(key=lambda one: one[0], reverse=True)
         amounts = {row.channel_id: amount for amount, row in due}

@@ -17,6 +17,7 @@ from starlette.routing import BaseRoute, Route
 
 from tallystick_shared.errors import Code, LocalError, TallystickError
 
+from ..console.facts import Facts
 from ..gateway.key import ApiKey
 from .door import body_of, told
 
@@ -38,6 +39,8 @@ class Controls(Protocol):
     async def try_models(self) -> dict[str, Any]: ...
     async def use(self, engine: dict[str, Any], models: dict[str, Any]) -> dict[str, Any]: ...
     async def pair(self) -> dict[str, Any]: ...
+    @property
+    def facts(self) -> Facts: ...
 
 
 class Wish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -48,6 +51,10 @@ class Wish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     on: bool = True
     engine: dict[str, Any] = {}
     models: dict[str, Any] = {}
+    days: int = 30
+    level: str = "debug"
+    search: str = ""
+    after: int = 0
 
 
 Work = Callable[[Wish], Awaitable[dict[str, Any]]]
@@ -62,6 +69,15 @@ def control_routes(controls: Controls, key: ApiKey) -> list[BaseRoute]:
     async def models(wish: Wish) -> dict[str, Any]:
         return {"models": msgspec.to_builtins(list(controls.models()))}
 
+    async def logs(wish: Wish) -> dict[str, Any]:
+        return controls.facts.logs(wish.level, wish.search, wish.after)
+
+    async def sessions(wish: Wish) -> dict[str, Any]:
+        return controls.facts.sessions()
+
+    async def hardware(wish: Wish) -> dict[str, Any]:
+        return controls.facts.hardware()
+
     rows: list[tuple[str, str, Work]] = [
         ("GET", "/node", show),
         ("GET", "/node/models", models),
@@ -73,6 +89,12 @@ def control_routes(controls: Controls, key: ApiKey) -> list[BaseRoute]:
         ("POST", "/node/snapshot", lambda wish: controls.snapshot()),
         ("POST", "/node/port", lambda wish: controls.port(wish.on)),
         ("POST", "/node/try", lambda wish: controls.try_models()),
+        ("POST", "/node/earnings", lambda wish: controls.facts.earnings(wish.days)),
+        ("POST", "/node/logs", logs),
+        ("POST", "/node/claims", lambda wish: controls.facts.claims()),
+        ("POST", "/node/sessions", sessions),
+        ("POST", "/node/hardware", hardware),
+        ("POST", "/node/bundle", lambda wish: controls.facts.bundle_text()),
         ("POST", "/node/pair", lambda wish: controls.pair()),
         ("POST", "/node/engine", lambda wish: controls.use(wish.engine, wish.models)),
     ]
