@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import signal
 from enum import StrEnum
-from functools import partial
 from importlib.metadata import version
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from .cli_backup import app as backup_app
 from .cli_channel import app as channel_app
+from .cli_chat import chat
 from .cli_console import app as console_app
 from .cli_doctor import app as doctor_app
 from .cli_embed import embed
@@ -28,26 +27,19 @@ from .cli_page import app as page_app
 from .cli_provide import app as provide_app
 from .cli_registry import app as registry_app
 from .flags import (
-    AsJson,
     Chain,
-    ChannelsAt,
-    ConfigFile,
-    DataDir,
     Endpoint,
     EngineName,
     KeyFile,
     MapPort,
-    OnChain,
-    Registry,
-    RpcUrls,
     Sending,
-    Yes,
     command,
 )
-from .terminal import Consent, address_of, chain_flags, load_settings, read_key, run, say
+from .terminal import say
 
 ABOUT = "Rent out the models on your own machine, and use those of others."
 app = typer.Typer(name="tallystick", help=ABOUT, cls=Ordered, no_args_is_help=True, pretty_exceptions_enable=False)
+command(app)(chat)
 command(app)(embed)
 for part in (
     *(provide_app, channel_app, registry_app, models_app, gateway_app),
@@ -169,69 +161,6 @@ def deploy(
 
     done = at.run(deploy_now(settings, key, sending.consent(at), evm=evm.value))
     at.say(done, f"Registry {done['registry']}\nChannels {done['channels']}\nBlock    {done['block']}")
-
-
-@app.command()
-def chat(
-    key_file: Annotated[
-        Path | None,
-        typer.Option("--key-file", help="A file with one private key: 64 hex digits, or a keystore. Not with --free."),
-    ] = None,
-    prompt: Annotated[
-        str | None, typer.Argument(help="The question; without one, a conversation line by line.")
-    ] = None,
-    rpc: RpcUrls = None,
-    config: ConfigFile = None,
-    data_dir: DataDir = None,
-    registry: Registry = None,
-    channels: ChannelsAt = None,
-    provider: Annotated[
-        str | None, typer.Option("--provider", help="The provider's address; the cheapest if not set.")
-    ] = None,
-    deposit: Annotated[
-        str, typer.Option("--deposit", help="How much to put down if there is none yet: 0.01, or 5000wei.")
-    ] = "0.01",
-    delay: Annotated[
-        int | None, typer.Option("--delay", help="Seconds of notice before the deposit can be taken back.")
-    ] = None,
-    max_units: Annotated[int, typer.Option("--max-units", help="The longest answer.", min=1)] = 512,
-    low_latency: Annotated[
-        bool, typer.Option("--low-latency", help="Faster, with a less steady shape on the wire.")
-    ] = False,
-    free: Annotated[
-        bool, typer.Option("--free", help="Ask a provider that gives answers away: no key, no deposit, no transaction.")
-    ] = False,
-    close: Annotated[bool, typer.Option("--close", help="Close the deposit at the end; the rest comes back.")] = False,
-    token: Annotated[
-        str | None, typer.Option("--token", help="Pay in this token, by its address, instead of the chain's coin.")
-    ] = None,
-    yes: Yes = False,
-    chain: OnChain = None,
-    as_json: AsJson = False,
-) -> None:
-    """Talk to a provider, paying from a deposit: one that is open, else a new one, after it was agreed to.
-
-    With --free it costs nothing, as long as a provider gives something away: so much a day, after everybody who pays.
-    """
-    flags = {"data_dir": data_dir, "chain": chain_flags(rpc, registry, channels)}
-    settings = load_settings(config, flags, as_json, chain)
-    from .commands import ChatWishes, chat_now, lines_of
-
-    who, coin = (address_of(text, as_json) if text else None for text in (provider, token))
-    if free:
-        from .free_command import FreeWishes, free_chat
-
-        modest = FreeWishes(who, max_units, low_latency)
-        told = partial(say, as_json)
-        run(free_chat(settings, modest, lines_of(prompt), told, stream=not as_json), as_json)
-        return
-    if key_file is None:
-        raise typer.BadParameter("name a key file, or add --free", param_hint="--key-file")
-    key = read_key(key_file, as_json)
-    wishes = ChatWishes(prompt, who, deposit, delay, max_units, low_latency, close, coin or bytes(20))
-    consent = Consent(yes, as_json)
-    work = chat_now(settings, key, wishes, lambda values, text: say(as_json, values, text), consent, stream=not as_json)
-    run(work, as_json)
 
 
 def main() -> None:

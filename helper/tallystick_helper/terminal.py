@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -80,14 +80,21 @@ HERE: dict[Code, tuple[str, str]] = {
 """Words for a terminal, where those for the page do not fit."""
 
 
-def fail(error: TallystickError, as_json: bool, exit_code: int = 1) -> NoReturn:
-    """Says what went wrong and what to do, and ends the command."""
+def fail(error: TallystickError, as_json: bool, exit_code: int = 1, done: Mapping[str, Any] | None = None) -> NoReturn:
+    """Says what went wrong and what to do, and ends the command. `done`, for JSON, is what had been done before."""
     says, next_step = HERE.get(error.code, (error.says, error.next_step))
     values = {name: str(value) for name, value in error.values.items()}
     if as_json:
         say(
             True,
-            {"error": error.code.name, "code": int(error.code), "says": says, "next": next_step, **values},
+            {
+                **(done or {}),
+                "error": error.code.name,
+                "code": int(error.code),
+                "says": says,
+                "next": next_step,
+                **values,
+            },
         )
     else:
         detail = escape("; ".join(f"{name}: {value}" for name, value in values.items()))
@@ -122,19 +129,19 @@ def load_settings(config: Path | None, flags: dict[str, Any], as_json: bool, cha
     return loaded
 
 
-def run(work: Coroutine[Any, Any, T], as_json: bool) -> T:
-    """Runs a command's work; whatever is known to go wrong is said in plain words."""
-    return call(lambda: asyncio.run(work), as_json)
+def run(work: Coroutine[Any, Any, T], as_json: bool, done: Mapping[str, Any] | None = None) -> T:
+    """Runs a command's work; whatever is known to go wrong is said in plain words, after what was `done` before."""
+    return call(lambda: asyncio.run(work), as_json, done)
 
 
-def call(work: Callable[[], T], as_json: bool) -> T:
+def call(work: Callable[[], T], as_json: bool, done: Mapping[str, Any] | None = None) -> T:
     """The same for work that waits for nothing."""
     try:
         return work()
     except TallystickError as error:
-        fail(error, as_json)
+        fail(error, as_json, done=done)
     except RpcError as error:
-        fail(LocalError(Code.TRANSACTION_FAILED, reason=error.message), as_json)
+        fail(LocalError(Code.TRANSACTION_FAILED, reason=error.message), as_json, done=done)
     except DryRun as only:
         say(as_json, {"sent": False, "cost": only.quote.values()})
         raise typer.Exit(0) from None

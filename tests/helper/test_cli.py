@@ -81,15 +81,14 @@ async def test_the_whole_story(world: World, keys: tuple[str, str]) -> None:
     assert list(funded["transactions"]) == ["fund"] and funded["gas"]["operator"] == provided["gas"]["operator"]
     assert int(funded["gas"]["held"]) == 10**16 and funded["gas"]["send"] == "0"
     chat = ("chat", *rpc, *at, "--data-dir", str(world.folder / "user"), "--key-file", user, "--max-units", "12")
-    opened, first = await run(*chat, "--deposit", "1000000000000wei", "one two")
-    assert opened["deposit"] == "1000000000000"
+    (first,) = await run(*chat, "--deposit", "1000000000000wei", "one two")
+    assert first["deposit"] == "1000000000000" and first["opened"].startswith("0x")
     for flags, wrong in ((("--deposit", "lots"), "amount"), (("--delay", "1"), "delay")):  # though there is one already
         (error,) = await run(*chat, *flags, "one two", code=1)
         assert (error["error"], error[wrong]) == ("BAD_SETTINGS", flags[1])
-    lines = await run(*chat, "--close", typed=b"three\n\nfour five\n")
-    answers = [first["answer"], *(line["answer"] for line in lines[:-1])]
+    (closed,) = await run(*chat, "--close", typed=b"three\n\nfour five\n")
+    answers = [first["answer"], *closed["answers"]]
     assert [answer["output_units"] for answer in answers] == [12, 12, 12]
-    closed = lines[-1]
     spent = sum(int(answer["amount"]) for answer in answers)
     assert int(closed["paid"]) == spent
     assert int(closed["refund"]) == 1000000000000 - spent

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import os
 import re
@@ -22,10 +23,11 @@ from .world import World, serving, until_it_is
 ROOT = Path(__file__).parents[2]
 START = ROOT / "docs" / "start"
 BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```$", re.M | re.S)
-ELSEWHERE = ("pip install", "./run demo", "./run build-page")
-"""What other tests do: this environment is installed, and test_demo.py and the browser's tests start those two."""
+ELSEWHERE = ("pip install", "./run demo")
+"""What other tests do: this environment is installed, and test_demo.py starts the demo."""
 OURS = ("export RPC", "export KEY")
 """This chain's values stand for the page's."""
+PAGE = "<!doctype html>a page"
 MODELS = {
     "loopback": {"kind": "echo", "options": {"rate": 500.0}},
     "vectors": {"kind": "toy", "options": {"what": "vectors"}},
@@ -51,8 +53,11 @@ class Reader:
 
     def __init__(self, world: World, page: str) -> None:
         self.folder = world.folder / page
-        (self.folder / "web" / "dist").mkdir(parents=True)
-        (self.folder / "web" / "dist" / "index.html").write_text("<!doctype html>a page")
+        built = self.folder / "built"
+        built.mkdir(parents=True)
+        (built / "index.html").write_text(PAGE)
+        sums = {"index.html": hashlib.sha256(PAGE.encode()).hexdigest()}
+        (built / "manifest.json").write_text(json.dumps({"build": "b", "files": sums}))
         (self.folder / "wallet.key").write_text(world.user_key.hex())
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -68,7 +73,7 @@ class Reader:
             "TALLYSTICK_CHAIN__CHANNELS": "0x" + world.where.channels.hex(),
             "TALLYSTICK_CHAIN__INTERVAL": "0.05",
             "TALLYSTICK_PAGE__PORT": "0",
-            "TALLYSTICK_PAGE__FILES": str(self.folder / "web" / "dist"),
+            "TALLYSTICK_PAGE__FILES": str(built),
             "TALLYSTICK_ADMIN__PORT": "0",
         }
         self._beside: list[asyncio.subprocess.Process] = []
@@ -143,8 +148,8 @@ async def test_both_pages_by_copying_what_is_there(provided: World) -> None:
 
 
 async def _chats(reader: Reader, said: list[str]) -> None:
-    _, told, _, _, terminal, closed = said
-    assert json.loads(told)["chain_name"]
+    _, told, built, _, terminal, closed = said
+    assert json.loads(told)["chain_name"] and "files" in built
     assert json.loads((reader.folder / "site" / "tallystick.json").read_text())["chain_id"] == 31337
 
     async def shown() -> bool:
