@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .. import pseudo
 from ..actions import Coloured, SheetOpened, Spoken
 from ..app import App
 from ..state import Sheet
@@ -19,7 +20,7 @@ class SettingsFlow:
         app.on("colours", lambda name: app.dispatch(Coloured(name)))
 
     def _speak(self, language: str) -> None:
-        if language not in LANGUAGES:
+        if language not in LANGUAGES and language not in pseudo.CHANGES:
             return
         self._app.seats.screen.act(f"language:{language}")
         self._app.dispatch(Spoken(language))

@@ -63,8 +63,10 @@ def _lead(count: int, state: State, t: Words) -> Element:
     counted = t("market.counted", shown=count, total=total)
     order = t(f"market.order_{filters.sort.value}")
     said = [counted, incomplete(state, t), order, t("market.turned") if filters.turned else ""]
-    nothing = [" ", button(t("do.clear_filters"), "shop-clear", kind="link")] if not count else None
-    return h("p", " ".join(part for part in said if part), nothing, class_="lead", role="status", key="lead")
+    if not count:
+        everybody = button(t("do.clear_filters"), "shop-clear", kind="link")
+        return h("p", t.plural("market.no_match", total), " ", everybody, class_="lead", role="status", key="lead")
+    return h("p", " ".join(part for part in said if part), class_="lead", role="status", key="lead")
 
 
 def incomplete(state: State, t: Words) -> str:
