@@ -1,4 +1,4 @@
-"""Finds a Chromium, and brings one where there is none and that is possible."""
+"""Finds a Chromium and a Firefox, and brings one where there is none and that is possible."""
 
 from __future__ import annotations
 
@@ -49,18 +49,40 @@ def ensure_chromium() -> str | None:
     """Like ``find_chromium``, after an attempt to install one: by apt where root, else by Playwright."""
     if found := find_chromium():
         return found
+    _install("chromium", "chromium")
+    return find_chromium()
+
+
+def find_firefox() -> str | None:
+    """Path of a Firefox on this machine: ``TALLYSTICK_FIREFOX``, or the system's. Playwright's own is a build of its
+    own that speaks another protocol; these tests drive what people have, by WebDriver BiDi.
+    """
+    own = os.environ.get("TALLYSTICK_FIREFOX")
+    return own if own and Path(own).exists() else shutil.which("firefox") or shutil.which("firefox-esr")
+
+
+def ensure_firefox() -> str | None:
+    """Like ``find_firefox``, after an attempt to install one by apt, where root."""
+    if found := find_firefox():
+        return found
+    _install("firefox-esr", "")
+    return find_firefox()
+
+
+def _install(package: str, download: str) -> None:
+    """By apt, else by Playwright where that has a `download`."""
     quiet = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    commands: list[list[str]] = []
     if shutil.which("apt-get") and os.geteuid() == 0:
         commands = [
             ["apt-get", "update", "-qq"],
-            ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium"],
+            ["apt-get", "install", "-y", "-qq", "--no-install-recommends", package],
         ]
-    else:
-        commands = [[sys.executable, "-m", "playwright", "install", "chromium"]]
-    print("No Chromium found: installing one.", file=sys.stderr, flush=True)
+    elif download:
+        commands = [[sys.executable, "-m", "playwright", "install", download]]
+    print(f"No {package} found: installing one.", file=sys.stderr, flush=True)
     for command in commands:
         done = subprocess.run(command, env=quiet, capture_output=True, text=True, check=False)
         if done.returncode:
             print((done.stderr.strip() or done.stdout.strip())[-300:], file=sys.stderr, flush=True)
             break
-    return find_chromium()

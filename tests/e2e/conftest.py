@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Playwright, sync_playwright
 
 from tests import browsers
 from tests.e2e.driver import Driver, hide_demo_wallet
@@ -51,12 +51,18 @@ def running(line: Wire, built: Path) -> Iterator[Demo]:
 
 
 @pytest.fixture(scope="session")
-def chrome(chromium: str) -> Iterator[Browser]:
-    """One browser; every story has a context of its own."""
+def theatre() -> Iterator[Playwright]:
+    """What starts browsers."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=list(browsers.FLAGS))
-        yield browser
-        browser.close()
+        yield playwright
+
+
+@pytest.fixture(scope="session")
+def chrome(chromium: str, theatre: Playwright) -> Iterator[Browser]:
+    """One browser; every story has a context of its own."""
+    browser = theatre.chromium.launch(executable_path=chromium, args=list(browsers.FLAGS))
+    yield browser
+    browser.close()
 
 
 @pytest.fixture
