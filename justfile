@@ -15,6 +15,12 @@ demo *args: build-page
 test *args:
     @exec {{python}} -m tests.run "$@"
 
+# a picture of every screen, light and dark, 390 and 1280 px wide, into shots/; other arguments go to pytest
+shots *args: build-page
+    @mkdir -p shots
+    @TALLYSTICK_SHOTS="$PWD/shots" {{python}} -m pytest tests/e2e -m screens -q "$@"
+    @echo "shots/: $(ls shots | wc -l) pictures"
+
 # the figures of the performance goals; --json FILE, --only NAME
 bench *args: build-page
     @exec {{python}} -m tests.bench "$@"

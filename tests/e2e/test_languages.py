@@ -8,13 +8,13 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.driver import Driver
-from tests.e2e.stack import Demo
+from tests.e2e.stack import PROFILE, Demo
 
 
 @pytest.fixture
 def german(chrome: Browser, running: Demo) -> Iterator[Driver]:
     """A browser whose languages are French and German."""
-    context = chrome.new_context(viewport={"width": 1280, "height": 800}, color_scheme="light", locale="de-DE")
+    context = chrome.new_context(**PROFILE, locale="de-DE")
     context.add_init_script("Object.defineProperty(navigator, 'languages', {get: () => ['fr-CH', 'de-CH']})")
     yield Driver(context.new_page(), running)
     context.close()

@@ -1,28 +1,20 @@
-"""Every station of the story, in light and dark, wide and narrow: nothing sticks out, nothing is inaccessible.
+"""Every screen, in light and dark, wide and narrow, in two languages: nothing sticks out, nothing is inaccessible.
 
-Set TALLYSTICK_SHOTS to a folder to keep a picture of each.
+Those of the market, of the money and of recovery are looked at where their stories are told.
 """
 
 from __future__ import annotations
 
-import json
-import os
-from pathlib import Path
-from typing import Any
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
 
-from playwright.sync_api import Page, expect
-
-from tests.e2e.driver import Driver
+from tests.e2e.driver import Driver, hide_demo_wallet
 from tests.e2e.files import imported
-from tests.e2e.stack import ROOT
+from tests.e2e.looks import Photographer
+from tests.e2e.stack import Demo
 from tests.e2e.wallet import TestWallet
+from tests.e2e.wire import Wire
 
-AXE = (ROOT / "node_modules" / "axe-core" / "axe.min.js").read_text("utf-8")
-SIZES = [(1280, 800), (390, 844), (320, 640)]
-SETTLED = """Promise.all(document.getAnimations()
-  .filter((one) => one.effect?.getComputedTiming().iterations !== Infinity)
-  .map((one) => one.finished.catch(() => {})))"""
-"""Resolves when no colour is on its way to another: in between, contrasts are those of neither theme."""
 QUESTION = "Write **two** paragraphs:\n\n- one\n- two\n\n```python\nprint('tally')\n```\n\nplease"
 
 
@@ -49,81 +41,123 @@ def owed(cuts: list[int]) -> int:  # in all
 ![A stick](https://example.org/stick.png)"""
 
 
-class Photographer:
-    """Looks at the page as it stands, in every light and size."""
-
-    def __init__(self, page: Page) -> None:
-        self.page = page
-        self.folder = os.environ.get("TALLYSTICK_SHOTS")
-        self.faults: list[str] = []
-        page.evaluate(AXE)
-
-    def look(self, station: str) -> None:
-        """Pictures, overflow, and axe's rules."""
-        for theme in ("light", "dark"):
-            self.page.evaluate("theme => { document.documentElement.dataset.theme = theme }", theme)
-            for width, height in SIZES:
-                self.page.set_viewport_size({"width": width, "height": height})
-                self._measure(f"{station} {theme} {width}")
-                if self.folder:
-                    self.page.screenshot(path=Path(self.folder) / f"{station}-{theme}-{width}.png")
-            self._axe(f"{station} {theme}")
-        self.page.evaluate("document.documentElement.dataset.theme = 'light'")
-        self.page.set_viewport_size({"width": SIZES[0][0], "height": SIZES[0][1]})
-
-    def _measure(self, where: str) -> None:
-        beyond = self.page.evaluate("document.documentElement.scrollWidth - innerWidth")
-        if beyond > 0:
-            self.faults.append(f"{where}: {beyond} px beyond the edge")
-
-    def _axe(self, where: str) -> None:
-        self.page.evaluate(SETTLED)
-        found: list[dict[str, Any]] = self.page.evaluate("axe.run(document).then((result) => result.violations)")
-        for violation in found:
-            nodes = json.dumps([node["html"][:120] for node in violation["nodes"][:3]])
-            self.faults.append(f"{where}: {violation['id']}: {violation['help']} {nodes}")
+WAIT = "() => { window.walletWaits = new Promise((done) => { window.walletGoes = done; }); }"
 
 
-def test_every_station_in_every_light_and_size(wallet: TestWallet, page: Driver) -> None:
+def silent(page: Page) -> list[str]:
+    """What the console complains of from now on."""
     errors: list[str] = []
-    page.page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-    page.page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    return errors
+
+
+@pytest.mark.screens
+def test_every_station_in_every_light_and_size(wallet: TestWallet, page: Driver, running: Demo) -> None:
+    other = TestWallet(running, chain_id=running.chain_id)
+    other.install(page.page.context, "Second wallet", "org.example.second")
+    tab, errors = page.page, silent(page.page)
     page.open()
-    photographer = Photographer(page.page)
+    photographer = Photographer(tab)
     look = photographer.look
-    look("1-start")
-    page.connect().connected()
-    look("2-connected")
-    page.do("open-market")
-    look("3-market")
-    page.do("close-sheet")
+    look("01-first-run")
+    page.connect()
+    look("02-picker")
+    page.sheet.get_by_role("button", name="Second wallet").click()
+    page.connected()
+    look("03-connected")
     page.open_deposit()
-    look("4-deposit")
-    page.page.locator("#amount").fill("0.25")
+    expect(page.sheet.locator(".promise")).to_be_visible()
+    look("04-deposit")
+    tab.locator("#amount").fill("0.0001")
+    look("05-deposit-too-small")
+    tab.locator("#amount").fill("0.25")
+    tab.evaluate(WAIT)
     page.sheet.locator("button[type=submit]").click()
+    expect(page.sheet.locator(".working")).to_be_visible()
+    look("06-deposit-asked")
+    running.call("evm_setAutomine", False)
+    try:
+        tab.evaluate("() => walletGoes()")
+        expect(page.sheet).to_be_hidden()
+        page.page.locator("#wallet .account").click()
+        look("07-deposit-sent")
+        tab.keyboard.press("Escape")
+    finally:
+        running.call("evm_setAutomine", True)
+        running.call("evm_mine")
     page.deposited()
-    look("5-ready")
+    look("08-ready")
     page.ask(QUESTION)
     page.streaming()
+    look("09-streaming")
     page.stop()
     page.answered()
-    look("6-chat")
-    page.page.locator("#wallet button").click()
-    look("7-money")
+    look("10-answered")
+    page.do("turn-menu")
+    look("11-other-models")
+    tab.keyboard.press("Escape")
+    page.do("edit-turn")
+    look("12-edit")
+    tab.keyboard.press("Escape")
+    imported(page, RICH, title="How a tally stick works")
+    expect(tab.locator("x-tex-block .katex")).to_be_attached()
+    look("19-tour")
+    page.page.locator("#wallet .account").click()
+    look("13-money")
     page.sheet.locator("[data-do=open-close]").click()
-    look("8-close")
+    look("14-close")
     page.sheet.locator("[data-do=close-deposit]").click()
     expect(page.sheet).to_contain_text("Closed.", timeout=20_000)
-    look("9-closed")
+    look("15-closed")
     assert not photographer.faults, "\n".join(photographer.faults)
     assert errors == []
 
 
+@pytest.mark.screens
+def test_what_went_wrong_in_every_light_and_size(wallet: TestWallet, page: Driver, line: Wire) -> None:
+    """Somebody alters the answer on its way; then the provider is gone, and the deposit is closed without it."""
+    page.open().connect().connected().deposit("0.25").deposited()
+    photographer = Photographer(page.page)
+    line.flip_at = 5000
+    page.ask("Is anyone changing this?").says("Someone altered the data on the way")
+    line.flip_at = None
+    photographer.look("16-broken-off")
+    line.stop()
+    try:
+        page.do("open-close")
+        page.sheet.locator("[data-do=close-deposit]").click()
+        expect(page.sheet.locator("[data-do=request-close]")).to_be_visible(timeout=60_000)
+        photographer.look("17-close-alone")
+    finally:
+        line.start()
+    page.sheet.locator("[data-do=request-close]").click()
+    expect(page.sheet).to_contain_text("you can withdraw", timeout=20_000)
+    photographer.look("18-asked-back")
+    assert not photographer.faults, "\n".join(photographer.faults)
+
+
+@pytest.mark.screens
+def test_without_a_wallet_in_every_light_and_size(context: BrowserContext, page: Driver) -> None:
+    hide_demo_wallet(context)
+    page.open()
+    photographer = Photographer(page.page)
+    photographer.look("00-no-wallet")
+    page.page.emulate_media(contrast="more", reduced_motion="reduce")
+    photographer.look("00-no-wallet-more-contrast")
+    page.page.emulate_media(contrast="no-preference", forced_colors="active")
+    photographer.measure("00-no-wallet in the system's colours", (320, 390, 1280))  # axe sees those of the page
+    page.page.emulate_media(forced_colors="none")
+    photographer.speak("ar-XB")
+    expect(page.page.locator("html")).to_have_attribute("dir", "rtl")
+    photographer.measure("00-no-wallet from right to left", (320, 390, 1280))
+    assert not photographer.faults, "\n".join(photographer.faults)
+
+
+@pytest.mark.screens
 def test_the_chats_in_every_light_and_size(page: Driver) -> None:
     """Without a wallet: what was said before is all there is to see."""
-    errors: list[str] = []
-    tab = page.page
-    tab.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    tab, errors = page.page, silent(page.page)
     page.open()
     imported(page, RICH)
     expect(tab.locator(".hljs-keyword").first).to_be_attached()
@@ -139,7 +173,13 @@ def test_the_chats_in_every_light_and_size(page: Driver) -> None:
     tab.keyboard.press("Escape")
     page.do("open-setup")
     tab.locator(".advanced summary").click()
+    tab.locator("#preset").fill("Short and plain")
+    tab.locator("#preset").press("Enter")
+    expect(tab.locator(".presets li")).to_have_count(1)
     look("c4-setup")
+    tab.keyboard.press("Escape")
+    page.do("open-settings")
+    look("c4-settings")
     tab.keyboard.press("Escape")
     page.do("open-transfer")
     look("c5-files")

@@ -6,11 +6,12 @@ import csv
 import io
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Browser, BrowserContext, expect
 
 from tests.e2e.driver import Driver
+from tests.e2e.looks import Photographer
 from tests.e2e.stack import PROFILE, Demo
-from tests.e2e.test_looks import Photographer
 from tests.e2e.two_chains import Traveller, two_chains
 from tests.e2e.wallet import TestWallet
 
@@ -51,6 +52,7 @@ def test_first_run_without_a_wallet_is_the_demo_and_says_so(page: Driver) -> Non
     page.stop().answered()
 
 
+@pytest.mark.screens
 def test_topped_up_and_written_into_the_ledger(
     wallet: TestWallet, page: Driver, context: BrowserContext, running: Demo
 ) -> None:
@@ -73,6 +75,7 @@ def test_topped_up_and_written_into_the_ledger(
 
     page.page.locator("#wallet .account").click()
     page.do("open-ledger")
+    expect(page.sheet.locator(".entry")).to_have_count(4)
     kinds = page.sheet.locator(".entry").evaluate_all("rows => rows.map((row) => row.dataset.kind)")
     assert kinds == ["answer", "top_up", "answer", "deposit"]
     photographer.look("32-ledger")
@@ -86,6 +89,7 @@ def test_topped_up_and_written_into_the_ledger(
     assert not photographer.faults, "\n".join(photographer.faults)
 
 
+@pytest.mark.screens
 def test_two_chains_side_by_side_and_a_token_by_permit(chrome: Browser, built: Path, tmp_path: Path) -> None:
     with two_chains(tmp_path, built) as both:
         context = chrome.new_context(**PROFILE)

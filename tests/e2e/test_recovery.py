@@ -10,8 +10,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, expect
 
 from tests.e2e.driver import Driver, hide_demo_wallet
+from tests.e2e.looks import Photographer
 from tests.e2e.stack import PROFILE, Demo, demo
-from tests.e2e.test_looks import Photographer
 from tests.e2e.wallet import ETHER, Refusal, TestWallet
 
 AMOUNT = ETHER // 2
@@ -72,6 +72,7 @@ def looking(page: Driver, kind: type[TestWallet]) -> Callable[[str], None]:
 
 
 @pytest.mark.parametrize("kind", [TestWallet, Forgetful], ids=["by logs", "by a node's records"])
+@pytest.mark.screens
 def test_wiped_found_asked_back_and_withdrawn(own: Demo, profile: BrowserContext, kind: type[TestWallet]) -> None:
     hide_demo_wallet(profile)
     wallet = kind(own, chain_id=own.chain_id)

@@ -13,8 +13,8 @@ from playwright.sync_api import Browser, BrowserContext, expect
 
 from tests.e2e.driver import Driver
 from tests.e2e.files import imported
+from tests.e2e.looks import Photographer
 from tests.e2e.stack import PROFILE, Demo
-from tests.e2e.test_looks import Photographer
 from tests.pyodide.site import served
 from web.build import offline
 
@@ -124,7 +124,7 @@ def test_python_dies_and_what_was_said_and_typed_is_there_again(host: Path, prof
         tab.locator("#draft").press("Enter")
         expect(tab.locator("#line-stopped")).to_be_visible()
         photographer = Photographer(tab)
-        photographer.look("s3-stopped")
+        photographer.look("s3-stopped", answers=False)
         assert not photographer.faults, "\n".join(photographer.faults)
         tab.locator("[data-line=restart]").click()
         expect(tab.locator("#line-stopped")).to_be_hidden(timeout=20_000)

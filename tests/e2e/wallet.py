@@ -18,6 +18,10 @@ from playwright.sync_api import BrowserContext
 from tests.e2e.stack import Demo
 
 ETHER = 10**18
+ICON = (
+    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'%3E"
+    "%3Crect width='32' height='32' fill='%233a6ea5'/%3E%3Ccircle cx='16' cy='16' r='7' fill='white'/%3E%3C/svg%3E"
+)
 FORWARDED_PROMPTS = (
     "eth_requestAccounts",
     "wallet_switchEthereumChain",
@@ -29,6 +33,7 @@ ANNOUNCE = """
   const heard = {};
   const provider = {
     request: async ({ method, params = [] }) => {
+      if (method === "eth_sendTransaction") await window.walletWaits; // a promise, where a test lets it wait
       const answer = JSON.parse(await window.__BINDING__(JSON.stringify({ method, params })));
       if (answer.error) throw Object.assign(new Error(answer.error.message), { code: answer.error.code });
       return answer.result;
@@ -37,7 +42,7 @@ ANNOUNCE = """
     removeListener: () => {},
   };
   window.__BINDING___emit = (name, value) => (heard[name] ?? []).forEach((listener) => listener(value));
-  const info = { uuid: crypto.randomUUID?.() ?? "1", name: "__NAME__", icon: "data:image/svg+xml,%3Csvg/%3E", rdns:
+  const info = { uuid: crypto.randomUUID?.() ?? "1", name: "__NAME__", icon: "__ICON__", rdns:
   "__RDNS__" };
   const tell = () => dispatchEvent(new CustomEvent("eip6963:announceProvider", { detail: Object.freeze({ info,
   provider }) }));
@@ -82,6 +87,7 @@ class TestWallet:
         binding = "wallet_" + rdns.replace(".", "_")
         context.expose_binding(binding, lambda _, text: self._answer(text))
         script = ANNOUNCE.replace("__BINDING__", binding).replace("__NAME__", name).replace("__RDNS__", rdns)
+        script = script.replace("__ICON__", ICON)
         context.add_init_script(script)
 
     def _answer(self, text: str) -> str:
