@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from .books import Books
 from .desk import Desk
+from .owner import Owner
 from .renting import Renting
 from .seats import Seats
 from .state import TABS, Phase
@@ -14,6 +16,7 @@ def build(seats: Seats) -> tuple[Desk, Watching]:
     desk = Desk(seats)
     watching = Watching(desk)
     Renting(desk, watching)
+    Books(desk, watching, Owner(desk))
 
     def show(tab: str) -> None:
         if tab in TABS:

@@ -8,10 +8,17 @@ from ...tree import Node, h
 from ...views.parts import cross
 from ...words import Words
 from ..state import TABS, Phase, State
-from . import frame, overview, unpaired
+from . import earnings, frame, hardware, logs, models, overview, sessions, unpaired
 
 View = Callable[[State, Words], list[Node]]
-PAGES: dict[str, View] = {"overview": overview.view}
+PAGES: dict[str, View] = {
+    "overview": overview.view,
+    "models": models.view,
+    "sessions": sessions.view,
+    "earnings": earnings.view,
+    "hardware": hardware.view,
+    "logs": logs.view,
+}
 
 
 def main(state: State, t: Words) -> list[Node]:
