@@ -40,6 +40,9 @@ export const download = async (path, name) => {
   }
 };
 
+/** Where the address leads besides; empty where it says nothing. */
+export const go = new URLSearchParams(location.hash.slice(1)).get("go") ?? "";
+
 // The secret is taken out of the address before anything else is done, and exchanged at once: it is good for a minute.
 const pair = async () => {
   const secret = new URLSearchParams(location.hash.slice(1)).get("pair");

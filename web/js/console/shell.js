@@ -78,4 +78,6 @@ const attach = (python) => {
 
 const copy = (text) => navigator.clipboard.writeText(text).catch(() => {});
 
+if (api.go) say("tab", api.go);
+
 globalThis.tallystick = { attach, api, wallets, showSheet, copy };

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .books import Books
 from .desk import Desk
 from .owner import Owner
+from .providing import Providing
 from .renting import Renting
 from .seats import Seats
 from .state import TABS, Phase
@@ -17,6 +18,7 @@ def build(seats: Seats) -> tuple[Desk, Watching]:
     watching = Watching(desk)
     Renting(desk, watching)
     Books(desk, watching, Owner(desk))
+    Providing(desk, watching)
 
     def show(tab: str) -> None:
         if tab in TABS:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-TABS = ("overview", "models", "sessions", "earnings", "hardware", "logs")
+TABS = ("overview", "provide", "models", "sessions", "earnings", "hardware", "logs")
 
 
 class Phase(Enum):
@@ -43,6 +43,8 @@ class State:
     """What was asked for and is not answered yet, by its intent."""
     notice: Notice | None = None
     sheet: str = ""
+    wallets: tuple[tuple[str, str], ...] = ()
+    """Of this browser, (id, name), where one has to be chosen."""
     days: int = 30
     """How far back the earnings go."""
     device: str = ""

@@ -14,6 +14,7 @@ SLOW = 5
 ALWAYS = ("state",)
 QUICK = {
     "overview": ("sessions", "claims"),
+    "provide": ("provide",),
     "models": ("models",),
     "sessions": ("sessions",),
     "earnings": ("claims",),

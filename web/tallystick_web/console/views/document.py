@@ -8,11 +8,12 @@ from ...tree import Node, h
 from ...views.parts import cross
 from ...words import Words
 from ..state import TABS, Phase, State
-from . import earnings, frame, hardware, logs, models, overview, sessions, unpaired
+from . import earnings, frame, hardware, logs, models, overview, provide, sessions, unpaired
 
 View = Callable[[State, Words], list[Node]]
 PAGES: dict[str, View] = {
     "overview": overview.view,
+    "provide": provide.view,
     "models": models.view,
     "sessions": sessions.view,
     "earnings": earnings.view,

@@ -61,4 +61,11 @@ def pausing(state: State, t: Words) -> list[Node]:
     return [h("div", body, class_="body"), h("div", drain, class_="foot")]
 
 
-SHEETS: dict[str, Callable[[State, Words], list[Node]]] = {"pause": pausing}
+def wallets(state: State, t: Words) -> list[Node]:
+    """Which of several signs."""
+    found = [button(name, "register-with", wallet, disabled="register-with" in state.busy)
+             for wallet, name in state.wallets]  # fmt: skip
+    return [h("div", h("div", found, class_="choices"), class_="body")]
+
+
+SHEETS: dict[str, Callable[[State, Words], list[Node]]] = {"wallets": wallets, "pause": pausing}
