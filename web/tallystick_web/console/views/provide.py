@@ -87,7 +87,7 @@ def _address(state: State, at: dict[str, Any], t: Words) -> Element:
     look = button(t("console.provide.check"), "look-outside", disabled="look-outside" in state.busy)
     checked = _findings(state.of("outside"))
     return _panel("address", t, h("p", t("console.provide.at", endpoint=at["endpoint"])), h("p", said, class_="aside"),
-                  checked, h("div", do, " ", look if at["serving"] else None))  # fmt: skip
+                  checked, h("div", do, look if at["serving"] else None, class_="does"))  # fmt: skip
 
 
 def _price(amount: str, coin: Coin) -> str:
@@ -143,9 +143,9 @@ def _earning(at: dict[str, Any], t: Words) -> Element:
     else:
         known, paid = t("console.provide.is", provider=at["provider"]), int(at["paid"])
         earned = t("console.provide.first", paid=money(paid, coin)) if paid else t("console.provide.no_first")
-        lines = [h("p", _dot("ready" if at["serving"] else "idle"), " ", known), h("p", earned)]
+        lines = [h("p", known), h("p", earned)]
         if gas["send"] != "0":
             send = money(int(gas["send"]), coin)
             said = t("console.provide.gas", send=send, operator=gas["operator"])
-            lines.append(h("p", _dot("busy"), " ", said))
+            lines.append(h("div", h("p", said), class_="promise"))
     return _panel("earning", t, *lines)
