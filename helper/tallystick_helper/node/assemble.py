@@ -125,18 +125,13 @@ async def start_node(
     file = settings.data_dir / f"ledger-{where.chain_id}-{where.channels.hex()[:8]}.sqlite"
     ledger = Ledger(file, identity.payee, identity.operator)
     try:
-        channels = Channels(crypto, where.channels)
-        chain = settings.chain
+        channels, chain = Channels(crypto, where.channels), settings.chain
         follower = Follower(rpc, channels, ledger, ChannelTable(), start=where.block, interval=chain.interval)
         market = MarketIndex(crypto, rpc, where, NativeGuest(crypto, where), announced.provider)
         opened = OpenedIndex(ledger, where)
-        _connect_indices(follower, market, opened)
-        await opened.prepare()
-        await follower.prepare()
-        await follower.look()
-        sender = Sender(
-            rpc, identity.operator_key, where.chain_id, poll=min(1.0, chain.interval), patience=chain.patience
-        )
+        await _catch_up(follower, market, opened)
+        poll = min(1.0, chain.interval)
+        sender = Sender(rpc, identity.operator_key, where.chain_id, poll=poll, patience=chain.patience)
         money, listen = settings.money, settings.listen
         node = Node(
             NodeParts(
@@ -161,20 +156,32 @@ async def start_node(
             )
         )
         await node.confirmations.restore(await ledger.live_channels())
+        await node.till.recover()
     except BaseException:
         ledger.close()
         raise
     if not node.witness.able and not rpc.own:
-        log.warning(
-            "one_rpc",
-            says="One RPC address is set: what it says of deposits is believed. Should it lie, all that is unclaimed "
-            "may be lost, for each channel up to the threshold of a claim or its cap. Set two.",
-            threshold=money.threshold,
-        )
-    await node.till.recover()
+        _warn_of_one_rpc(money)
     node.start()
     tasks = [asyncio.create_task(follower.run()), asyncio.create_task(market.run())]
     return Running(announced, node, ledger, follower, market, tasks)
+
+
+def _warn_of_one_rpc(money: MoneySettings) -> None:
+    log.warning(
+        "one_rpc",
+        says="One RPC address is set: what it says of deposits is believed. Should it lie, all that is unclaimed "
+        "may be lost, for each channel up to the threshold of a claim or its cap. Set two.",
+        threshold=money.threshold,
+    )
+
+
+async def _catch_up(follower: Follower, market: MarketIndex, opened: OpenedIndex) -> None:
+    """The chain's logs up to now are read, and later ones go to all three."""
+    _connect_indices(follower, market, opened)
+    await opened.prepare()
+    await follower.prepare()
+    await follower.look()
 
 
 def _dialback(crypto: Crypto, rpc: HttpRpc, where: Deployment, listen: ListenSettings) -> Dialback:
