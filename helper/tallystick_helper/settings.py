@@ -184,6 +184,13 @@ class RentingSettings(Section):
     )
     timezone: str = Field("", description="the zone of those hours, such as `Europe/Berlin`; this machine's if not set")
     deny: list[Address] = Field([], description="wallets whose requests are refused")
+    finish: float = Field(
+        5.0,
+        ge=0,
+        le=3600,
+        description="seconds that answers under way are given when the node is told to end; what stops it"
+        " (`TimeoutStopSec` of systemd, `stop_grace_period` of compose) must wait longer",
+    )
 
     @field_validator("hours")
     @classmethod

@@ -98,10 +98,12 @@ class Running:
     follower: Follower
     market: MarketIndex
     tasks: list[asyncio.Task[None]]
+    finish: float = 5.0
+    """Seconds that answers under way are given when the node ends."""
 
     async def stop(self) -> None:
         """Drains, then closes the ledger."""
-        await self.node.drain()
+        await self.node.drain(self.finish)
         for task in self.tasks:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
@@ -164,7 +166,7 @@ async def start_node(
         _warn_of_one_rpc(money)
     node.start()
     tasks = [asyncio.create_task(follower.run()), asyncio.create_task(market.run())]
-    return Running(announced, node, ledger, follower, market, tasks)
+    return Running(announced, node, ledger, follower, market, tasks, settings.renting.finish)
 
 
 def _warn_of_one_rpc(money: MoneySettings) -> None:

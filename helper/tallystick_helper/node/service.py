@@ -51,6 +51,8 @@ from .witness import Witness
 IDLE_LIMIT = limits.IDLE.value
 SESSION_LIMIT = limits.SESSION.value
 SWEEP = 15.0
+GOODBYE = 5.0
+"""Seconds at most for the other sides to hear that it ends, and again for the till."""
 
 
 @dataclass(frozen=True)
@@ -296,6 +298,7 @@ class Node:
         """
         self.draining = True
         await _within(patience, [connection.idle.wait() for connection in self._connections])
+        patience = min(patience, GOODBYE)
         for connection in list(self._connections):
             connection.end(PeerError(Code.DRAINING))
         await _within(patience, [connection.gone.wait() for connection in self._connections])
