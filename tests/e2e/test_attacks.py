@@ -57,7 +57,7 @@ class Site:
         assert provider.up.admin is not None and provider.up.admin.app is not None
         every = ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]
         witness = Served("/witness", self._witness, methods=every)
-        provider.up.admin.app.router.routes.append(witness)
+        provider.up.admin.app.router.routes.insert(0, witness)  # the console takes whatever is left
         unguarded = Listener(Starlette(routes=[witness]), "127.0.0.1", 0, websocket=False)
         unguarded.start()
         self._held.push_async_callback(unguarded.stop)
