@@ -71,6 +71,7 @@ def context(chrome: Browser, line: Wire) -> Iterator[BrowserContext]:
     line.flip_at = None
     held = chrome.new_context(**PROFILE)
     yield held
+    held.unroute_all(behavior="ignoreErrors")  # a page may still be asking for something
     held.close()
 
 
