@@ -14,7 +14,10 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.e2e.driver import READY, SLOW
+from tests.e2e.looks import AXE, SETTLED
 from tests.e2e.stack import ROOT, Demo
+
+TABS = ("models", "sessions", "earnings", "hardware", "logs", "overview")
 
 
 def address(demo: Demo) -> str:
@@ -53,11 +56,11 @@ def test_from_pairing_to_a_pause_and_gone_with_a_reload(console: Page, running: 
     console.on("pageerror", lambda error: errors.append(str(error)))
     assert "#" not in console.url
     asking = ask(running)
-    session = console.get_by_role("region", name="Connected now").first
+    session = console.get_by_role("region", name="Connected now")
     expect(session).to_contain_text("loopback", timeout=SLOW)
     asking.join()
     console.locator("[data-arg=earnings]").click()
-    expect(console.get_by_role("region", name="By model and device").first).to_contain_text("loopback", timeout=SLOW)
+    expect(console.get_by_role("region", name="By model and device")).to_contain_text("loopback", timeout=SLOW)
     console.locator("[data-do=open-pause]").click()
     console.locator("[data-do=pause]").last.click()
     expect(console.locator("#state")).to_contain_text("Paused")
@@ -73,3 +76,22 @@ def test_from_pairing_to_a_pause_and_gone_with_a_reload(console: Page, running: 
     console.locator("html[data-ready]").wait_for(state="attached", timeout=READY)
     expect(console.locator("#main")).to_contain_text("tallystick console")
     expect(console.locator("html")).to_have_attribute("data-phase", "unpaired")
+
+
+def test_every_tab_in_every_light_and_size(console: Page) -> None:
+    console.evaluate(AXE)
+    faults: list[str] = []
+    for tab in TABS:
+        console.locator(f"[data-arg={tab}]").click()
+        expect(console.locator(f".tab[data-arg={tab}]")).to_have_attribute("aria-current", "page")
+        for theme in ("light", "dark"):
+            console.evaluate("theme => { document.documentElement.dataset.theme = theme }", theme)
+            for width in (390, 1280):
+                console.set_viewport_size({"width": width, "height": 800})
+                if console.evaluate("document.documentElement.scrollWidth > innerWidth"):
+                    faults.append(f"{tab} {width}: beyond the edge")
+            console.evaluate(SETTLED)
+            found = console.evaluate("axe.run(document).then((result) => result.violations)")
+            for one in found:
+                faults.append(f"{tab} {theme}: {one['id']} {[node['html'][:120] for node in one['nodes'][:3]]}")
+    assert not faults, "\n".join(faults)

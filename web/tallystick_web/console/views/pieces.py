@@ -55,7 +55,7 @@ def table(label: str, heads: Sequence[tuple[str, bool]], rows: Sequence[Sequence
         for row in rows
     ]  # fmt: skip
     whole = h("table", h("thead", h("tr", top)), h("tbody", body), class_="list")
-    return h("div", whole, class_="scroll", tabindex="0", role="region", aria_label=label)
+    return h("div", whole, class_="scroll", tabindex="0", role="group", aria_label=label)
 
 
 def pairs(rows: Sequence[tuple[str, Children]]) -> Element:
