@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, Route
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -133,12 +133,11 @@ def hostile() -> Iterator[int]:
 
 
 @pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
+def browser(theatre: Playwright, chromium: str) -> Iterator[Browser]:
     """One in which every name below `.example` leads to this machine: the attacker owns them."""
-    with sync_playwright() as playwright:
-        made = playwright.chromium.launch(executable_path=chromium, args=[*browsers.FLAGS, MAPPED])
-        yield made
-        made.close()
+    made = theatre.chromium.launch(executable_path=chromium, args=[*browsers.FLAGS, MAPPED])
+    yield made
+    made.close()
 
 
 @pytest.fixture

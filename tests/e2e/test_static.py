@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Playwright, expect, sync_playwright
+from playwright.sync_api import Playwright, expect
 
 from tests import browsers
 from tests.e2e.driver import Driver
@@ -35,14 +35,16 @@ def provider(tls: Certificate, built: Path) -> Iterator[Demo]:
         yield up
 
 
-def test_a_folder_on_any_host_reaches_a_provider(provider: Demo, tls: Certificate, built: Path, tmp_path: Path) -> None:
+def test_a_folder_on_any_host_reaches_a_provider(
+    theatre: Playwright, provider: Demo, tls: Certificate, built: Path, tmp_path: Path
+) -> None:
     folder = tmp_path / "host" / BELOW
     chain = ("--rpc", provider.rpc, "--registry", provider.registry, "--channels", provider.channels)
     command = ("page", "build", str(folder), *chain, "--files", str(built), "--data-dir", str(tmp_path / "data"))
     subprocess.run([sys.executable, "-m", "tallystick_helper", *command], cwd=ROOT, env=os.environ, check=True)
     assert json.loads((folder / "tallystick.json").read_text())["chain_id"] == provider.chain_id
-    with https(tmp_path / "host", tls) as address, sync_playwright() as playwright:
-        _story(playwright, f"{address}{BELOW}/", provider, tls)
+    with https(tmp_path / "host", tls) as address:
+        _story(theatre, f"{address}{BELOW}/", provider, tls)
 
 
 def _story(playwright: Playwright, address: str, provider: Demo, tls: Certificate) -> None:

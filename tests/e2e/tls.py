@@ -108,17 +108,20 @@ def wss(port: int, target: int, with_: Certificate) -> Iterator[None]:
             return
         await asyncio.gather(_carry(reader, far_writer), _carry(far_reader, writer))
 
+    async def end() -> None:
+        server.close()
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+
+    # A loop in a thread of its own from the first moment: Playwright keeps one running in this one.
     loop = asyncio.new_event_loop()
-    server = loop.run_until_complete(asyncio.start_server(join, HOST, port, ssl=with_.context))
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
+    server = asyncio.run_coroutine_threadsafe(asyncio.start_server(join, HOST, port, ssl=with_.context), loop).result()
     try:
         yield
     finally:
-        loop.call_soon_threadsafe(server.close)
+        asyncio.run_coroutine_threadsafe(end(), loop).result()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
-        for task in asyncio.all_tasks(loop):
-            task.cancel()
-        loop.run_until_complete(asyncio.sleep(0))
         loop.close()
