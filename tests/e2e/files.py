@@ -16,7 +16,8 @@ def imported(page: Driver, *answers: str, title: str = "Imported") -> None:
     for place, answer in enumerate(answers):
         at = 2 * place + 1
         turns.append({"id": at, "role": "user", "text": f"Question {place}", "parent": at - 1, "state": "sent"})
-        turns.append({"id": at + 1, "role": "assistant", "text": answer, "parent": at, "state": "done", "who": "loopback"})
+        said = {"id": at + 1, "role": "assistant", "text": answer, "parent": at}
+        turns.append({**said, "state": "done", "who": "loopback"})
     data = {"format": "tallystick-chats/1", "chats": [{"id": "imported", "title": title, "messages": turns}]}
     page.page.locator("[data-do=open-transfer]").click()
     with page.page.expect_file_chooser() as chooser:

@@ -174,7 +174,8 @@ def test_preferences() -> None:
     assert found.order == (b"\x22" * 20, b"\x11" * 20)
     for wrong in (
         7,
-        {"quantizations": ["fp8"]},
+        {"quantizations": "fp8"},
+        {"data_collection": "deny"},
         {"only": a},
         {"only": ["0x12"]},
         {"order": [7]},

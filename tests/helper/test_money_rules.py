@@ -294,7 +294,7 @@ async def test_rule_10_a_hardly_used_deposit_closes_for_the_minimum(world: World
         before = await world.balance(provider.provider)
         await conversation.close()
         await conversation.leave()
-        await until(lambda: deposit.channel_id(world.crypto) not in provider.node.till._closing)
+        await until(lambda: not provider.node.till.is_closing(deposit.channel_id(world.crypto)))
         assert await world.balance(provider.provider) - before == GAS
 
 

@@ -12,7 +12,7 @@ from tallystick_web.shop.actions import Seen
 from tallystick_web.shop.state import Sight, Standing
 from tallystick_web.state import DepositPhase, Market, MarketPhase
 from tests.helper.world import Serving, World
-from tests.web.seats import WALLET
+from tests.web.seats import WALLET, until
 from tests.web.views.states import CHOICE, DEPOSIT
 
 from .pages import page_with
@@ -61,3 +61,26 @@ async def test_one_that_was_seen_not_to_answer_is_not_preselected(world: World, 
     town.app.heard("connect")
     await town.app.idle()
     assert town.state.market.choices and town.state.chosen is None
+
+
+async def test_no_money_goes_to_a_provider_that_does_not_answer(world: World, provider: Serving) -> None:
+    town = await asyncio.to_thread(Town, world)
+    await town.read()
+    assert town.state.chosen is not None
+    before = town.state.deposit
+    town.host.gone = True
+    town.app.heard("open-deposit")
+    town.app.heard("input:amount", "0.5")
+    town.app.heard("deposit")
+    await until(town.app, lambda state: state.notice is not None)
+    notice = town.state.notice
+    assert notice is not None and notice.name == "provider_absent"
+    assert "{" not in " ".join(town.app.words.error(notice.name, **dict(notice.values)))
+    assert town.wallet.prompts == ["eth_requestAccounts"], "the wallet was not asked for money"
+    assert town.state.deposit == before
+
+    town.host.gone = False
+    town.app.heard("open-deposit")
+    town.app.heard("input:amount", "0.5")
+    town.app.heard("deposit")
+    await until(town.app, lambda state: state.deposit.usable)

@@ -13,9 +13,10 @@ from tallystick_shared.chains import Deployment
 from tallystick_shared.channel import ChannelState
 from tallystick_shared.deposit import Deposit as DepositRecord
 from tallystick_shared.deposit import Terms, opening_call, plan
-from tallystick_shared.errors import Code, LocalError, TallystickError
+from tallystick_shared.errors import Code, LocalError, PeerError, TallystickError
 from tallystick_shared.evm.channels import Channels
 from tallystick_shared.evm.rpc import RpcError, to_int
+from tallystick_shared.market import Listing
 
 from ..actions import (
     AmountTyped,
@@ -32,8 +33,9 @@ from ..faults import code_of_rpc
 from ..figures import money, parse_amount, plain
 from ..purse.actions import PurseMoved
 from ..purse.book import DEPOSIT
-from ..purse.paying import Way
+from ..purse.paying import Step, Way
 from ..state import Choice, Deposit, DepositPhase, Notice, Sheet, Site, State, Transit
+from ..views.parts import provider_name
 from .aside import Aside
 from .ledger import LedgerFlow
 from .market import MarketFlow
@@ -143,7 +145,25 @@ class DepositFlow:
         )
         if state.funds is not None and amount > state.funds:
             raise LocalError(Code.NOT_ENOUGH_MONEY)
-        await self._send(record)
+        if await self._is_there(listing, chosen):
+            await self._send(record)
+
+    async def _is_there(self, listing: Listing, chosen: Choice) -> bool:
+        """Before any money moves: does the provider answer? Where it does not, that is said and nothing is sent."""
+        before = self._app.state.deposit
+        self._app.dispatch(PurseMoved({"step": Step.GREET}))
+        self._app.dispatch(DepositMoved(DepositPhase.SIGNING))
+        try:
+            await self._market.guest.greet(listing)
+        except PeerError:
+            self._app.dispatch(SheetClosed())
+            who = (("provider", provider_name(chosen)),)
+            self._app.dispatch(Noticed(Notice("provider_absent", who)))
+            return False
+        finally:
+            self._app.dispatch(PurseMoved({"step": Step.NONE}))
+            self._app.dispatch(DepositLoaded(before))
+        return True
 
     async def _send(self, record: DepositRecord) -> None:
         before, held = self._app.state.deposit, self.record

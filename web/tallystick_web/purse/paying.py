@@ -35,6 +35,8 @@ class Step(Enum):
     """What the wallet is asked at the moment, before the transaction that opens the deposit."""
 
     NONE = ""
+    GREET = "greet"
+    """Nothing yet: the provider is asked first whether it is there."""
     PERMIT = "permit"
     CLEAR = "clear"
     APPROVE = "approve"

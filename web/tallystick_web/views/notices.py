@@ -51,6 +51,7 @@ TOLD: dict[str, list[str]] = {
     "deposit_moving": ["open-money"],
     "import_unreadable": ["pick-import"],
     "file_refused": [],
+    "provider_absent": ["open-market"],
     "no_trial": ["connect", "open-deposit"],
     "no_trial_here": ["try-free", "connect", "open-deposit"],
 }
