@@ -1,4 +1,6 @@
-"""From nothing to a provider in the console: a wallet that is not the node's signs once and sends one transaction."""
+"""From nothing to a provider in the console: a wallet that is not the node's signs once and sends one transaction, and
+later what only the owner may do starts the sign-in by itself.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from playwright.sync_api import BrowserContext, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from tallystick_helper.chat import Answer, Conversation
 from tallystick_helper.up import Up
@@ -87,6 +89,7 @@ def test_one_transaction_by_the_persons_own_wallet_and_a_paid_request(
 ) -> None:
     wallet = TestWallet(Demo("", newcomer.world.url, 31337, "", "", "", "", 0), chain_id=31337)
     wallet.install(context)
+    TestWallet(wallet.demo, chain_id=31337).install(context, "Other wallet", "org.example.other")
     page = context.new_page()
     page.goto(newcomer.link())
     page.locator("html[data-ready]").wait_for(state="attached", timeout=READY)
@@ -95,8 +98,9 @@ def test_one_transaction_by_the_persons_own_wallet_and_a_paid_request(
     expect(page.locator("[data-step=machine] .findings li")).to_have_count(3, timeout=SLOW)
     page.locator("[data-do=look-market]").click()
     expect(page.locator("[data-step=offer]")).to_contain_text("nobody else offers its like here", timeout=SLOW)
-    page.locator("#offer-price_out").fill("0.00004")
+    page.locator("#offer-price_out").fill("100")
     page.locator("[data-step=offer] button[type=submit]").click()
+    page.locator("[data-do=pick-wallet]", has_text="Test wallet").click()
     expect(page.locator("[data-step=earning]")).to_contain_text(wallet.address.lower(), timeout=SLOW)
     assert wallet.prompts == ["eth_requestAccounts", "eth_signTypedData_v4", "eth_sendTransaction"]
     sent = wallet.demo.call("eth_getTransactionCount", wallet.address, "latest")
@@ -105,4 +109,22 @@ def test_one_transaction_by_the_persons_own_wallet_and_a_paid_request(
     answer = newcomer.do(newcomer.ask())
     assert answer.output_units == 8 and answer.amount > 0
     expect(page.locator("[data-step=earning]")).to_contain_text("Paid so far", timeout=SLOW)
-    assert newcomer.up.node is not None and newcomer.up.node.profile.offers[0].price.output == 4 * 10**13
+    assert newcomer.up.node is not None and newcomer.up.node.profile.offers[0].price.output == 100 * ETHER
+    claims(newcomer, wallet, page)
+
+
+def claims(newcomer: Newcomer, wallet: TestWallet, page: Page) -> None:
+    """Another engine, then a claim: the owner picks one of two wallets and signs in once for both."""
+    prompts = len(wallet.prompts)
+    page.locator("#provide-url").fill("http://127.0.0.1:9")
+    page.locator("#provide-url ~ button").click()
+    page.locator("[data-do=pick-wallet]", has_text="Test wallet").click()
+    expect(page.locator("#notices")).to_contain_text("stopped working", timeout=SLOW)
+    assert wallet.prompts[prompts:] == ["eth_requestAccounts", "personal_sign"]
+    assert newcomer.up.node is not None
+    operator = "0x" + newcomer.up.node.till.sender.address.hex()
+    wallet.demo.call("anvil_setBalance", operator, hex(ETHER))
+    page.locator(".tab[data-arg=earnings]").click()
+    page.locator("[data-do=claim]").click(timeout=SLOW)
+    expect(page.locator("#notices")).to_contain_text("The claim was sent.", timeout=SLOW)
+    assert wallet.prompts[prompts:] == ["eth_requestAccounts", "personal_sign"]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from eth_account import Account
-from eth_account.messages import encode_typed_data
+from eth_account.messages import encode_defunct, encode_typed_data
 from eth_utils import to_checksum_address
 from playwright.sync_api import BrowserContext
 
@@ -115,6 +115,7 @@ class TestWallet:
             "wallet_addEthereumChain": self._add,
             "eth_sendTransaction": self._send,
             "eth_signTypedData_v4": self._sign_typed,
+            "personal_sign": self._sign_text,
         }
         return own[method](params) if method in own else self.demo.call(method, *params)
 
@@ -154,4 +155,9 @@ class TestWallet:
     def _sign_typed(self, params: list[Any]) -> str:
         message = json.loads(params[1]) if isinstance(params[1], str) else params[1]
         signed = self.account.sign_message(encode_typed_data(full_message=message))
+        return "0x" + bytes(signed.signature).hex()
+
+    def _sign_text(self, params: list[Any]) -> str:
+        """By EIP-191."""
+        signed = self.account.sign_message(encode_defunct(hexstr=params[0]))
         return "0x" + bytes(signed.signature).hex()

@@ -33,7 +33,6 @@ class Books:
 
     async def claim(self, chain: str) -> None:
         """Claims now, once the owner signed in."""
-        answer = await self._owner.tell("claim", chain=chain)
-        if answer is not None and answer.good:
+        if await self._owner.tell("claim", chain=chain) is not None:
             self._desk.say(self._desk.words("console.claims.done"), kind="good")
             self._watching.wake()

@@ -84,15 +84,19 @@ class Desk:
             return True
         return False
 
-    async def tell(self, path: str, **body: Any) -> Answer:
+    async def tell(self, path: str, /, **body: Any) -> Answer:
         """A command; what it was refused for is said."""
         answer = await self.seats.api.call("POST", path, body)
-        if not self._heard_back(answer) and answer.status != 401:
-            self.refused(answer)
+        self.taken(answer)
         return answer
 
-    def refused(self, answer: Answer) -> None:
-        """Says why."""
+    def taken(self, answer: Answer) -> bool:
+        """Is it good? Says why where it is not."""
+        if not self._heard_back(answer) and answer.status != 401:
+            self._refused(answer)
+        return answer.good
+
+    def _refused(self, answer: Answer) -> None:
         if answer.status == 0:
             self.say(self.words("console.lost"), self.words("console.lost_step"))
         else:

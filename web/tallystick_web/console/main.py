@@ -5,6 +5,7 @@ from __future__ import annotations
 from .books import Books
 from .desk import Desk
 from .owner import Owner
+from .picking import Picking
 from .providing import Providing
 from .renting import Renting
 from .seats import Seats
@@ -17,8 +18,10 @@ def build(seats: Seats) -> tuple[Desk, Watching]:
     desk = Desk(seats)
     watching = Watching(desk)
     Renting(desk, watching)
-    Books(desk, watching, Owner(desk))
-    Providing(desk, watching)
+    picking = Picking(desk)
+    owner = Owner(desk, picking)
+    Books(desk, watching, owner)
+    Providing(desk, watching, owner, picking)
 
     def show(tab: str) -> None:
         if tab in TABS:
@@ -27,7 +30,6 @@ def build(seats: Seats) -> tuple[Desk, Watching]:
 
     desk.on("tab", show)
     desk.on("open-pause", lambda _: desk.change(sheet="pause"))
-    desk.on("close-sheet", lambda _: desk.change(sheet=""))
     desk.on("close-notice", lambda _: desk.change(notice=None))
     desk.on("copy", seats.screen.copy)
     return desk, watching

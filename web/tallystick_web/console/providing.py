@@ -11,33 +11,29 @@ from tallystick_shared.evm.rpc import RpcError, to_int
 
 from ..faults import CHAIN_UNKNOWN, code_of_rpc
 from .desk import Desk
-from .seats import Answer
+from .owner import Owner, account_of
+from .picking import Picking
 from .watching import Watching
 
 MACHINE = ("accelerator", "memory", "disk")
 OUTSIDE = ("endpoint", "outside", "gas")
 
 
-class Refused(Exception):
-    """The node said no; it was told."""
-
-
 class Providing:
     """The intents of the tab."""
 
-    def __init__(self, desk: Desk, watching: Watching) -> None:
-        self._desk, self._watching, self._wishes = desk, watching, dict[str, str]()
+    def __init__(self, desk: Desk, watching: Watching, owner: Owner, picking: Picking) -> None:
+        self._desk, self._watching, self._owner, self._picking = desk, watching, owner, picking
         desk.on("look-machine", lambda _: self._keep("provide/check", "machine", checks=list(MACHINE)))
         desk.on("look-outside", lambda _: self._keep("provide/check", "outside", checks=list(OUTSIDE)))
         desk.on("look-market", lambda _: self._keep("provide/market", "market"))
         desk.on("find-models", self._find)
         desk.on("use-model", lambda path: self._use("gguf", path=path))
         desk.on("use-upstream", lambda form: self._use("upstream", url=_field(form, "url")))
-        desk.on("map-port", lambda on: self._keep("provide/port", "port", on=on == "on"))
+        desk.on("map-port", self._port)
         desk.on("register", self._register)
-        desk.on("register-with", self._with_wallet)
 
-    async def _keep(self, path: str, name: str, **body: Any) -> None:
+    async def _keep(self, path: str, name: str, /, **body: Any) -> None:
         """Asks, and keeps what was answered for the view."""
         answer = await self._desk.tell(path, **body)
         if answer.good:
@@ -48,42 +44,43 @@ class Providing:
         await self._keep("provide/find", "found", path=_field(form, "path"))
 
     async def _use(self, kind: str, **options: str) -> None:
-        if (await self._desk.tell("provide/use", engine={"kind": kind, "options": options})).good:
+        if await self._owner.tell("provide/use", engine={"kind": kind, "options": options}):
+            self._watching.wake()
+
+    async def _port(self, wanted: str) -> None:
+        if await self._owner.tell("provide/port", on=wanted == "on"):
             self._watching.wake()
 
     async def _register(self, form: str) -> None:
-        """One wallet at once; several give a picker."""
+        """With the wallet of the person."""
         given = json.loads(form)
-        self._wishes = {name: str(given.get(name, "")).strip() for name in ("price_in", "price_out", "endpoint")}
-        found = self._desk.seats.wallets.found()
-        if not found:
-            self._desk.say(*self._desk.words.error("no_wallet"))
-        elif len(found) > 1:
-            self._desk.change(sheet="wallets", wallets=tuple((one.id, one.name) for one in found))
-        else:
-            await self._with_wallet(found[0].id)
-
-    async def _with_wallet(self, wallet: str) -> None:
-        self._desk.change(sheet="", notice=None)
+        wishes = {name: str(given.get(name, "")).strip() for name in ("price_in", "price_out", "endpoint")}
+        wallet = await self._picking.wallet()
+        if wallet is None:
+            return
+        self._desk.change(notice=None)
         try:
-            await self._go(wallet)
+            await self._go(wallet, wishes)
         except RpcError as error:
             self._desk.say(*self._desk.words.error(code_of_rpc(error).name.lower()))
-        except Refused:
-            return
 
-    async def _go(self, wallet: str) -> None:
-        """Signature, then transaction. Raises RpcError, Refused."""
+    async def _go(self, wallet: str, wishes: dict[str, str]) -> None:
+        """Signature, then transaction. Raises RpcError."""
         ask, words = self._desk.seats.wallets.request, self._desk.words
-        account = str((await ask(wallet, "eth_requestAccounts", []))[0])  # type: ignore[index]
+        known = self._desk.state.of("provide")["provider"] or ""
+        account = account_of(await ask(wallet, "eth_requestAccounts", []), known)
         await self._on_chain(wallet)
-        draft = (await self._owned(wallet, account, "provide/draft", owner=account, **self._wishes)).body
-        if not draft["call"]:
+        draft = await self._owner.tell("provide/draft", wallet, owner=account, **wishes)
+        if draft is None:
+            return
+        if not draft.body["call"]:
             self._desk.say(words("console.provide.same"), kind="good")
             return
-        signature = await ask(wallet, "eth_signTypedData_v4", [account, json.dumps(draft["typed_data"])])
-        sealed = (await self._owned(wallet, account, "provide/seal", signature=signature)).body
-        await ask(wallet, "eth_sendTransaction", [{**sealed["transaction"], "from": account}])
+        signature = await ask(wallet, "eth_signTypedData_v4", [account, json.dumps(draft.body["typed_data"])])
+        sealed = await self._owner.tell("provide/seal", wallet, signature=signature)
+        if sealed is None:
+            return
+        await ask(wallet, "eth_sendTransaction", [{**sealed.body["transaction"], "from": account}])
         self._desk.say(words("console.provide.sent"), words("console.provide.sent_step"), "good")
         self._watching.wake()
 
@@ -100,28 +97,6 @@ class Providing:
             coin = {"name": chain["symbol"], "symbol": chain["symbol"], "decimals": 18}
             added = {"chainId": hex(chain["id"]), "chainName": chain["name"], "nativeCurrency": coin}
             await ask(wallet, "wallet_addEthereumChain", [{**added, "rpcUrls": chain["rpc"]}])
-
-    async def _owned(self, wallet: str, account: str, path: str, **body: Any) -> Answer:
-        """A request that needs the owner where there is one: signs in first then. Raises RpcError, Refused."""
-        answer = await self._desk.seats.api.call("POST", path, body)
-        if answer.body.get("error") == "OWNER_NEEDED":
-            await self._sign_in(wallet, account)
-            answer = await self._desk.seats.api.call("POST", path, body)
-        if not answer.good:
-            self._desk.refused(answer)
-            raise Refused
-        return answer
-
-    async def _sign_in(self, wallet: str, account: str) -> None:
-        """As the owner (EIP-4361). Raises RpcError, Refused."""
-        asked = await self._desk.tell("owner/message", account=account)
-        if not asked.good:
-            raise Refused
-        text = str(asked.body["message"])
-        given = ["0x" + text.encode().hex(), account]
-        signature = await self._desk.seats.wallets.request(wallet, "personal_sign", [*given])
-        if not (await self._desk.tell("owner/sign-in", message=text, signature=signature)).good:
-            raise Refused
 
 
 def _field(form: str, name: str) -> str:

@@ -63,8 +63,7 @@ def pausing(state: State, t: Words) -> list[Node]:
 
 def wallets(state: State, t: Words) -> list[Node]:
     """Which of several signs."""
-    found = [button(name, "register-with", wallet, disabled="register-with" in state.busy)
-             for wallet, name in state.wallets]  # fmt: skip
+    found = [button(name, "pick-wallet", wallet) for wallet, name in state.wallets]
     return [h("div", h("div", found, class_="choices"), class_="body")]
 
 

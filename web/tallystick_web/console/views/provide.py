@@ -60,7 +60,7 @@ def _models(state: State, at: dict[str, Any], t: Words) -> Element:
     found = [
         h("li", _dot(FITS[one["fits"]]),
           h("div", h("p", h("strong", one["name"])), h("p", one["says"], class_="aside")),
-          button(t("console.provide.use"), "use-model", one["path"], disabled=bool({"use-model"} & state.busy)),
+          button(t("console.provide.use"), "use-model", one["path"], disabled="use-model" in state.busy),
           data_state=one["fits"], key=one["path"])
         for one in state.of("found").get("found", [])
     ]  # fmt: skip
@@ -115,7 +115,7 @@ def _ranges(state: State, coin: Coin, t: Words) -> list[Element]:
 
 def _offer(state: State, at: dict[str, Any], t: Words) -> Element:
     coin, mine = Coin(at["chain"]["symbol"]), at["provider"]
-    busy = bool({"register", "register-with"} & state.busy) or at["waiting"]
+    busy = "register" in state.busy or at["waiting"]
     says = t("console.provide.change_says") if mine else t("console.provide.register_says", stake=_stake(at, coin))
     go = t("console.provide.change" if mine else "console.provide.register")
     form = h(
