@@ -330,6 +330,7 @@ class Year:
         amount = tab.voucher.amount + int(room * (share or self.chance.random() ** 3))
         pays = Payment.on(CHAIN_ID, self.channels.address, tab.channel_id, PAYEE, tab.config.signer)
         if amount > tab.voucher.amount:
+            tab.proofs = 0  # what was weighed was a lower one
             tab.voucher = pays.sign(self.world.crypto, tab.key, amount)
             await self.ledger.store_voucher(tab.channel_id, tab.voucher, amount)
 
