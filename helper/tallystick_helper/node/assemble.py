@@ -121,55 +121,55 @@ async def start_node(
     trial: Trial | None = None,
 ) -> Running:
     """Opens the ledger, catches up with the chain and starts to serve. Raises LocalError."""
-    keys = KeyStore(settings.data_dir)
-    identity = identity_of(announced, keys, crypto)
-    where = announced.where
-    file = settings.data_dir / f"ledger-{where.chain_id}-{where.channels.hex()[:8]}.sqlite"
-    ledger = Ledger(file, identity.payee, identity.operator)
+    identity, where = identity_of(announced, KeyStore(settings.data_dir), crypto), announced.where
+    ledger = _ledger_of(settings, identity)
     try:
-        channels, chain = Channels(crypto, where.channels), settings.chain
+        channels, chain, money = Channels(crypto, where.channels), settings.chain, settings.money
         follower = Follower(rpc, channels, ledger, ChannelTable(), start=where.block, interval=chain.interval)
         market = MarketIndex(crypto, rpc, where, NativeGuest(crypto, where), announced.provider)
         opened = OpenedIndex(ledger, where)
         await _catch_up(follower, market, opened)
-        poll = min(1.0, chain.interval)
-        sender = Sender(rpc, identity.operator_key, where.chain_id, poll=poll, patience=chain.patience)
-        money, listen = settings.money, settings.listen
-        node = Node(
-            NodeParts(
-                crypto,
-                identity,
-                announced.profile(crypto),
-                engine,
-                ledger,
-                rpc,
-                channels,
-                follower,
-                sender,
-                till_rules(money),
-                rpc.each(),
-                money.unconfirmed,
-                money.confirmations,
-                listen.connections_per_channel,
-                gate,
-                Guests(market, opened, time.monotonic, dialback=_dialback(crypto, rpc, where, listen)),
-                renting,
-                trial,
-            )
+        parts = NodeParts(
+            crypto,
+            identity,
+            announced.profile(crypto),
+            engine,
+            ledger,
+            rpc,
+            channels,
+            follower,
+            Sender(rpc, identity.operator_key, where.chain_id, poll=min(1.0, chain.interval), patience=chain.patience),
+            till_rules(money),
+            rpc.each(),
+            money.unconfirmed,
+            money.confirmations,
+            settings.listen.connections_per_channel,
+            gate,
+            Guests(market, opened, time.monotonic, dialback=_dialback(crypto, rpc, where, settings.listen)),
+            renting,
+            trial,
         )
+        node = Node(parts)
         await node.confirmations.restore(await ledger.live_channels())
         await node.till.recover()
     except BaseException:
         ledger.close()
         raise
-    if not node.witness.able and not rpc.own:
-        _warn_of_one_rpc(money)
+    _warn_of_one_rpc(node, rpc, money)
     node.start()
     tasks = [asyncio.create_task(follower.run()), asyncio.create_task(market.run())]
     return Running(announced, node, ledger, follower, market, tasks, settings.renting.finish)
 
 
-def _warn_of_one_rpc(money: MoneySettings) -> None:
+def _ledger_of(settings: Settings, identity: ProviderIdentity) -> Ledger:
+    """One for each deployment. Raises LocalError STORE_UNREADABLE."""
+    file = settings.data_dir / f"ledger-{identity.chain_id}-{identity.channels.hex()[:8]}.sqlite"
+    return Ledger(file, identity.payee, identity.operator)
+
+
+def _warn_of_one_rpc(node: Node, rpc: HttpRpc, money: MoneySettings) -> None:
+    if node.witness.able or rpc.own:
+        return
     log.warning(
         "one_rpc",
         says="One RPC address is set: what it says of deposits is believed. Should it lie, all that is unclaimed "
