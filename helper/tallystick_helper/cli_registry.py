@@ -1,4 +1,4 @@
-"""`tallystick registry`: who is registered, and what each offers."""
+"""`tallystick registry`: who is registered and what each offers; and the way out, with the stake."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import typer
 from tallystick_shared.errors import WORDS, Code
 from tallystick_shared.evm.rpc import to_hex
 
-from .flags import Chain, command
+from .flags import Chain, KeyFile, Sending, command
 from .shown import print_sheet, print_table, show_amount, show_date, show_moment, show_span
 from .terminal import err, out
 
 if TYPE_CHECKING:
     from .registry_commands import Row
 
-app = typer.Typer(name="registry", help="The providers of a chain.", no_args_is_help=True)
+app = typer.Typer(name="registry", help="The providers of a chain, and how one of them leaves.", no_args_is_help=True)
 
 
 @app.callback()
 def group() -> None:
-    """The providers of a chain."""
+    """The providers of a chain, and how one of them leaves."""
 
 
 @command(app)
@@ -58,6 +58,43 @@ def show(
             out.print("[dim]Prices and whole addresses: --json[/dim]")
         if count > len(rows) and out.is_terminal:
             out.print(f"[dim]{count - len(rows)} more: --limit {count}[/dim]")
+
+
+@command(app)
+def leave(key_file: KeyFile, at: Chain, sending: Sending) -> None:
+    """Ask to leave the registry; from the time that it says on, `registry exit` takes the stake back.
+
+    Until then the provider stays in the list, and its node goes on. Let it claim what users owe before you end it:
+    `tallystick drain`. Asking twice changes nothing.
+
+    JSON: provider, stake, symbol, requested (transaction, or null where it had asked before), leaves (Unix seconds
+    from which `registry exit` works), unclaimed (the coin that the node here has not claimed yet, or null where none
+    of this owner runs); gas and cost where it was sent. Amounts are in smallest units as decimal text.
+    """
+    settings = at.settings()
+    key = at.key(key_file)
+    from .leave_commands import leave_now
+
+    done = at.run(leave_now(settings, key, sending.consent(at)))
+    asked = "Asked." if done["requested"] else "This was asked before."
+    waits = int(done["unclaimed"] or 0)
+    first = f"\nThe node here has {show_amount(waits, done['symbol'])} to claim first: keep it on." if waits else ""
+    text = f"{asked} From {show_date(done['leaves'])} on the stake can be taken back:\ntallystick registry exit{first}"
+    at.say(done, text)
+
+
+@command(app, "exit")
+def exit_(key_file: KeyFile, at: Chain, sending: Sending) -> None:
+    """Leave the list and take the stake back, once the wait that `registry leave` began is over.
+
+    JSON: provider, stake (that came back, in smallest units as decimal text), symbol, left (transaction), gas, cost.
+    """
+    settings = at.settings()
+    key = at.key(key_file)
+    from .leave_commands import exit_now
+
+    done = at.run(exit_now(settings, key, sending.consent(at)))
+    at.say(done, f"Left: {show_amount(int(done['stake']), done['symbol'])} back.")
 
 
 def _line(row: Row, symbol: str) -> list[str]:

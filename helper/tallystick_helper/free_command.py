@@ -13,7 +13,7 @@ from tallystick_shared.market import Listing
 from tallystick_shared.trial import SERVICE, Visitor
 from tallystick_shared.trial_offer import TrialOffer
 
-from .chat import Answer, Conversation
+from .chat import NAMED, Answer, Conversation
 from .commands import Say, chain_of, offer_of
 from .crypto import NativeCrypto
 from .deployments import locate
@@ -54,9 +54,9 @@ class FreeConversation(Conversation):
 
 async def find(guest: NativeGuest, listings: list[Listing]) -> tuple[Listing, TrialOffer]:
     """The first of these, six at most, that gives something away. Raises PeerError TRIAL_OVER where what they give is
-    used up, UNKNOWN_SERVICE where nobody gives anything, or why the only one does not answer.
+    used up, LocalError NOTHING_FREE where nobody gives anything, or why the only one does not answer.
     """
-    fault: TallystickError = PeerError(Code.UNKNOWN_SERVICE, reason="nobody here gives answers away")
+    fault: TallystickError = LocalError(Code.NOTHING_FREE)
     for listing in listings[:CANDIDATES]:
         try:
             offered = (await guest.advert(listing)).trial
@@ -80,10 +80,7 @@ async def free_chat(
         guest = NativeGuest(crypto, where)
         view = await guest.market(rpc)
         named = [wishes.provider] if wishes.provider is not None else list(view)
-        listings = [one for one in map(view.listing, named) if one.profile is not None and _sells(one)]
-        if not listings:
-            raise LocalError(Code.NO_PROVIDERS)
-        listing, offered = await find(guest, sorted(listings, key=_price))
+        listing, offered = await find(guest, _of_text([view.listing(one) for one in named]))
         model = offer_of(listing.usable(), KIND).model
         told = {"provider": "0x" + listing.provider.hex(), "free": {"left": offered.left, "most": offered.most}}
         say(told, f"[dim]Free, from {listing.usable().endpoints[0]}: it can read what you ask.[/dim]")
@@ -101,8 +98,18 @@ async def free_chat(
         return answers
 
 
-def _sells(listing: Listing) -> bool:
-    return any(offer.kind == KIND for offer in listing.usable().offers)
+def _of_text(listings: list[Listing]) -> list[Listing]:
+    """Those that answer in text, the cheapest first. Raises LocalError NO_OFFER where others offer something else,
+    NO_PROVIDERS where nobody offers anything.
+    """
+    offers = [(one, offer) for one in listings if one.profile is not None for offer in one.profile.offers]
+    fitting = {one.provider: one for one, offer in offers if offer.kind == KIND}
+    if fitting:
+        return sorted(fitting.values(), key=_price)
+    if offers:
+        others = sorted({f"{offer.kind} by {offer.model}" for _, offer in offers})
+        raise LocalError(Code.NO_OFFER, asked=KIND, offered=", ".join(others[:NAMED]))
+    raise LocalError(Code.NO_PROVIDERS)
 
 
 def _price(listing: Listing) -> int:

@@ -93,6 +93,9 @@ class Code(IntEnum):
     BAD_KEY_FILE = 614
     NOT_REGISTERED = 615
     NO_CONTRACTS = 616
+    NO_ENTRY = 617
+    NOT_LEAVING = 618
+    STAKE_LOCKED = 619
     TRANSACTION_REPLACED = 620
     TRANSACTION_PENDING = 621
     NOT_CONFIRMED = 622
@@ -109,6 +112,7 @@ class Code(IntEnum):
     NOT_FETCHED = 633
     NO_DEPOSIT = 640
     NO_OFFER = 641
+    NOTHING_FREE = 642
     NO_NODE = 650
     NODE_RUNS = 651
     BAD_BACKUP = 652
@@ -224,6 +228,10 @@ WORDS: dict[Code, tuple[str, str]] = {
         "There are providers here, but none offers what was asked.",
         "Ask for something that is offered; `tallystick registry show` lists it.",
     ),
+    Code.NOTHING_FREE: (
+        "There are providers here, but none gives answers away.",
+        "Put down a deposit: `tallystick chat` without `--free`.",
+    ),
     Code.DEPOSIT_TOO_SMALL: ("The deposit is smaller than this provider takes.", "Enter a larger amount."),
     Code.IN_USE_ELSEWHERE: ("This deposit is in use in another tab.", "Go on there, or close that tab."),
     Code.STORE_UNREADABLE: (
@@ -238,6 +246,18 @@ WORDS: dict[Code, tuple[str, str]] = {
     Code.BAD_KEY_FILE: ("The key file cannot be read.", "Give a file with one private key."),
     Code.NOT_REGISTERED: ("No provider is registered under this address.", "Choose another provider."),
     Code.NO_CONTRACTS: ("Tallystick's contracts are not on this network.", "Choose another network, or deploy them."),
+    Code.NO_ENTRY: (
+        "This wallet has no entry in the registry, so there is no stake to take back.",
+        "Give the key of the wallet that registered the provider.",
+    ),
+    Code.NOT_LEAVING: (
+        "Nobody has asked for this stake back yet.",
+        "Ask with `tallystick registry leave`; it says when the stake can be taken back.",
+    ),
+    Code.STAKE_LOCKED: (
+        "It is too early to take the stake back.",
+        "Run `tallystick registry exit` again once the time shown is over.",
+    ),
     Code.TRANSACTION_REPLACED: (
         "Another transaction of this wallet took its place; this one will never go through.",
         "Look at the other one before you try again.",

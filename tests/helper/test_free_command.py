@@ -48,5 +48,17 @@ async def test_used_up_and_not_given(giving: Serving, world: World) -> None:
         await free_chat(world.settings("stranger"), WISHES, lines_of("x"), lambda values, text: None, stream=False)
     giving.node.trial = None
     giving.node.adverts._made = None
-    with refused(Code.UNKNOWN_SERVICE):
+    with refused(Code.NOTHING_FREE):
         await free_chat(world.settings("stranger"), WISHES, lines_of("x"), lambda values, text: None, stream=False)
+    with refused(Code.NOT_REGISTERED):
+        other = FreeWishes(b"\1" * 20, 40, low_latency=True)
+        await free_chat(world.settings("stranger"), other, lines_of("x"), lambda values, text: None, stream=False)
+
+
+async def test_who_answers_nothing_in_text_is_not_nobody(world: World) -> None:
+    with refused(Code.NO_PROVIDERS):
+        await free_chat(world.settings("stranger"), WISHES, lines_of("x"), lambda values, text: None, stream=False)
+    async with serving(world, engine={"kind": "toy", "options": {"what": "vectors"}}):
+        with refused(Code.NO_OFFER) as caught:
+            await free_chat(world.settings("stranger"), WISHES, lines_of("x"), lambda values, text: None, stream=False)
+        assert caught.value.values == {"asked": "text", "offered": "vectors by toy-vectors"}

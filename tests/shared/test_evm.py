@@ -61,6 +61,15 @@ def test_registry_calls(crypto):
     ]
 
 
+def test_when_the_stake_is_free_by_the_log_that_says_so(crypto):
+    registry = Registry(crypto, REGISTRY)
+    topics = [to_hex(crypto.keccak256(b"ExitRequested(address,uint256)")), "0x" + "00" * 12 + "01" * 20]
+    asked = {"topics": topics, "data": to_hex(encode(["uint256"], [77]))}
+    assert registry.unlocks([{"topics": [], "data": "0x"}, {**asked, "topics": ["0x" + "11" * 32]}, asked]) == 77
+    with refused(Code.BAD_MESSAGE):
+        registry.unlocks([])
+
+
 def test_registry_reads(crypto, chain):
     registry = Registry(crypto, REGISTRY)
     chain.announce(b"\x01" * 20, b"one", stake=5, block=9)

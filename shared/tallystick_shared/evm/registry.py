@@ -65,6 +65,7 @@ class Registry:
         self.address = address
         self._contract = Contract(crypto, ABI)
         self._topics = {to_hex(self._contract.topic(name)): name for name in self.EVENTS}
+        self._asked = to_hex(self._contract.topic("ExitRequested"))
 
     def register(self, profile: bytes) -> bytes:
         """Call data; the stake is sent with it."""
@@ -91,6 +92,13 @@ class Registry:
         """From when (Unix seconds) a provider that asked to leave may take its stake; 0 where it did not ask."""
         answer = await eth_call(rpc, self.address, self._contract.call("unlockAt", provider))
         return int(self._contract.result("unlockAt", answer)[0])
+
+    def unlocks(self, logs: list[dict[str, Any]]) -> int:
+        """The same, by the logs of the transaction that asked. Raises PeerError BAD_MESSAGE where it did not ask."""
+        for entry in logs:
+            if entry["topics"] and entry["topics"][0] == self._asked:
+                return int(self._contract.log("ExitRequested", entry["topics"], entry["data"])["unlockAt"])
+        raise PeerError(Code.BAD_MESSAGE, log="ExitRequested")
 
     async def page(self, rpc: Rpc, start: int = 0, size: int = PAGE, block: int | None = None) -> list[Entry]:
         """Up to 1,000 providers from place `start` of the list. Several pages belong together at one block only."""
