@@ -11,7 +11,8 @@ import typer
 
 from tallystick_shared.errors import Code, LocalError
 
-from .shown import plain_text, print_table, show_amount
+from .shown import plain_text, print_table
+from .status_lines import show_sum
 from .terminal import AsJson, ConfigFile, DataDir, fail, load_settings, out, run, say
 
 if TYPE_CHECKING:
@@ -67,9 +68,7 @@ def _print_earnings(found: dict[str, Any]) -> None:
 
 
 def _money(row: dict[str, Any], found: dict[str, Any]) -> str:
-    coin = not int(row["token"], 16)
-    symbol = found["symbols"].get(row["chain"], "")
-    return show_amount(int(row["amount"]), symbol) if coin else f"{row['amount']} of {row['token']}"
+    return show_sum(row["amount"], row["token"], found["symbols"].get(row["chain"], ""))
 
 
 @app.command()

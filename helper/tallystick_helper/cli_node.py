@@ -17,6 +17,7 @@ import typer
 from tallystick_shared.errors import Code, LocalError
 
 from .shown import print_sheet, show_amount, show_moment
+from .status_lines import money_rows
 from .terminal import AsJson, ConfigFile, DataDir, err, fail, load_settings, out, run, say
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def _sheet(state: dict[str, Any]) -> list[tuple[str, str]]:
         rows += [("  offers", _offer(offer)) for offer in one.get("offers", ())]
     if state["denied"]:
         rows.append(("Denied", ", ".join(state["denied"])))
-    return rows
+    return rows + (money_rows(state["money"]) if "money" in state else [])
 
 
 def _offer(offer: dict[str, str]) -> str:
@@ -104,16 +105,19 @@ def _kept(change: Callable[[Any], None], path: str, **body: Any) -> Act:
 
 @app.command()
 def status(config: ConfigFile = None, data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Show how the node that runs here is doing.
+    """Show how the node that runs here is doing, what it earned, and what is still to be claimed.
 
     JSON: pid, since, paused, until, resting (paused, hours or null), denied, models, load (slots, running, queue,
-    waiting), chains (by name: serving, provider, operator, endpoints, epoch, block, connections, requests, offers).
+    waiting), chains (by name: serving, provider, operator, endpoints, epoch, block, connections, requests, offers),
+    money: earnings (chain, token, symbol, today, yesterday, week, month, paid), chains (by name: symbol, claims (token,
+    pays, fee, worth, channels, threshold; or error), gas (operator, held, claim, send, claims); null where not known).
     """
 
     async def act(settings: Settings) -> dict[str, Any]:
         from .running import RunningNode
 
-        return await RunningNode.need(settings.data_dir).ask()
+        node = RunningNode.need(settings.data_dir)
+        return {**await node.ask(), "money": await node.command("/purse")}
 
     _do(config, data_dir, as_json, act)
 
@@ -127,7 +131,7 @@ def pause(
 ) -> None:
     """Take no new requests. What runs goes on, and what is owed is still claimed; a restart does not forget it.
 
-    JSON: as `status`.
+    JSON: as `status`, but for money.
     """
     seconds = seconds_of(for_, as_json)
     _do(config, data_dir, as_json, _kept(lambda renting: renting.pause(seconds), "/pause", seconds=seconds))
@@ -137,7 +141,7 @@ def pause(
 def resume(config: ConfigFile = None, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Rent out again.
 
-    JSON: as `status`.
+    JSON: as `status`, but for money.
     """
     _do(config, data_dir, as_json, _kept(lambda renting: renting.resume(), "/resume"))
 
@@ -152,7 +156,7 @@ def drain(
 ) -> None:
     """Take no new requests, and wait until the last one is over.
 
-    JSON: as `status`.
+    JSON: as `status`, but for money.
     """
     seconds = seconds_of(within, as_json)
 
@@ -176,7 +180,7 @@ def drain(
 def deny(account: Account, config: ConfigFile = None, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Refuse the requests of a wallet. Its deposits can still be closed.
 
-    JSON: as `status`.
+    JSON: as `status`, but for money.
     """
     from .control import address_of
 
@@ -187,7 +191,7 @@ def deny(account: Account, config: ConfigFile = None, data_dir: DataDir = None, 
 def allow(account: Account, config: ConfigFile = None, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Serve a wallet again that was denied.
 
-    JSON: as `status`.
+    JSON: as `status`, but for money.
     """
     from .control import address_of
 

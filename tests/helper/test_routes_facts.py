@@ -46,6 +46,19 @@ async def test_a_paid_request_from_its_session_to_its_earnings(console: Console)
     assert claims["vouchers"][0]["channel"] == to_hex(payer.channel)
     (claim,) = claims["next"]
     assert int(claim["pays"]) == int(claims["unclaimed"]) > 0 and int(claim["fee"]) == int(claim["worth_from"]) > 0
+    shell = Shell(console.provider.world)
+    shell.flags = ["--data-dir", str(console.provider.settings.data_dir)]
+    money = (await shell.json("status"))["money"]
+    assert [one["today"] for one in money["earnings"]] == [str(outcome.amount)]
+    here = money["chains"][""]
+    assert here["claims"][0]["pays"] == claim["pays"] and here["gas"]["claims"] > 0
+    operator = "0x" + console.provider.node.identity.operator.hex()
+    held = await console.provider.world.rpc.request("eth_getBalance", [operator, "latest"])
+    await console.provider.world.rpc.request("anvil_setBalance", [operator, "0x0"])
+    told = (await shell.text("status"))[0]
+    assert "30 days" in told and "from 1 deposit" in told
+    assert "none: the operator cannot claim; send" in told and operator in told
+    await console.provider.world.rpc.request("anvil_setBalance", [operator, held])
     refused = await console.call("POST", "/api/claim")
     assert refused.json()["error"] == "OWNER_NEEDED"
     await console.sign_in()
@@ -54,8 +67,6 @@ async def test_a_paid_request_from_its_session_to_its_earnings(console: Console)
     assert paid[0]["amount"] == claim["pays"] and paid[0]["kind"] == "claim"
     assert (await console.get("/api/claims"))["chains"][""]["next"] == []
     await payer.conversation.leave()
-    shell = Shell(console.provider.world)
-    shell.flags = ["--data-dir", str(console.provider.settings.data_dir)]
     assert (await shell.json("earnings"))["rows"] == earned["rows"]
     assert (await shell.text("earnings", "--csv"))[0].splitlines() == table
     assert "loopback" in (await shell.text("earnings"))[0]

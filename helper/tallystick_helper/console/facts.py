@@ -10,6 +10,7 @@ from typing import Any
 
 from tallystick_shared.errors import Code, LocalError
 
+from ..crypto import NativeCrypto
 from ..engines import Engine
 from ..log_ring import RING
 from ..model_list import served
@@ -20,6 +21,7 @@ from . import bundle as bundles
 from .earnings import earnings
 from .hardware_history import HardwareHistory
 from .outlook import Outlook
+from .purse import purse
 from .sessions import sessions
 
 
@@ -86,6 +88,10 @@ class Facts:
             told = await self._outlooks[place.name].values()
             found[place.name] = {**told, "symbol": place.settings.chain.symbol}
         return {"chains": found}
+
+    async def purse(self) -> dict[str, Any]:
+        """Earnings, claims to come and the operator's gas, in short."""
+        return await purse(self._up.places, self._outlooks, NativeCrypto())
 
     async def claim(self, chain: str) -> dict[str, Any]:
         """Claims all that pays its gas, now. Raises LocalError BAD_SETTINGS, NOT_REGISTERED."""

@@ -90,6 +90,7 @@ def control_routes(controls: Controls, key: ApiKey) -> list[BaseRoute]:
         ("POST", "/node/port", lambda wish: controls.port(wish.on)),
         ("POST", "/node/try", lambda wish: controls.try_models()),
         ("POST", "/node/earnings", lambda wish: controls.facts.earnings(wish.days)),
+        ("POST", "/node/purse", lambda wish: controls.facts.purse()),
         ("POST", "/node/logs", logs),
         ("POST", "/node/claims", lambda wish: controls.facts.claims()),
         ("POST", "/node/sessions", sessions),
