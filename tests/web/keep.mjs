@@ -1,6 +1,7 @@
 // Drives web/boot/keep.mjs over caches and a host in memory. Standard input: {steps: [[name, ...arguments], ...]}; output: what each gave.
 //   host {path: text}      what the host has; {path: 503} an answer with a status; null: no host at all
 //   version build files    a worker of this build: files {path: text}, later {path: text}
+//   plant build path text  somebody else wrote this into a cache of that build
 //   install | activate     the worker's life; "done", or the fault
 //   get path [mode]        what it answers: [status, text, kept?], null where it keeps out, or the fault
 //   caches                 {name of a cache: its paths}
@@ -18,6 +19,7 @@ class MemoryCache {
   match = async (url) => this.held.get(String(url))?.clone();
   put = async (url, answer) => void this.held.set(String(url), answer);
   delete = async (url) => this.held.delete(String(url));
+  keys = async () => [...this.held.keys()].map((url) => ({ url }));
 }
 const store = new Map();
 const caches = {
@@ -49,8 +51,12 @@ const said = async (work) => {
 const does = {
   host: (has) => void (host = has),
   version: (build, files, later = {}) => {
-    worker = keeper({ caches, fetch, wait: () => new Promise((done) => setImmediate(done)), base: BASE, build, files: hashes(files), later: hashes(later) });
+    const wait = () => new Promise((done) => setImmediate(done));
+    const digest = async (bytes) => sha(Buffer.from(bytes));
+    worker = keeper({ caches, fetch, wait, digest, base: BASE, build, files: hashes(files), later: hashes(later) });
   },
+  plant: async (build, path, text) =>
+    (await caches.open(`tallystick ${BASE} ${build}`)).put(new URL(path, BASE).href, new Response(text)),
   install: () => said(worker.install()),
   activate: () => said(worker.activate()),
   get: (path, mode = "cors", method = "GET") => {

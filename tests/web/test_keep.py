@@ -55,7 +55,23 @@ def test_what_an_installation_had_is_not_fetched_again() -> None:
     cut = {name: text for name, text in TWO.items() if name != "a/code-2"}
     gave = told(["host", cut], ["version", "two", TWO], ["install"], ["asked"], ["host", TWO], ["install"], ["asked"])
     assert gave[2].startswith("fault: ")
-    assert gave[5:] == ["done", ["./", "a/code-2"]]  # the document bears no hash in its name: it is asked for again
+    assert gave[5:] == ["done", ["a/code-2"]]
+
+
+def test_what_others_wrote_into_a_cache_is_never_served() -> None:
+    planted = [["plant", "two", path, "evil"] for path in ("whole", "./", "a/code-2", "a/wheels-1/x.whl")]
+    gave = told(
+        *SERVED,
+        ["plant", "one", "a/engine-1", "evil"],
+        *planted,
+        ["host", TWO | LATER],
+        ["version", "two", TWO, LATER],
+        ["install"],
+        ["activate"],
+        *(["get", path] for path in ("a/engine-1", "a/code-2", "a/wheels-1/x.whl")),
+        ["get", "", "navigate"],
+    )
+    assert [text for _, text, _ in gave[-4:]] == ["engine", "code two", "wheel", "page two"]
 
 
 def test_a_new_version_takes_over_what_did_not_change() -> None:

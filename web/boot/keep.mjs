@@ -3,7 +3,8 @@
 //
 // One cache for each version of the page, named by its build. It is filled whole before the version serves anybody: every file is
 // checked against the hash that the build wrote into the worker, and one that is missing or different fails the installation; the version
-// before goes on. A file under a/ bears a hash in its name, so it is taken from an earlier version's cache where it is there.
+// before goes on. What lies in a cache already is checked like what the host sends, for other pages of the same origin can write there; a
+// file under a/ is taken from an earlier version's cache where it is there.
 // What the page's host makes from settings (tallystick.json, the demo's wallet) is asked for anew every time; what it answered last counts
 // while it does not answer.
 
@@ -13,8 +14,8 @@ const PATIENCE = 3000; // ms for an answer from the host, while there is an earl
 export const KEPT = "tallystick-kept"; // header of an answer that is an earlier one
 
 /** `base`: where the page lies, a URL that ends with "/". `files`: {path: base64 SHA-256} of what a version consists of; `later`: the same
- *  for what is kept once it was asked for. `wait(ms)` resolves to undefined. */
-export const keeper = ({ caches, fetch, wait, base, build, files, later = {} }) => {
+ *  for what is kept once it was asked for. `wait(ms)` resolves to undefined, `digest(bytes)` to their base64 SHA-256. */
+export const keeper = ({ caches, fetch, wait, digest, base, build, files, later = {} }) => {
   const prefix = `tallystick ${base} `; // one origin may have several copies of the page
   const own = prefix + build;
   const answers = `${prefix}site`;
@@ -40,17 +41,20 @@ export const keeper = ({ caches, fetch, wait, base, build, files, later = {} }) 
     return answer.redirected ? new Response(answer.body, { headers: answer.headers }) : answer;
   };
 
-  /** Everything of this version, or an exception. What an installation that was cut off had is not fetched again. */
+  const isRight = async (kept, hash) => Boolean(kept) && (await digest(await kept.clone().arrayBuffer())) === hash;
+
+  /** Everything of this version and nothing else, or an exception. What an installation that was cut off had is not fetched again. */
   const install = async () => {
     const cache = await caches.open(own);
-    if (await isWhole(own)) return;
+    const known = new Set(Object.keys(files).map(at));
+    for (const { url } of await cache.keys()) if (!known.has(url)) await cache.delete(url);
     const wanted = Object.entries(files);
     const take = async () => {
       for (let next = wanted.shift(); next; next = wanted.shift()) {
         const [path, hash] = next;
-        if (hashed(path) && (await cache.match(at(path)))) continue;
+        if (await isRight(await cache.match(at(path)), hash)) continue;
         const kept = hashed(path) ? await find(at(path)) : undefined;
-        await cache.put(at(path), kept ?? (await fetched(path, hash)));
+        await cache.put(at(path), (await isRight(kept, hash)) ? kept : await fetched(path, hash));
       }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, take));

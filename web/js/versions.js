@@ -33,15 +33,18 @@ export const versions = (leave) => {
   const announce = (worker) => {
     if (worker?.state === "installed" && served) lines.show("update");
   };
+  const follow = (worker) => {
+    announce(worker);
+    worker?.addEventListener("statechange", () => announce(worker));
+  };
   const start = async () => {
     await up();
     registration = await serviceWorker.register(SCRIPT, { scope: "./", updateViaCache: "none" });
     if (!registration) return;
-    announce(registration.waiting);
-    registration.addEventListener("updatefound", () => {
-      const worker = registration.installing;
-      worker.addEventListener("statechange", () => announce(worker));
-    });
+    registration.addEventListener("updatefound", () => follow(registration.installing));
+    // One may be on its way already: the browser looks for it when the page is opened.
+    follow(registration.waiting);
+    follow(registration.installing);
     let checked = Date.now();
     document.addEventListener("visibilitychange", () => {
       if (document.hidden || Date.now() - checked < CHECK) return;

@@ -1,4 +1,4 @@
-"""What `tallystick status` tells of money: what came in, what is still to be claimed, and whether a claim has its gas."""
+"""What `tallystick status` tells of money: what came in, what is to be claimed, and whether a claim has its gas."""
 
 from __future__ import annotations
 
