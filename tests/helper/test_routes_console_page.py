@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from tallystick_helper.routes.console_page import console_page_routes
@@ -46,6 +49,17 @@ def test_the_pages_listener_has_no_console(folder: Path) -> None:
     client = TestClient(Starlette(routes=page_routes(Page(folder), nothing)))
     assert client.get("/").text == "page"
     assert client.get("/console.html").status_code == 404
+
+
+def test_the_other_paths_answer_for_themselves(folder: Path) -> None:
+    async def told(request: Request) -> PlainTextResponse:
+        return PlainTextResponse("told")
+
+    api = [Route("/api/claim", told, methods=["POST"]), Route("/api/state", told, methods=["GET"])]
+    client = TestClient(Starlette(routes=[*api, *console_page_routes(folder)]))
+    assert client.get("/api/claim").status_code == client.post("/api/state").status_code == 405
+    assert client.post("/").status_code == client.put("/a/x-1.js").status_code == 405
+    assert client.get("/api/nothing").status_code == 404 and client.get("/").text == "console"
 
 
 def test_without_a_built_page_there_is_none(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ class ConsolePage(Page):
         super().__init__(folder)
         headers = json.loads((folder / "headers.json").read_text())
         self._document = {**self._document, **headers["console"]}
-        shared = {name: file for name, file in self._files.items() if name.startswith(self._prefix)}
+        shared = {name: file for name, file in self._files.items() if name.startswith(self.prefix)}
         self._files = {**shared, "/": self._file(folder / CONSOLE.removeprefix("/"))}
 
     def headers_of(self, name: str, file: PageFile) -> dict[str, str]:
@@ -27,7 +27,11 @@ class ConsolePage(Page):
 
 
 def console_page_routes(folder: Path | None) -> list[BaseRoute]:
-    """After all others: whatever is not found among them. None where the page is not built, or without a console."""
+    """The document and its files, and nothing of the listener's other paths: those answer for themselves, also where a
+    method is wrong. None where the page is not built, or without a console.
+    """
     if folder is None or not (folder / CONSOLE.removeprefix("/")).is_file():
         return []
-    return [Route("/{path:path}", ConsolePage(folder).answer, methods=["GET"])]
+    page = ConsolePage(folder)
+    paths = ("/", page.prefix + "{path:path}")
+    return [Route(path, page.answer, methods=["GET"]) for path in paths]

@@ -75,7 +75,7 @@ class Page:
         found = json.loads(headers.read_text()) if headers.exists() else {}
         self._document: dict[str, str] = {**STRICT, **found.get("document", {})}
         self._immutable: str = found.get("immutable", "no-cache")
-        self._prefix: str = found.get("immutable_prefix", "/\0")
+        self.prefix: str = found.get("immutable_prefix", "/\0")
         self._files: dict[str, PageFile] = {}
         for path in sorted(folder.rglob("*")):
             name = "/" + path.relative_to(folder).as_posix()
@@ -96,7 +96,7 @@ class Page:
     def headers_of(self, name: str, file: PageFile) -> dict[str, str]:
         """The headers of a file: a document's policy for HTML, the strict ones for the rest."""
         base = self._document if file.media_type.startswith("text/html") else {**STRICT, **self._quiet()}
-        caching = self._immutable if name.startswith(self._prefix) else "no-cache"
+        caching = self._immutable if name.startswith(self.prefix) else "no-cache"
         return {**base, "Cache-Control": caching, "ETag": file.tag, "Vary": "Accept-Encoding"}
 
     def _quiet(self) -> dict[str, str]:
