@@ -14,6 +14,8 @@ from .routes.page import Configuration, Page, page_routes
 from .routes.public import Server, public_routes
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
+OWN_HOSTS = ("127.0.0.1", "::1", "localhost")
+"""What a listener is bound to that only this machine reaches."""
 
 
 def public_app(server: Callable[[], Server | None]) -> Starlette:
@@ -23,7 +25,7 @@ def public_app(server: Callable[[], Server | None]) -> Starlette:
 
 def page_app(page: Page, configuration: Configuration, host: str) -> Starlette:
     """The page's listener. Bound to this machine it answers to this machine's names only."""
-    guard = [Middleware(LoopbackHosts, hosts=LOOPBACK)] if host in ("127.0.0.1", "::1", "localhost") else []
+    guard = [Middleware(LoopbackHosts, hosts=LOOPBACK)] if host in OWN_HOSTS else []
     return Starlette(routes=page_routes(page, configuration), middleware=guard)
 
 

@@ -12,7 +12,7 @@ from tallystick_shared.errors import Code, LocalError
 
 from . import running
 from .admin import Admin
-from .app import page_app, public_app
+from .app import OWN_HOSTS, page_app, public_app
 from .console.facts import Facts, Process
 from .control import Control
 from .crypto import NativeCrypto
@@ -198,10 +198,19 @@ class Up:
         # One whose chain does not answer yet is left out, not waited for.
         if known := [site for site in further if isinstance(site, dict)]:
             found["further"] = known
-        if self.settings.demo_key:
-            for site in (found, *known):
+        for site in (found, *known):
+            if self.settings.demo_key:
                 site["demo"] = {"key": self.settings.demo_key}
+            if console := self._console():
+                site["console"] = console
         return found
+
+    def _console(self) -> str:
+        """The console's bare address, for a link: it asks to be paired. Empty where others may look at the page: the
+        console is on this machine.
+        """
+        here = self.settings.page.host in OWN_HOSTS
+        return f"{self.admin.origin}/" if here and self.admin is not None and self.admin.listener is not None else ""
 
     @staticmethod
     async def _site(place: Place) -> dict[str, Any]:

@@ -56,3 +56,23 @@ def test_what_cannot_be_read_is_no_site(text: str) -> None:
 @pytest.mark.parametrize("change", [{"registry": "0x01"}, {"channels": "zz"}, {"chain_id": None}, {"registry": 5}])
 def test_a_wrong_value_is_no_site(change: dict[str, object]) -> None:
     assert read(**change) is None
+
+
+def test_the_console_is_a_bare_address_on_this_machine() -> None:
+    assert read_console("http://127.0.0.1:8443/") == "http://127.0.0.1:8443/"
+    assert read_console("http://[::1]:1/") == "http://[::1]:1/"
+    for other in (
+        None,
+        1,
+        "javascript:alert(1)",
+        "http://example.org:1/",
+        "http://127.0.0.1:1/#pair=x",
+        "//127.0.0.1:1/",
+    ):
+        assert read_console(other) == "", other
+
+
+def read_console(given: object) -> str:
+    site = read_site(json.dumps(GOOD | {"console": given}))
+    assert site is not None
+    return site.console

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from tallystick_shared.evm.rpc import to_bytes
 
 from .figures import Coin
 from .state import Site
+
+_HERE = re.compile(r"http://(127\.0\.0\.1|\[::1\]):[0-9]{1,5}/")
 
 
 def read_site(text: str) -> Site | None:
@@ -46,9 +49,15 @@ def _site(data: Any) -> Site | None:
             bool(data.get("demo")),
             str(data.get("explorer") or "").rstrip("/"),
             _known(data.get("known")),
+            _console(data.get("console")),
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def _console(value: Any) -> str:
+    """Only an address on this machine, without anything behind it."""
+    return value if isinstance(value, str) and _HERE.fullmatch(value) else ""
 
 
 def _urls(value: Any) -> tuple[str, ...]:

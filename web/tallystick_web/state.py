@@ -108,7 +108,8 @@ class Sheet(Enum):
 @dataclass(frozen=True)
 class Site:
     """The chain this page works on, as its server names it. `demo` is true where the money is worth nothing; `known`
-    are some providers' profiles, not checked yet: whom to ask first.
+    are some providers' profiles, not checked yet: whom to ask first. `console` is the address of the console where the
+    page is a node's own, else empty.
     """
 
     chain_id: int
@@ -121,6 +122,7 @@ class Site:
     demo: bool = False
     explorer: str = ""
     known: tuple[tuple[bytes, bytes], ...] = ()
+    console: str = ""
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,14 @@ def test_the_one_in_front_says_so() -> None:
     assert [text_of(one) for one in shown] == ["Here"]
 
 
+def test_a_nodes_own_page_has_the_way_to_its_console() -> None:
+    assert not find(tree(START), href="http://127.0.0.1:8443/")
+    assert START.site is not None
+    here = replace(START, site=replace(START.site, console="http://127.0.0.1:8443/"))
+    (link,) = find(tree(here), href="http://127.0.0.1:8443/")
+    assert text_of(link) == "Node’s console" and ("rel", "noopener noreferrer") in link.attrs
+
+
 def test_a_menu_and_a_new_name() -> None:
     menu = find(tree(with_cards(Card("c1", "A", True), menu="chat:c1")), role="menuitem")
     assert [text_of(one) for one in menu] == ["Rename", "Unpin", "Delete"]

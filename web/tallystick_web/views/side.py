@@ -40,12 +40,21 @@ def side(state: State, t: Words) -> list[Node]:
         h("button", t("chats.transfer"), class_="linkish", type="button", data_do="open-transfer"),
         h("button", t("keys.title"), class_="linkish", type="button", data_do="open-keys"),
         h("button", t("settings.title"), class_="linkish", type="button", data_do="open-settings"),
+        _console(state, t),
         class_="side-foot",
         key="foot",
     )
     if desk.query:
         return [top, _hits(desk.found, desk.query, t), foot]
     return [top, _list(state, t), foot]
+
+
+def _console(state: State, t: Words) -> Element | None:
+    """Where the page is a node's own, the way to what it earns: a plain link."""
+    if state.site is None or not state.site.console:
+        return None
+    return h("a", t("chats.console"), class_="linkish", href=state.site.console, target="_blank",
+             rel="noopener noreferrer")  # fmt: skip
 
 
 def _list(state: State, t: Words) -> Element:
