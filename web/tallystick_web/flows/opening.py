@@ -14,6 +14,8 @@ from ..app import App
 from ..state import Choice, Deposit, DepositPhase, Transit
 
 SUGGESTED_TOKENS = 100_000
+FIRSTS = 10
+"""The first payment, which does not come back, is to be no more than this part of a suggested amount."""
 
 
 def shown(app: App, record: DepositRecord, phase: DepositPhase) -> Deposit:
@@ -38,9 +40,10 @@ def shown(app: App, record: DepositRecord, phase: DepositPhase) -> Deposit:
 
 def suggested(choice: Choice) -> int:
     """An amount that lasts a while: a hundred thousand tokens written, rounded up to one digit; never below
-    the provider's minimum.
+    the provider's minimum, nor so little that the first payment is much of it.
     """
-    wanted = max(choice.minimum, SUGGESTED_TOKENS * max(choice.price_in, choice.price_out) // 1_000_000, 1)
+    tokens = SUGGESTED_TOKENS * max(choice.price_in, choice.price_out) // 1_000_000
+    wanted = max(choice.minimum, tokens, FIRSTS * choice.first, 1)
     unit = 10 ** (len(str(wanted)) - 1)
     return int(-(-wanted // unit) * unit)
 

@@ -25,7 +25,7 @@ def money_bar(state: State, t: Words) -> list[Node]:
     parts = [
         _part(t, "wallet", balance),
         _part(t, "deposit", money(held, state.coin) if held else None),
-        _part(t, "owed", money(deposit.owed, state.coin) if deposit.live else None),
+        _part(t, "owed", money(deposit.due, state.coin) if deposit.live else None),
         _part(t, "back", money(deposit.rest, state.coin) if down else None, _when(state, t)),
     ]
     show_tally = down  # what was paid from one that has ended stands in the details
@@ -223,8 +223,10 @@ def _owed_part(state: State, t: Words) -> Rows:
         return [(t("money.paid"), t.say(money(deposit.paid, coin, 8))), *_ended(state, t)]
     if not deposit.live or deposit.phase is DepositPhase.SENT:
         return []
+    ahead = deposit.due - deposit.owed
     return [
         (t("money.owed_now"), t.say(money(deposit.owed, coin, 8))),
+        *([(t("money.ahead"), t.say(money(ahead, coin, 8)))] if ahead else []),
         (t("money.paid_so_far"), t.say(money(deposit.durable, coin, 8))),
         (t("money.collected"), t("money.collected_says")),
     ]
