@@ -190,11 +190,31 @@ async def test_another_provider_is_announced(case: Case) -> None:
 
 
 async def test_before_anything_is_announced_the_bearer_is_enough(case: Case) -> None:
-    case.sign_in.check(case.session, "base")
-    with refused(Code.OWNER_NEEDED):
-        case.sign_in.check(case.session, None)
     case.owners.here[""] = None
+    case.sign_in.check(case.session, "base")
     case.sign_in.check(case.session, None)
+    assert case.sign_in.rules(case.session)
+
+
+async def test_a_chain_that_is_not_announced_is_the_first_owners(case: Case) -> None:
+    for chain in ("base", None):
+        with refused(Code.OWNER_NEEDED) as raised:
+            case.sign_in.check(case.session, chain)
+        assert raised.value.values["chain"] == ""
+    await case.give(await case.ask())
+    case.sign_in.check(case.session, "base")
+    assert case.sign_in.rules(case.session)
+
+
+async def test_the_owner_on_a_later_chain_has_that_chain_alone(case: Case) -> None:
+    case.owners.here["base"] = (8453, OTHER)
+    text = await case.sign_in.message(case.session, HOST, "base", "0x" + OTHER.hex())
+    assert await case.give(text, signed(text, OTHER_KEY)) == "base"
+    case.sign_in.check(case.session, "base")
+    for chain in ("", None):
+        with refused(Code.OWNER_NEEDED):
+            case.sign_in.check(case.session, chain)
+    assert not case.sign_in.rules(case.session)
 
 
 async def test_there_are_never_many_messages(case: Case) -> None:

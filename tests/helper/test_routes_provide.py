@@ -18,6 +18,7 @@ from .test_console_sign_in import signed
 from .test_registering import KEY, Wallet
 from .test_router_port import behind
 from .test_routes_pairing import Console
+from .two_chains import Pair
 from .world import Serving, World, until
 
 
@@ -83,6 +84,10 @@ async def test_models_and_the_router_from_the_console(fresh: tuple[Up, Console, 
     answer = await console.call("POST", "/api/provide/find", {"path": str(tmp_path / "models")})
     found: list[dict[str, Any]] = answer.json()["found"]
     assert [(one["name"], one["fits"]) for one in found] == [("broken", "red")]
+    for option in ("key_file", "key_env", "manifest", "tokenizer"):
+        engine = {"kind": "upstream", "options": {"url": "http://127.0.0.1:9", option: "/etc/hostname"}}
+        answer = await console.call("POST", "/api/provide/use", {"engine": engine})
+        assert (answer.json()["error"], answer.json()["setting"]) == ("BAD_SETTINGS", f"engine.options.{option}")
     changed = await console.post("/api/provide/use", engine={"kind": "echo", "options": {"rate": 7}})
     assert changed["engine"]["engine"]["options"] == {"rate": 7}
     assert load(None, {"data_dir": up.settings.data_dir}).engine.options == {"rate": 7}
@@ -91,6 +96,30 @@ async def test_models_and_the_router_from_the_console(fresh: tuple[Up, Console, 
     assert (await console.get("/api/provide"))["endpoint"] == opened["endpoint"]
     closed = await console.post("/api/provide/port", on=False)
     assert closed["router"] is None and not load(None, {"data_dir": up.settings.data_dir}).router.map_port
+
+
+async def test_a_chain_not_announced_yet_opens_nothing_of_the_others(pair: Pair) -> None:
+    console = Console(pair.second)
+    await console.pair()
+    wishes = {"owner": "0x" + "66" * 20, "price_out": "0.00003", "endpoint": "wss://evil.example"}
+    folder = pair.up.settings.data_dir
+    first = (folder / "announced.json").rename(folder / "away.json")
+    steps: list[tuple[str, dict[str, Any]]] = [
+        ("draft", wishes), ("seal", {"signature": "0x00"}), ("port", {"on": True}), ("use", {"engine": {}}),
+    ]  # fmt: skip
+    for path, body in steps:
+        refused = await console.call("POST", f"/api/provide/{path}", body)
+        assert (refused.json()["error"], refused.json()["chain"]) == ("OWNER_NEEDED", "other")
+    first.rename(folder / "announced.json")
+    # the owner on a later chain changes what is that chain's
+    owner = "0x" + pair.second.provider.hex()
+    text = (await console.post("/api/owner/message", account=owner, chain="other"))["message"]
+    await console.post("/api/owner/sign-in", message=text, signature=signed(text, pair.second.world.owner_key))
+    await console.post("/api/provide/draft", **{**wishes, "owner": owner}, chain="other")
+    kept = load(None, {"data_dir": folder})
+    assert kept.listen.endpoint is None and kept.offer.price_out != 3 * 10**13
+    assert (await console.call("POST", "/api/provide/port", {"on": True})).json()["error"] == "OWNER_NEEDED"
+    await console.http.aclose()
 
 
 async def test_nobody_goes_these_steps_without_a_bearer(fresh: tuple[Up, Console, Wallet]) -> None:

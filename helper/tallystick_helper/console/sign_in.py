@@ -141,16 +141,24 @@ class SignIn:
             return None
 
     def check(self, session: Session, chain: str | None) -> None:
-        """Is this console signed in as the owner on that chain; with None, on any of those that this node is announced
-        on? A node that is announced nowhere has no owner yet, and its bearer is enough. Raises LocalError
-        OWNER_NEEDED, BAD_SETTINGS where there is no such chain.
+        """Is this console signed in as the owner on that chain? Where this node is not announced there, and for what
+        concerns the whole process (None), the owner on the first chain that it is announced on has to be. A node that
+        is announced nowhere has no owner yet, and its bearer is enough. Raises LocalError OWNER_NEEDED, BAD_SETTINGS
+        where there is no such chain.
         """
-        names = self._owners.chains() if chain is None else [chain]
-        announced = {name: found for name in names if (found := self._owners.announced(name)) is not None}
-        if not announced or any(self.signed_in(session, name) for name in announced):
-            return
-        name, (_, owner) = next(iter(announced.items()))
-        raise LocalError(Code.OWNER_NEEDED, chain=name, owner="0x" + owner.hex())
+        if chain is None or self._owners.announced(chain) is None:
+            chain = next((name for name in self._owners.chains() if self._owners.announced(name)), None)
+        found = self._owners.announced(chain) if chain is not None else None
+        if found is not None and chain is not None and not self.signed_in(session, chain):
+            raise LocalError(Code.OWNER_NEEDED, chain=chain, owner="0x" + found[1].hex())
+
+    def rules(self, session: Session) -> bool:
+        """May this console change what all chains share, as `check` with None has it?"""
+        try:
+            self.check(session, None)
+        except LocalError:
+            return False
+        return True
 
     def signed_in(self, session: Session, chain: str) -> bool:
         """As the owner that is announced on that chain now."""

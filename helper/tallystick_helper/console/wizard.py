@@ -33,6 +33,8 @@ from .market_range import ranges
 
 S = TypeVar("S", bound=Section)
 MOST_MODELS = 64
+FILE_ONLY = frozenset({"key_file", "key_env", "manifest", "tokenizer"})
+"""Options of an engine that make the node read a file or its environment for what it then sends or serves."""
 WITHOUT_PAYING = frozenset(check.name for check in CHECKS) - {"paid"}
 
 
@@ -129,7 +131,13 @@ class Wizard:
         return {**own, "name": model.name, "size": model.size, "fits": found.fits.value, "says": found.says()}
 
     async def use(self, engine: dict[str, Any]) -> dict[str, Any]:
-        """One engine in place of those that run, also after a restart. Raises LocalError."""
+        """One engine in place of those that run, also after a restart. Raises LocalError BAD_SETTINGS where it names a
+        file or a variable that is read and sent to the engine's address: that is for the settings file alone.
+        """
+        options = engine.get("options")
+        if isinstance(options, dict) and (refused := sorted(FILE_ONLY & options.keys())):
+            reason = "from the console this cannot be set: write it into the settings file"
+            raise LocalError(Code.BAD_SETTINGS, setting="engine.options." + refused[0], reason=reason)
         state = await self._controls.use(engine, {})
         kept = {name: value for name, value in kept_settings.read(self._settings.data_dir).items() if name != "models"}
         kept_settings.keep(self._settings.data_dir, {**kept, "engine": engine})
@@ -149,9 +157,11 @@ class Wizard:
         others = [view.listing(provider).profile for provider in view if provider != own]
         return {"ranges": ranges(wished, self._controls.models(), [one for one in others if one is not None])}
 
-    async def draft(self, chain: str, owner: bytes, wishes: dict[str, str]) -> dict[str, Any]:
-        """What the owner's wallet signs: `price_in` and `price_out` in the coin, `endpoint`. Raises LocalError."""
-        place, wished = self._place(chain), self._wish(chain, wishes)
+    async def draft(self, chain: str, owner: bytes, wishes: dict[str, str], shared: bool = True) -> dict[str, Any]:
+        """What the owner's wallet signs: `price_in` and `price_out` in the coin, `endpoint`. `shared` tells whether the
+        endpoint may become that of all chains. Raises LocalError.
+        """
+        place, wished = self._place(chain), self._wish(chain, wishes, shared)
         models = self._controls.models()
         if not models:
             raise LocalError(Code.MODEL_MISSING, reason="no model runs here")
@@ -178,7 +188,7 @@ class Wizard:
         drafts.wait_for(wished, kept.draft, blob)
         return {"transaction": call.values(), "chain_id": call.chain_id}
 
-    def _wish(self, chain: str, wishes: dict[str, str]) -> Settings:
+    def _wish(self, chain: str, wishes: dict[str, str], shared: bool) -> Settings:
         """The settings with these, kept for later starts too. Raises LocalError BAD_SETTINGS."""
         offer = {name: str(parse_amount(wishes[name])) for name in ("price_in", "price_out") if wishes.get(name)}
         listen = {"endpoint": wishes["endpoint"]} if wishes.get("endpoint") else {}
@@ -192,7 +202,7 @@ class Wizard:
             raise LocalError(Code.BAD_SETTINGS, reason=str(error.errors()[0]["msg"])) from None
         changed._place = place.name
         own = {"chains": {place.name: {"offer": offer}}} if place.name else {"offer": offer}
-        settings.keep(before.data_dir, {**own, "listen": listen})
+        settings.keep(before.data_dir, {**own, "listen": listen} if shared else own)
         self._wished[chain] = changed
         return changed
 

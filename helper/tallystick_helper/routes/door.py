@@ -67,8 +67,8 @@ class Door:
         return Route(path, guarded(answer), methods=["POST"])
 
     def owned(self, path: str, shape: type[S], work: Callable[[S, Session], Awaitable[Answer]]) -> Route:
-        """As `post`, for a console that the owner signed in on: of the chain that the body's `chain` names, else of any
-        that this node is announced on.
+        """As `post`, for a console that the owner signed in on: of the chain that the body's `chain` names, else of the
+        first that this node is announced on.
         """
 
         async def checked(wish: S, session: Session) -> Answer:

@@ -101,7 +101,7 @@ def provide_routes(door: Door, wizard: Wizard) -> list[BaseRoute]:
         owner = _hex(wish.owner)
         if len(owner) != 20:
             raise LocalError(Code.BAD_REQUEST, reason="an address has 40 hex digits")
-        return await wizard.draft(wish.chain, owner, wishes)
+        return await wizard.draft(wish.chain, owner, wishes, shared=door.sign_in.rules(session))
 
     async def seal(wish: Signature, session: Session) -> Answer:
         return await wizard.seal(wish.chain, _hex(wish.signature))
