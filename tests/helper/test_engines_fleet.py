@@ -30,10 +30,13 @@ class Shelf:
         self.needs = needs
         self.opened: list[str] = []
         self.broken: set[str] = set()
+        self.may_open = asyncio.Event()
+        self.may_open.set()
 
     def member(self, name: str, key: str = "") -> Member:
         async def open_it() -> Engine:
             await asyncio.sleep(0)
+            await self.may_open.wait()
             if name in self.broken:
                 raise LocalError(Code.MODEL_MISSING, model=name)
             self.opened.append(name)
@@ -101,6 +104,16 @@ async def test_what_runs_is_finished_before_its_model_goes() -> None:
     assert (finish.reason, finish.units) == (Reason.LENGTH, 30)
     await other
     assert (await collect(queued))[1].units == 2
+    await fleet.close()
+
+
+async def test_an_answer_that_is_read_after_its_model_went_is_whole() -> None:
+    fleet = await Shelf().fleet("a", "b")
+    done = fleet.run(of("b", units=5))
+    await answer(fleet, of("a", units=2))
+    assert fleet.state("b") == "unloaded"
+    pieces, finish = await collect(done)
+    assert (finish.reason, finish.units) == (Reason.LENGTH, 5) and sum(piece.units for piece in pieces) == 5
     await fleet.close()
 
 
@@ -257,3 +270,102 @@ async def test_a_model_that_breaks_when_it_goes_is_gone(monkeypatch: pytest.Monk
         monkeypatch.setattr(left.engine, "close", breaks)
         await fleet.close()
     assert fleet.state("b") == "unloaded"
+
+
+# -- what nobody pays for
+
+
+def free(model: str, units: int = 24) -> Task:
+    return replace(of(model, units=units), free=True)
+
+
+async def unloaded(folder: Path, shelf: Shelf, *names: str) -> Fleet:
+    """A fleet that knows its models, with none of them loaded. `folder` keeps what is known."""
+    members = []
+    for name in names:
+        (folder / name).write_text(name)
+        members.append(shelf.member(name, key_of("gguf", {"path": str(folder / name)})))
+    for _ in range(2):
+        fleet = await Fleet.open(members, Residence(loaded=1), folder)
+        await fleet.close()
+    return await Fleet.open(members, Residence(loaded=1), folder)
+
+
+async def test_guests_give_way_where_their_model_has_to_go_for_a_payer() -> None:
+    fleet = await Shelf(rate=50.0, slots=1).fleet("a", "b")
+    running, waiting = fleet.run(free("b", 500)), fleet.run(free("b", 500))
+    first = await first_piece(running)
+    async with asyncio.timeout(5):  # the guests' answers would take twenty seconds
+        assert await answer(fleet, of("a", "tally", 2)) == "tally tally"
+    pieces, finish = await collect(running)
+    assert finish.reason is Reason.GAVE_WAY and finish.units == first.units + sum(piece.units for piece in pieces)
+    pieces, finish = await collect(waiting)
+    assert (finish.reason, pieces) == (Reason.GAVE_WAY, [])
+    assert not any(place.resident.guests for place in fleet._places)
+    await fleet.close()
+
+
+async def test_a_guest_that_had_its_model_loaded_gives_way_too(tmp_path: Path) -> None:
+    fleet = await unloaded(tmp_path, Shelf(rate=50.0), "a", "b")
+    guest = fleet.run(free("b", 500))
+    await first_piece(guest)
+    async with asyncio.timeout(5):
+        assert await answer(fleet, of("a", "tally", 2)) == "tally tally"
+    assert (await collect(guest))[1].reason is Reason.GAVE_WAY
+    await fleet.close()
+
+
+async def test_a_payer_is_not_asked_to_give_way() -> None:
+    fleet = await Shelf(rate=200.0).fleet("a", "b")
+    payer, guest = fleet.run(of("b", units=30)), fleet.run(free("b", 500))
+    await first_piece(guest)
+    other = asyncio.create_task(answer(fleet, of("a", units=2)))
+    assert (await collect(guest))[1].reason is Reason.GAVE_WAY
+    assert (await collect(payer))[1].reason is Reason.LENGTH
+    await other
+    await fleet.close()
+
+
+async def test_a_guests_count_keeps_no_model() -> None:
+    fleet = await Shelf().fleet("a", "b")
+    one = fleet._places[1].resident
+    await fleet.count(free("b"))
+    assert not one.users
+    await fleet.count(of("b"))
+    guest = fleet.run(free("b"))
+    await collect(guest)
+    await until(lambda: not one.guests)
+    assert one.users == 1, "what was kept for a payer is still kept"
+    await fleet.close()
+
+
+async def test_no_model_goes_for_a_guest_nor_waits_for_one(tmp_path: Path) -> None:
+    shelf = Shelf()
+    fleet = await unloaded(tmp_path, shelf, "a", "b")
+    await fleet.count(free("b"))
+    with refused(Code.BUSY):
+        fleet.run(free("a"))
+    with refused(Code.BUSY):
+        await fleet.count(free("a"))
+    await fleet.close()
+    fleet = await unloaded(tmp_path, shelf, "a", "b")
+    shelf.may_open.clear()
+    payer = asyncio.create_task(answer(fleet, of("b", "tally", 2)))
+    await until(lambda: fleet._places[1].resident.opening)
+    with refused(Code.BUSY):  # nothing is loaded yet, and somebody who pays waits
+        fleet.run(free("a"))
+    shelf.may_open.set()
+    assert await payer == "tally tally" and fleet.swaps == 0
+    await fleet.close()
+
+
+async def test_a_model_that_only_guests_use_goes_first() -> None:
+    fleet = await Shelf(rate=50.0).fleet("a", "b", "c", rules=Residence(loaded=2))
+    assert [fleet.state(name) for name in "abc"] == ["unloaded", "loaded", "loaded"]
+    guest = fleet.run(free("b", 500))
+    await first_piece(guest)
+    await answer(fleet, of("c", units=2))
+    await answer(fleet, of("a", units=2))
+    assert [fleet.state(name) for name in "abc"] == ["loaded", "unloaded", "loaded"]
+    assert (await collect(guest))[1].reason is Reason.GAVE_WAY
+    await fleet.close()

@@ -104,33 +104,50 @@ class Fleet:
 
     async def count(self, task: Task) -> int:
         place = self._find(task.model)
-        if task.free and place.resident.ready is None and self._anything_loaded:
-            raise LocalError(Code.BUSY, retry_after_ms=place.queue.retry_after_ms())
-        async with self._loaded(place) as engine:
+        self._check_free(place, task)
+        async with self._loaded(place, guest=task.free) as engine:
             units = await engine.count(task)
-            self._hold(place)
+            if not task.free:
+                self._hold(place)
         return units
 
     def run(self, task: Task) -> Run:
         place = self._find(task.model)
         if self._closed:
             raise LocalError(Code.DRAINING)
+        self._check_free(place, task)
         engine = place.resident.ready
-        if engine is None:
-            ticket = place.queue.reserve(task.scope, charged=task.charged, free=task.free)
-            run: Run = Relay(ticket, lambda: self._loaded(place), replace(task, charged=True))
-            self._relays.add(run)
-            return run
-        run = engine.run(task)
-        self._residences.use(place.resident)
-        run.when_over(lambda: self._residences.leave(place.resident))
-        self._unhold(place)
+        run = self._relay(place, task) if engine is None else self._run_now(place, engine, task)
+        if task.free:
+            guests = place.resident.guests
+            guests.add(run)
+            run.when_over(lambda: guests.discard(run))
         return run
 
-    @property
-    def _anything_loaded(self) -> bool:
-        """Might a model have to go for another? Not for one that nobody pays for."""
-        return any(place.resident.engine is not None for place in self._places)
+    def _relay(self, place: _Place, task: Task) -> Run:
+        """It waits until its model is loaded."""
+        ticket = place.queue.reserve(task.scope, charged=task.charged, free=task.free)
+        run = Relay(ticket, lambda: self._loaded(place, guest=task.free), replace(task, charged=True))
+        self._relays.add(run)
+        return run
+
+    def _run_now(self, place: _Place, engine: Engine, task: Task) -> Run:
+        run = engine.run(task)
+        self._residences.use(place.resident)
+        run.when_over(lambda: self._residences.leave(place.resident, guest=task.free))
+        if not task.free:
+            self._unhold(place)
+        return run
+
+    def _check_free(self, place: _Place, task: Task) -> None:
+        """For a task that nobody pays for no model has to go, nor may one that somebody waits for be kept waiting.
+        Raises LocalError BUSY.
+        """
+        if not task.free or place.resident.ready is not None:
+            return
+        others = (other.resident for other in self._places if other is not place)
+        if place.resident.leaving or any(one.engine is not None or one.bringing is not None for one in others):
+            raise LocalError(Code.BUSY, retry_after_ms=place.queue.retry_after_ms())
 
     def load(self, model: str = "") -> Load:
         if model:
@@ -178,12 +195,12 @@ class Fleet:
         return replace(load, waiting=queued, wait_ms=max(load.wait_ms, waiting.wait_ms))
 
     @asynccontextmanager
-    async def _loaded(self, place: _Place) -> AsyncIterator[Engine]:
+    async def _loaded(self, place: _Place, *, guest: bool = False) -> AsyncIterator[Engine]:
         engine = await self._residences.enter(place.resident)
         try:
             yield engine
         finally:
-            self._residences.leave(place.resident)
+            self._residences.leave(place.resident, guest=guest)
 
     def _hold(self, place: _Place) -> None:
         """A run is likely to follow: the model does not go at once."""

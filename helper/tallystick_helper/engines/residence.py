@@ -4,6 +4,7 @@ asked for a while.
 One model is loaded or unloaded at a time. A model that has to go takes nothing new, finishes what it runs and what
 waits for it, and then goes; whoever asks for it meanwhile waits until it is loaded again, and then all who wait for it
 go on together. Models that are wanted take turns, so two that are both wanted alternate, and none waits for ever.
+Runs that nobody pays for hold none of this up: they give way when their model has to go, and do not count as its use.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import structlog
 from tallystick_shared.errors import Code, LocalError, TallystickError
 
 from .fit import Memory, system_memory
+from .run import Run
 from .seat import Engine
 
 HOLD = 2.0
@@ -54,6 +56,8 @@ class Resident:
     used_at: float = 0.0
     free: asyncio.Event = field(default_factory=asyncio.Event)
     """Set while nobody uses it."""
+    guests: set[Run] = field(default_factory=set)
+    """Runs that nobody pays for, under way or waiting."""
     waiters: list[asyncio.Future[Engine]] = field(default_factory=list)
     bringing: asyncio.Task[None] | None = None
     opening: bool = False
@@ -137,10 +141,11 @@ class Residences:
         if (timer := self._timers.pop(one, None)) is not None:
             timer.cancel()
 
-    def leave(self, one: Resident) -> None:
-        """One of its users is done."""
+    def leave(self, one: Resident, *, guest: bool = False) -> None:
+        """One of its users is done. A guest, who pays nothing, does not keep it from being the next to go."""
         one.users -= 1
-        one.used_at = time.monotonic()
+        if not guest:
+            one.used_at = time.monotonic()
         if one.users:
             return
         one.free.set()
@@ -190,13 +195,17 @@ class Residences:
         return not needs or self._memory()[0] >= needs + self._rules.reserve
 
     async def _make_way(self, one: Resident, needs: int) -> None:
-        """The one that was used least lately goes, the idle first. Raises LocalError BUSY where none is left to go."""
+        """The one goes that was used least lately by those who pay, one that they do not use now first. Its guests give
+        way. Raises LocalError BUSY where none is left to go.
+        """
         if not self._there:
             free = self._memory()[0]
             log.warning("no_memory", model=one.name, needs=needs, free=free)
             raise LocalError(Code.BUSY, retry_after_ms=_RETRY_MS, needs=needs, free=free)
-        leaves = min(self._there, key=lambda other: (other.users > 0, other.used_at))
+        leaves = min(self._there, key=lambda other: (other.users > len(other.guests), other.used_at))
         leaves.leaving = True
+        for guest in list(leaves.guests):
+            guest.give_way()
         try:
             await leaves.free.wait()
         except asyncio.CancelledError:

@@ -78,8 +78,10 @@ class Slotted:
         self._check_open()
         run = Run(self._slots.reserve(task.scope, charged=task.charged, free=task.free), work, self._seconds)
         self._runs.add(run)
+        run.when_over(lambda: self._runs.discard(run))
         return run
 
     async def close(self) -> None:
+        """Cancels what runs. What is over keeps its output for whoever has not read it yet."""
         self._closed = True
         await asyncio.gather(*(run.aclose() for run in list(self._runs)))
