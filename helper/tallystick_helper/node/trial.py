@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from tallystick_shared import limits
 from tallystick_shared.errors import Code, PeerError
@@ -40,6 +41,13 @@ class TrialRules:
     per_guest: int
     most: int
     at_once: int
+
+
+class Taken(NamedTuple):
+    """What was set aside: the most tokens that the answer may have, and the day (days since 1970) that it is of."""
+
+    most: int
+    day: int
 
 
 class Trial:
@@ -107,27 +115,23 @@ class Trial:
             self._running[group] -= 1
             self._running += Counter()  # without those at 0
 
-    async def take(self, address: str, units: int, most: int) -> int:
-        """Sets an input of so many units aside, and an answer. Returns the most that this may be: `most`, or what the
-        rules leave; durable when it returns. Raises PeerError TRIAL_OVER, LocalError STORE_UNREADABLE.
+    async def take(self, address: str, units: int, most: int) -> Taken:
+        """Sets an input of so many units aside, and an answer: of `most`, or what the rules leave. Durable when it
+        returns. Raises PeerError TRIAL_OVER, LocalError STORE_UNREADABLE.
         """
         answer = min(most, self.rules.most, self.left(address) - units)
         if answer < min(LEAST, most):
             raise self._over()
         self._count(address, units + answer)
+        taken = Taken(answer, self._day)  # before the file is written: midnight may come meanwhile
         await self._keep()
-        return answer
+        return taken
 
     async def give_back(self, address: str, units: int, day: int) -> None:
         """So much of what was taken on that day was not used."""
         if units > 0 and day == self._day:
             self._count(address, -units)
             await self._keep()
-
-    @property
-    def day(self) -> int:
-        self._turn()
-        return self._day
 
     def _over(self) -> PeerError:
         wait = max(1, self.renews - int(self._wall()))

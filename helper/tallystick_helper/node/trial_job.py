@@ -88,7 +88,7 @@ class TrialJob(Work):
         wanted, able = self._offered.open, self._able(engine)
         task = Task(chat.SERVICE, data, wanted.params, wanted.max_units, model=wanted.model, free=True)
         units = min(await engine.count(task), len(data) + able.template_units)
-        most, day = await trial.take(self._address, units, wanted.max_units), trial.day
+        most, day = await trial.take(self._address, units, wanted.max_units)
         try:
             self._guest.session.measure(self.stream, units, able.manifest, place=engine.load(wanted.model).place)
             self._guest.pump()
