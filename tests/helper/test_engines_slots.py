@@ -138,6 +138,20 @@ async def test_a_scope_returns_to_its_own_warm_slot() -> None:
     assert not first.warm
 
 
+async def test_whoever_comes_without_a_scope_leaves_the_warm_slots_alone() -> None:
+    slots = Slots(3, 0)
+    payer = slots.reserve(b"a")
+    place = await payer.slot()
+    others = [slots.reserve(free=True) for _ in range(2)]
+    payer.release()  # the one that has been free longest
+    for other in others:
+        other.release()
+    guests = [slots.reserve(free=True), slots.reserve(b"b")]
+    assert place not in [await guest.slot() for guest in guests]
+    again = slots.reserve(b"a")
+    assert await again.slot() == place and again.warm
+
+
 async def test_no_scope_is_never_warm() -> None:
     slots = Slots(1, 0)
     slots.reserve().release()

@@ -207,9 +207,13 @@ class Slots:
         return ticket
 
     def _choose(self, scope: bytes) -> int:
-        """The slot that this scope used last if it is free, else the one that has been free longest."""
+        """The slot that this scope used last if it is free, else one that holds nothing that any scope would come back
+        for, else the one that has been free longest.
+        """
         for slot in reversed(self._free):
             if scope and self._last_scope.get(slot) == scope:
                 self._free.remove(slot)
                 return slot
-        return self._free.popleft()
+        slot = next((slot for slot in self._free if not self._last_scope.get(slot)), self._free[0])
+        self._free.remove(slot)
+        return slot
