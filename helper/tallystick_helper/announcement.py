@@ -21,6 +21,11 @@ def file_name(place: str = "") -> str:
     return f"announced-{place}.json" if place else "announced.json"
 
 
+def draft_name(place: str = "") -> str:
+    """The file in which the next announcement waits for its owner (`drafts`)."""
+    return f"draft-{place}.json" if place else "draft.json"
+
+
 @dataclass(frozen=True)
 class Announcement:
     """The provider's address (20 bytes), where it is registered, and the profile's bytes."""
@@ -34,7 +39,9 @@ class Announcement:
         return read_profile(crypto, registry_domain(self.where.chain_id, self.where.registry), self.provider, self.blob)
 
     def save(self, data_dir: Path, place: str = "") -> None:
-        """Replaces the file at once or not at all."""
+        """Replaces the file at once or not at all. A draft that waited is over then: sent late, it would put another
+        owner in this one's place.
+        """
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         values = {
             "provider": "0x" + self.provider.hex(),
@@ -46,6 +53,7 @@ class Announcement:
         }
         temporary = data_dir / f".{file_name(place)}.{os.getpid()}"
         temporary.write_text(json.dumps(values, indent=1) + "\n")
+        (data_dir / draft_name(place)).unlink(missing_ok=True)
         temporary.replace(data_dir / file_name(place))
 
     @classmethod

@@ -1,7 +1,7 @@
 """The announcement that waits for its owner's signature, then for the chain: `draft.json`, beside what is announced.
 
 Whoever makes a draft writes it; the node that runs looks for a signed one on chain, so that a page or a terminal may be
-closed as soon as the wallet has sent it.
+closed as soon as the wallet has sent it. Whatever is announced ends what waited.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from tallystick_shared.errors import Code, LocalError, PeerError
 from tallystick_shared.messages import decode, encode
 from tallystick_shared.profile import Profile
 
+from .announcement import draft_name
 from .files import read_table, write_table
 from .registering import Draft
 from .settings import Settings
@@ -23,7 +24,7 @@ LOOKED_FOR = 24 * 3600
 
 
 def _path(settings: Settings) -> Path:
-    return settings.data_dir / (f"draft-{settings.place}.json" if settings.place else "draft.json")
+    return settings.data_dir / draft_name(settings.place)
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,3 @@ def waiting(settings: Settings) -> Waiting | None:
         return Waiting(draft, bytes.fromhex(values["signed"]), int(values["until"]))
     except (KeyError, TypeError, ValueError, PeerError) as error:
         raise LocalError(Code.STORE_UNREADABLE, path=str(_path(settings)), reason=type(error).__name__) from None
-
-
-def forget(settings: Settings) -> None:
-    """Nothing waits any more."""
-    _path(settings).unlink(missing_ok=True)

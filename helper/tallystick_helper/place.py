@@ -94,8 +94,7 @@ class Place:
         if found is None or not found.blob or found.until < time.time():
             return
         steps = Registering(self.settings, self._crypto, self.rpc, await self.where())
-        if await steps.settle(found.draft.owner, found.blob) is not None:
-            drafts.forget(self.settings)
+        await steps.settle(found.draft.owner, found.blob)
 
     def _announcement_time(self) -> int | None:
         path = self.settings.data_dir / file_name(self.name)

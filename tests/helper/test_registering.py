@@ -11,7 +11,7 @@ from eth_account.messages import encode_typed_data
 
 from tallystick_helper.announcement import Announcement
 from tallystick_helper.chain.sender import Sender
-from tallystick_helper.drafts import waiting
+from tallystick_helper.drafts import wait_for, waiting
 from tallystick_helper.engines import open_engine
 from tallystick_helper.operator_gas import operator_gas
 from tallystick_helper.provide_elsewhere import to_send, to_sign
@@ -21,6 +21,7 @@ from tallystick_shared.errors import Code, LocalError
 from tallystick_shared.evm.rpc import to_bytes
 
 from .shell import Shell
+from .test_provide import provide
 from .world import ETHER, World, until
 
 ENDPOINT = "ws://192.0.2.1:8766"
@@ -117,6 +118,18 @@ async def test_what_was_signed_elsewhere_is_taken_up_by_the_node_that_runs(world
         assert (gas.held, gas.claims, gas.missing) == (0, 0, settings.money.gas)
     finally:
         await up.stop()
+
+
+async def test_what_was_signed_before_another_announcement_is_over(world: World, wallet: Wallet) -> None:
+    settings = world.settings()
+    steps, late = await drafted(world, wallet.address)
+    blob, call = steps.seal(late, to_bytes(wallet.sign(steps.typed_data(late))))
+    wait_for(settings, late, blob)
+    await provide(world)  # with the key file of another owner
+    assert waiting(settings) is None
+    await wallet.send(call.values())  # the stale one, sent late: it is on chain, and nobody here looks for it
+    announced = Announcement.load(settings.data_dir)
+    assert announced is not None and announced.provider == world.crypto.secp256k1_address(world.owner_key)
 
 
 async def test_the_command_goes_the_same_way(world: World, wallet: Wallet) -> None:
