@@ -49,10 +49,10 @@ class Waiting:
         self.sent: asyncio.Queue[bytes] = asyncio.Queue()
         self.task: asyncio.Task[Receipt]
 
-    async def start(self, value: int = 5) -> bytes:
+    async def start(self, value: int = 5, data: bytes = b"") -> bytes:
         """Returns its hash once it has left."""
         await self.world.rpc.request("evm_setAutomine", [False])
-        self.task = asyncio.create_task(self.one.transact(TO, b"", value, journal=self.journal, on_sent=self.sent.put))
+        self.task = asyncio.create_task(self.one.transact(TO, data, value, journal=self.journal, on_sent=self.sent.put))
         return await self.sent.get()
 
     async def compete(self, nonce: int, price: int, value: int = 1) -> str:
@@ -235,12 +235,9 @@ async def test_what_brings_more_than_its_gas_may_become_dearer_than_that(world: 
     assert first * 30 < prices(journal)[-1] <= first * 40
 
 
-async def test_one_at_its_limit_goes_along_with_what_waits_behind_it(world: World) -> None:
-    waiting = Waiting(world, sender(world, patience=0.0))
-    await waiting.start()
-    with pytest.raises(LocalError):
-        await waiting.ended()
-    journal, highest = waiting.journal, prices(waiting.journal)[-1]
+def following(waiting: Waiting) -> asyncio.Task[Receipt]:
+    """What waits at its limit, followed to its end as a node does."""
+    journal = waiting.journal
 
     async def followed() -> Receipt:
         while True:
@@ -249,13 +246,42 @@ async def test_one_at_its_limit_goes_along_with_what_waits_behind_it(world: Worl
             except LocalError as error:
                 assert error.code is Code.TRANSACTION_PENDING
 
-    going_on = asyncio.create_task(followed())
+    return asyncio.create_task(followed())
+
+
+async def test_one_at_its_limit_goes_along_with_what_waits_behind_it(world: World) -> None:
+    waiting = Waiting(world, sender(world, patience=0.0))
+    await waiting.start()
+    with pytest.raises(LocalError):
+        await waiting.ended()
+    journal, highest = waiting.journal, prices(waiting.journal)[-1]
+    going_on = following(waiting)
     behind = asyncio.create_task(waiting.one.transact(OTHER, b"", 1, worth=21_000 * 100 * highest))
     await until(lambda: prices(journal)[-1] > 2 * highest)
     await waiting.mine()
     assert (await going_on).transaction in journal.raws
     await asyncio.wait([behind])
     assert await world.balance(TO) == 5
+
+
+async def test_what_takes_a_larger_one_along_pays_for_the_gas_of_both(world: World) -> None:
+    """A small one of much worth behind a large one of little: the large one costs no more than both bring."""
+    waiting = Waiting(world, sender(world, patience=0.0))
+    await waiting.start(data=b"\1" * 20_000)
+    with pytest.raises(LocalError):
+        await waiting.ended()
+    journal, highest = waiting.journal, prices(waiting.journal)[-1]
+    gas = read_transaction(world.crypto, next(iter(journal.raws.values())))[0].gas
+    assert gas > 300_000
+    going_on = following(waiting)
+    worth = 2 * gas * highest
+    try:
+        with pytest.raises(LocalError):
+            await asyncio.wait_for(waiting.one.transact(OTHER, b"", 1, worth=worth), 20)
+    finally:
+        going_on.cancel()
+    assert 2 * highest < max(prices(journal))
+    assert max(prices(journal)) * gas <= worth * 6 // 5 + highest * gas * 5 // 4
 
 
 async def test_a_node_that_wants_more_than_an_eighth_gets_it(world: World) -> None:

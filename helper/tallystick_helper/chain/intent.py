@@ -80,13 +80,15 @@ class Version:
 @dataclass(eq=False)
 class Intent:
     """`wanted` bears the newest fees; `versions` are those that left, or may have, oldest first. `limit`: wei per gas
-    that no version goes above. `displaced`: something else waits under its nonce.
+    that no version goes above for its own sake; `worth`: wei that it brings, 0 where that is not known. `displaced`:
+    something else waits under its nonce.
     """
 
     wanted: Transaction
     limit: int
     versions: list[Version] = field(default_factory=list)
     displaced: bool = False
+    worth: int = 0
 
     @classmethod
     def new(cls, wanted: Transaction) -> Intent:
@@ -113,7 +115,15 @@ class Intent:
 
     def value(self, worth: int) -> None:
         """It brings so much, in wei: its price may rise until the gas that it is likely to take costs that."""
+        self.worth = worth
         self.limit = max(self.limit, worth * 6 // (5 * self.wanted.gas))
+
+    @property
+    def budget(self) -> int:
+        """Wei that all of its gas may cost, for itself and for what it takes along: what it brings where that is known,
+        a fifth more as so much less gas is likely.
+        """
+        return self.worth * 6 // 5 or self.limit * self.wanted.gas
 
     def dearer(self, market: Fees, limit: int) -> Transaction | None:
         """The same once more, for the next version: at the market's price, or at the limit where that is less. None

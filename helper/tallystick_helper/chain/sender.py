@@ -183,8 +183,15 @@ class Sender:
         return read_transaction(self._crypto, raw)[0].gas * 5 // 6
 
     def _limit(self, intent: Intent) -> int:
-        """Whatever waits behind it may be worth a higher price than it is itself."""
-        return max(one.limit for one in self._waiting if one.nonce >= intent.nonce)
+        """Wei per gas. Whatever waits behind it may be worth the gas of both: with each that follows, what all up to
+        there bring is shared by the gas of all up to there, and the best of these is what it may cost.
+        """
+        limit, budget, gas = intent.limit, 0, 0
+        for one in sorted(self._waiting, key=lambda one: one.nonce):
+            if one.nonce >= intent.nonce:
+                budget, gas = budget + one.budget, gas + one.wanted.gas
+                limit = max(limit, budget // gas)
+        return limit
 
     def nonce_of(self, raw: bytes) -> int | None:
         """Of a transaction that this key signed for this chain; None for another's."""
