@@ -10,7 +10,7 @@ import pytest
 
 from tallystick_shared.errors import WORDS, Code
 from tallystick_web.views.notices import LABELS, NEXT, TOLD
-from tallystick_web.words import ENGLISH, Words
+from tallystick_web.words import ENGLISH, Words, words_of
 
 WEB = Path(__file__).resolve().parents[2] / "web"
 TABLE = json.loads((WEB / "words" / "en.json").read_text("utf-8"))
@@ -75,6 +75,20 @@ def test_the_shell_says_the_same_as_the_views() -> None:
     ):
         assert ENGLISH(f"welcome.{name}") in shell
     assert ENGLISH("app.starting") in shell
+
+
+def test_the_consoles_document_says_the_same_as_its_words() -> None:
+    shell = (WEB / "console.html").read_text("utf-8")
+    told = re.findall(r'<[^>]*data-t="([a-z-]*)=([a-z.]+)"[^>]*>([^<]*)', shell)
+    assert [name for _, name, _ in told] == ["console.skip", "console.theme", "console.tabs"]
+    for attribute, name, text in told:
+        assert f'{attribute}="{ENGLISH(name)}"' in shell if attribute else text == ENGLISH(name)
+
+
+def test_a_typed_amount_is_read_as_it_is_written() -> None:
+    german = words_of("de")
+    assert german.typed("0.00002") == "0,00002" and german.read("0,00002") == "0.00002"
+    assert german.read("0.00002") == ENGLISH.read("0.00002") == "0.00002"
 
 
 def test_a_missing_name_is_an_error() -> None:

@@ -102,6 +102,10 @@ class Words:
         """A plain amount as a person would type it: no groups."""
         return plain.replace(".", self._format["decimal"])
 
+    def read(self, typed: str) -> str:
+        """The other way: what a person typed, with a decimal point."""
+        return typed.replace(self._format["decimal"], ".")
+
     def moment(self, then: datetime, now: datetime) -> str:
         """The hour alone within a day, with the date beyond; both are the person's own time."""
         clock = self._format["clock"].format(hour=f"{then.hour:02}", minute=f"{then.minute:02}")

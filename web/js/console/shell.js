@@ -25,7 +25,6 @@ try {
 const paint = (theme) => {
   root.dataset.theme = theme;
   document.querySelector('meta[name="theme-color"]').content = getComputedStyle(root).getPropertyValue("--paper").trim();
-  $("theme").setAttribute("aria-label", theme === "dark" ? "Use light colours" : "Use dark colours");
 };
 paint(chosen ?? (dark.matches ? "dark" : "light"));
 dark.addEventListener("change", () => chosen || paint(dark.matches ? "dark" : "light"));
@@ -70,6 +69,23 @@ const showSheet = (open) => {
   if (open && !sheet.open) sheet.showModal();
   else if (!open && sheet.open) sheet.close();
 };
+
+// Tabs in a row, on a phone: the open one is in sight, and an end that hides more of them fades
+const tabs = $("tabs");
+const fade = () => {
+  const before = Math.abs(tabs.scrollLeft);
+  const after = tabs.scrollWidth - tabs.clientWidth - before;
+  tabs.dataset.more = [before > 1 && "before", after > 1 && "after"].filter(Boolean).join(" ");
+};
+const reveal = () => {
+  const open = tabs.querySelector("[aria-current]");
+  const [row, one] = [tabs.getBoundingClientRect(), open?.getBoundingClientRect()];
+  if (one) tabs.scrollLeft += one.left + one.width / 2 - row.left - row.width / 2;
+  fade();
+};
+tabs.addEventListener("scroll", fade, { passive: true });
+new ResizeObserver(reveal).observe(tabs);
+new MutationObserver(reveal).observe(tabs, { attributeFilter: ["aria-current"], childList: true, subtree: true });
 
 const attach = (python) => {
   handler = python;

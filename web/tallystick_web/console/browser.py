@@ -80,9 +80,15 @@ def seats() -> Seats:
 
 def language() -> Words:
     """As the browser's own."""
-    root, wanted = _js().document.documentElement, str(_js().navigator.language).split("-")[0]
+    document, wanted = _js().document, str(_js().navigator.language).split("-")[0]
     words = words_of(wanted)
-    root.setAttribute("lang", wanted if wanted in LANGUAGES else "en")
+    document.documentElement.setAttribute("lang", wanted if wanted in LANGUAGES else "en")
+    for element in document.querySelectorAll("[data-t]"):
+        attribute, _, name = element.getAttribute("data-t").partition("=")
+        if attribute:
+            element.setAttribute(attribute, words(name))
+        else:
+            element.textContent = words(name)
     return words
 
 

@@ -55,6 +55,8 @@ class Providing:
         """With the wallet of the person."""
         given = json.loads(form)
         wishes = {name: str(given.get(name, "")).strip() for name in ("price_in", "price_out", "endpoint")}
+        for price in ("price_in", "price_out"):
+            wishes[price] = self._desk.words.read(wishes[price])
         wallet = await self._picking.wallet()
         if wallet is None:
             return

@@ -9,6 +9,8 @@ from ...tree import Children, Element, Node, h
 from ...words import Words
 
 ZERO = "0x" + 40 * "0"
+ON_A_PHONE = 3
+"""Columns that fit side by side."""
 
 
 def coin_of(token: str, symbol: str) -> Coin:
@@ -44,17 +46,24 @@ def none(text: str) -> Element:
 
 
 def table(label: str, heads: Sequence[tuple[str, bool]], rows: Sequence[Sequence[Children]]) -> Element:
-    """Rows of cells, the first of each its name; a head says whether its column holds figures."""
-    top = [h("th", text, scope="col", class_="amount" if figures else None) for text, figures in heads]
+    """Rows of cells, the first of each its name; a head says whether its column holds figures. More columns than a
+    phone is wide become lines of their own there, each with its head; the roles keep it a table even then.
+    """
+    many = len(heads) > ON_A_PHONE
+    top = [
+        h("th", text, scope="col", role="columnheader", class_="amount" if figures else None) for text, figures in heads
+    ]
     body = [
         h("tr", [
             h("th" if at == 0 else "td", cell, scope="row" if at == 0 else None,
+              role="rowheader" if at == 0 else "cell", data_head=heads[at][0] or None if many and at else None,
               class_="amount" if heads[at][1] else None)
             for at, cell in enumerate(row)
-        ])
+        ], role="row")
         for row in rows
     ]  # fmt: skip
-    whole = h("table", h("thead", h("tr", top)), h("tbody", body), class_="list")
+    head = h("thead", h("tr", top, role="row"), role="rowgroup")
+    whole = h("table", head, h("tbody", body, role="rowgroup"), role="table", class_="list many" if many else "list")
     return h("div", whole, class_="scroll", tabindex="0", role="group", aria_label=label)
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...figures import Coin, Figure, money, shorten
+from ...figures import Coin, Figure, money, plain
 from ...tree import Element, Node, h
 from ...views.parts import button
 from ...words import Words
 from ..state import State
+from .pieces import headline
 
 MARKS = {"ok": "ready", "doubt": "busy", "bad": "gone", "skipped": "idle"}
 FITS = {"green": "ready", "amber": "busy", "red": "gone"}
@@ -18,9 +19,9 @@ def view(state: State, t: Words) -> list[Node]:
     """Six steps; nothing has to be done in their order but the last ones."""
     at = state.of("provide")
     if not at:
-        return [h("h1", t("console.tab.provide")), h("p", t("console.reading"), class_="starting")]
+        return [headline(t("console.tab.provide")), h("p", t("console.reading"), class_="starting")]
     steps = [_machine(state, t), _models(state, at, t), _address(state, at, t), _offer(state, at, t), _earning(at, t)]
-    return [h("h1", t("console.tab.provide")), h("div", steps, class_="panels")]
+    return [headline(t("console.tab.provide")), h("div", steps, class_="panels wizard")]
 
 
 def _panel(name: str, t: Words, *inside: Any, wide: bool = False) -> Element:
@@ -90,8 +91,9 @@ def _address(state: State, at: dict[str, Any], t: Words) -> Element:
                   checked, h("div", do, look if at["serving"] else None, class_="does"))  # fmt: skip
 
 
-def _price(amount: str, coin: Coin) -> str:
-    return shorten(int(amount), coin.decimals, 8).replace(",", "")
+def _price(amount: str, coin: Coin, t: Words) -> str:
+    """Exact, and as the language writes it."""
+    return t.typed(plain(int(amount), coin.decimals))
 
 
 def _input(name: str, label: str, value: str, help: str = "") -> Element:
@@ -120,8 +122,8 @@ def _offer(state: State, at: dict[str, Any], t: Words) -> Element:
     go = t("console.provide.change" if mine else "console.provide.register")
     form = h(
         "form",
-        _input("price_in", t("console.provide.price_in", coin=coin.symbol), _price(at["price_in"], coin)),
-        _input("price_out", t("console.provide.price_out", coin=coin.symbol), _price(at["price_out"], coin)),
+        _input("price_in", t("console.provide.price_in", coin=coin.symbol), _price(at["price_in"], coin, t)),
+        _input("price_out", t("console.provide.price_out", coin=coin.symbol), _price(at["price_out"], coin, t)),
         h("div", button(t("console.provide.market"), "look-market", disabled="look-market" in state.busy)),
         _ranges(state, coin, t),
         _input("endpoint", t("console.provide.endpoint"), at["endpoint"], t("console.provide.endpoint_help")),
