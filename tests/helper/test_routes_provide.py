@@ -106,6 +106,7 @@ async def test_a_chain_not_announced_yet_opens_nothing_of_the_others(pair: Pair)
     first = (folder / "announced.json").rename(folder / "away.json")
     steps: list[tuple[str, dict[str, Any]]] = [
         ("draft", wishes), ("seal", {"signature": "0x00"}), ("port", {"on": True}), ("use", {"engine": {}}),
+        ("find", {"path": "/etc"}),
     ]  # fmt: skip
     for path, body in steps:
         refused = await console.call("POST", f"/api/provide/{path}", body)

@@ -109,7 +109,7 @@ def provide_routes(door: Door, wizard: Wizard) -> list[BaseRoute]:
     return [
         door.get("/api/provide", look),
         door.post("/api/provide/check", Look, check),
-        door.post("/api/provide/find", At, find),
+        door.owned("/api/provide/find", At, find),
         door.post("/api/provide/market", OnChain, market),
         door.owned("/api/provide/use", Engine, use),
         door.owned("/api/provide/port", Port, port),

@@ -41,7 +41,9 @@ class Providing:
             self._watching.wake()
 
     async def _find(self, form: str) -> None:
-        await self._keep("provide/find", "found", path=_field(form, "path"))
+        if answer := await self._owner.tell("provide/find", path=_field(form, "path")):
+            self._desk.change(data={**self._desk.state.data, "found": answer.body})
+            self._watching.wake()
 
     async def _use(self, kind: str, **options: str) -> None:
         if await self._owner.tell("provide/use", engine={"kind": kind, "options": options}):
