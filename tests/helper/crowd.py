@@ -12,7 +12,7 @@ from tallystick_shared.evm.registry import Registry
 from tallystick_shared.messages import amount_bytes
 from tallystick_shared.profile import VERSION, Offer, Profile, registry_domain
 
-from .world import CHAIN_ID, ETHER, World
+from .world import CHAIN_ID, ETHER, World, until_it_is
 
 STAKE = 10**15
 AT_ONCE = 20
@@ -50,7 +50,9 @@ class Crowd:
             "value": hex(value),
             "gas": hex(2_000_000),
         }
-        await self.world.rpc.request("eth_sendTransaction", [transaction])
+        sent = await self.world.rpc.request("eth_sendTransaction", [transaction])
+        if await self.world.rpc.request("anvil_getAutomine", []):  # it answers before it has mined
+            await until_it_is(lambda: self.world.rpc.request("eth_getTransactionReceipt", [sent]))
 
     async def _enter(self, number: int) -> None:
         blob = self.profile(number).encode()
