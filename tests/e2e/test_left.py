@@ -153,6 +153,8 @@ def test_left_in_the_middle_of_an_answer(own: Demo, profile: BrowserContext, per
 
 def ended(page: Driver) -> tuple[int, int]:
     """(paid, back) in wei, by the deposit's own event."""
+    # That it has ended the contract says at once; by which transaction, the logs a little later.
+    expect(page.page.locator("#money .inner[data-end-tx^='0x']")).to_have_count(1)
     transaction = page.page.locator("#money .inner").get_attribute("data-end-tx")
     receipt: dict[str, Any] = page.demo.call("eth_getTransactionReceipt", transaction)
     paid = int(page.page.locator("#money .inner").get_attribute("data-paid") or 0)
