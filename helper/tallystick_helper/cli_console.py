@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .terminal import AsJson, ConfigFile, DataDir, load_settings, run, say
+from .flags import AsJson, ConfigFile, DataDir
+from .terminal import load_settings, run, say
 
 if TYPE_CHECKING:
     from .settings import Settings

@@ -11,9 +11,10 @@ import typer
 
 from tallystick_shared.errors import Code, LocalError
 
+from .flags import AsJson, ConfigFile, DataDir
 from .shown import plain_text, print_table
 from .status_lines import show_sum
-from .terminal import AsJson, ConfigFile, DataDir, fail, load_settings, out, run, say
+from .terminal import fail, load_settings, out, run, say
 
 if TYPE_CHECKING:
     from .settings import Settings

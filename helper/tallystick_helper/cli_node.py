@@ -16,9 +16,10 @@ import typer
 
 from tallystick_shared.errors import Code, LocalError
 
+from .flags import AsJson, ConfigFile, DataDir
 from .shown import print_sheet, show_amount, show_moment
 from .status_lines import money_rows
-from .terminal import AsJson, ConfigFile, DataDir, err, fail, load_settings, out, run, say
+from .terminal import err, fail, load_settings, out, run, say
 
 if TYPE_CHECKING:
     from .settings import Settings

@@ -12,12 +12,10 @@ import typer
 
 from tallystick_shared.errors import Code, LocalError
 
-from .shown import show_amount
-from .terminal import (
+from .flags import (
     AsJson,
     ChannelsAt,
     ConfigFile,
-    Consent,
     DataDir,
     DryRunFlag,
     KeyFile,
@@ -26,13 +24,9 @@ from .terminal import (
     Registry,
     RpcUrls,
     Yes,
-    chain_flags,
-    fail,
-    load_settings,
-    read_key,
-    run,
-    say,
 )
+from .shown import show_amount
+from .terminal import Consent, chain_flags, fail, load_settings, read_key, run, say
 
 if TYPE_CHECKING:
     from .settings import Settings

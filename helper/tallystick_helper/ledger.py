@@ -291,7 +291,7 @@ class Ledger:
 
     async def open_request(self, channel_id: bytes, request_id: bytes, digest: bytes) -> RequestRow | None:
         """Marks a request as begun, before the engine starts. None where it is new, else what is known of it. Of a
-        channel's requests the last `limits.REQUESTS` are remembered.
+        channel's requests the last `limits.REQUESTS` are remembered, and those that still run.
         """
 
         def job(db: sqlite3.Connection) -> RequestRow | None:
@@ -306,7 +306,8 @@ class Ledger:
                 (channel_id, request_id, digest, newest + 1),
             )
             oldest = newest + 2 - limits.REQUESTS.value
-            db.execute("DELETE FROM requests WHERE channel = ? AND serial < ?", (channel_id, oldest))
+            gone = "DELETE FROM requests WHERE channel = ? AND serial < ? AND finish IS NOT NULL"
+            db.execute(gone, (channel_id, oldest))
             return None
 
         return await self.run(job)

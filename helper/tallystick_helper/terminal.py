@@ -21,50 +21,10 @@ from rich.markup import escape
 from tallystick_shared.errors import Code, LocalError, TallystickError
 from tallystick_shared.evm.rpc import RpcError, to_bytes
 
-from .flags import (
-    AsJson,
-    ChannelsAt,
-    ConfigFile,
-    DataDir,
-    DryRunFlag,
-    KeyFile,
-    MapPort,
-    OnChain,
-    Registry,
-    RpcUrls,
-    Yes,
-)
-
 if TYPE_CHECKING:
     from .keys import Secret
     from .quote import Quote
     from .settings import Settings
-
-__all__ = [
-    "AsJson",
-    "ChannelsAt",
-    "ConfigFile",
-    "Consent",
-    "DataDir",
-    "DryRun",
-    "DryRunFlag",
-    "KeyFile",
-    "MapPort",
-    "OnChain",
-    "Registry",
-    "RpcUrls",
-    "Yes",
-    "address_of",
-    "call",
-    "chain_flags",
-    "err",
-    "fail",
-    "load_settings",
-    "out",
-    "read_key",
-    "run",
-    "say",
-]
 
 T = TypeVar("T")
 out = Console(soft_wrap=True, highlight=False)

@@ -189,7 +189,7 @@ class Line(ABC):
         if (socket := self._next) is None:
             return
         self._next, older = None, self._socket
-        if not self.ready or not self.session.live:  # who has nothing under way needs none
+        if self._left or not self.ready or not self.session.live:  # who has nothing under way needs none
             older = socket
         else:
             await self._move(socket)

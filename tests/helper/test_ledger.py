@@ -141,9 +141,13 @@ async def test_of_very_many_requests_the_last_are_remembered(ledger: Ledger, mon
     for request_id in ids:
         await ledger.open_request(CHANNEL, request_id, DIGEST)
         assert await ledger.open_request(CHANNEL, request_id, DIGEST) is not None
-    await ledger.finish_request(CHANNEL, ids[0], 12, "stop", 0)
-    kept = await ledger.run(lambda db: db.execute("SELECT channel, id FROM requests ORDER BY serial").fetchall())
-    assert kept == [(other, ids[0]), *((CHANNEL, request_id) for request_id in ids[3:])]
+        if request_id not in (ids[0], ids[5]):
+            await ledger.finish_request(CHANNEL, request_id, 12, "stop", 0)
+    kept = await ledger.run(
+        lambda db: db.execute("SELECT channel, id FROM requests ORDER BY serial, channel").fetchall()
+    )
+    # The first one still runs: what it comes to is to be counted at its end.
+    assert sorted(kept) == sorted([(other, ids[0]), *((CHANNEL, request_id) for request_id in (ids[0], *ids[3:]))])
     await ledger.forget_request(CHANNEL, ids[5])
     assert await ledger.open_request(CHANNEL, ids[5], DIGEST) is None
 

@@ -531,6 +531,19 @@ async def test_a_claim_that_waits_keeps_no_other_waiting(world: World) -> None:
         await until(lambda: not provider.node.till._busy)
 
 
+async def test_a_claim_leaves_out_what_got_something_under_way_since_it_was_chosen(world: World) -> None:
+    async with serving(world, money={"interval": 60, "threshold": ETHER, "dust": True}) as provider:
+        for _ in range(2):
+            await talk(provider, await provider.deposit(10**15))
+        till = provider.node.till
+        closing, other = await provider.node.ledger.live_channels()
+        (batch,) = batches([closing, other])
+        till._busy.update([closing.channel_id])
+        assert await till.claim(batch) == other.voucher.amount > 0
+        assert closing.channel_id in till._busy, "a close that goes on keeps its channel"
+        assert other.channel_id not in till._busy
+
+
 async def test_a_token_that_will_not_move_holds_up_no_other(world: World) -> None:
     owner = Sender(world.rpc, world.owner_key, world.where.chain_id, poll=0.01)
     receipt = await owner.transact(None, to_bytes(artefact(source("Odd"), "Odd")["bytecode"]))

@@ -18,17 +18,19 @@ from typing import Any
 from ..settings import Settings
 
 _RULES: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"tsk-[A-Za-z0-9_-]{20,}"), "<api key>"),
+    (re.compile(r"\b(?:tsk|sk|pk|hf|ghp|gho)[-_][A-Za-z0-9_-]{16,}"), "<api key>"),
+    (re.compile(r"(?i)([?&;][\w-]*(?:key|token|secret|pass|auth)[\w-]*=)[^\s&;\"']+"), r"\1<secret>"),
+    (re.compile(r"(?i)\b[a-z]:(?:\\+|/)users(?:\\+|/)[^\\/\s\"']+"), "<home>"),
     (re.compile(r"#pair=[\w-]+"), "#pair=<secret>"),
     (re.compile(r"(?i)\bbearer +[\w.~+/=-]+"), "Bearer <secret>"),
     (re.compile(r"(?<![0-9a-fA-F])(?:0x)?[0-9a-fA-F]{64,}(?![0-9a-fA-F])"), "<64 hex digits>"),
     (re.compile(r"(?<![0-9a-fA-F])(?:0x)?[0-9a-fA-F]{40}(?![0-9a-fA-F])"), "<address>"),
-    (re.compile(r"(?i)\b(https?|wss?)://(?:[^\s/\"'@]*@)?([^\s/\"'?#]+)[^\s\"',)\]}]*"), r"\1://\2/…"),
+    (re.compile(r"(?i)\b(https?|wss?)://(?:[^\s\"']*@)?([^\s/\"'?#]+)[^\s\"',)\]}]*"), r"\1://\2/…"),
     (re.compile(r"\b(?!127\.)(?:\d{1,3}\.){3}\d{1,3}\b"), "<ip>"),
     (re.compile(r"(?<![\w:])(?=[0-9a-fA-F:]*::|(?:[0-9a-fA-F]{1,4}:){7})(?!::1\b)[0-9a-fA-F:]{3,39}(?![\w:])"), "<ip>"),
     (re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+"), "<e-mail>"),
 )
-_SECRET = re.compile(r"(?i)(key|secret|password|passphrase|token|authorization|credential)")
+_SECRET = re.compile(r"(?i)(key|secret|password|passphrase|token|authorization|credential|header)")
 KEPT = frozenset({"max_tokens", "tokens", "token", "key_cache", "cache_tokens"})
 """Names that only look like secrets."""
 
@@ -47,15 +49,19 @@ class Redactor:
             text = pattern.sub(instead, text)
         return text
 
-    def value(self, value: Any, name: str = "") -> Any:
-        """Of JSON: what bears a secret's name is left out whole, unless it is empty."""
+    def value(self, value: Any, secret: bool = False) -> Any:
+        """Of JSON: what bears a secret's name is left out with all that is in it, unless it is empty."""
         if isinstance(value, dict):
-            return {self.text(str(key)): self.value(one, str(key)) for key, one in value.items()}
+            return {self.text(str(key)): self.value(one, secret or _is_secret(str(key))) for key, one in value.items()}
         if isinstance(value, list | tuple):
-            return [self.value(one, name) for one in value]
-        if isinstance(value, str) and value and _SECRET.search(name) and name not in KEPT:
+            return [self.value(one, secret) for one in value]
+        if isinstance(value, str) and value and secret:
             return "<left out>"
         return self.text(value) if isinstance(value, str) else value
+
+
+def _is_secret(name: str) -> bool:
+    return bool(_SECRET.search(name)) and name not in KEPT
 
 
 def bundle(settings: Settings, parts: dict[str, Any], log: list[dict[str, Any]]) -> bytes:

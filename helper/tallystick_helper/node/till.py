@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -256,8 +256,10 @@ class Till:
     async def claim(self, batch: Batch, amounts: Mapping[bytes, int] | None = None) -> int:
         """Claims in one transaction, richest first; what would pay nothing is not sent, and of what would not pay its
         gas only the richer half, should that do better. `amounts` are what is unclaimed of each channel: one that would
-        not pay for its own place in a batch is left out. Returns what was paid.
+        not pay for its own place in a batch is left out, and so is one that got something under way since it was
+        chosen. Returns what was paid.
         """
+        batch = replace(batch, rows=[row for row in batch.rows if row.channel_id not in self._busy])
         ids = batch.ids
         self._busy.update(ids)
         try:

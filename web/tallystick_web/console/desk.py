@@ -1,74 +1,43 @@
-"""The console's one running thing: state, screen, intents and tasks. Flows are put around it in `main`."""
+"""The console's one running thing: its state, and what the node says. Flows are put around it in `main`."""
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import traceback
-from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
+from ..loop import Job, Loop
 from .seats import Answer, Seats
 from .state import Notice, Phase, State
 
-FRAME = 1 / 40
-Work = Callable[[str], Coroutine[Any, Any, None] | None]
 
-
-class Desk:
-    """`heard` is told what was clicked and typed; `change` makes the next state, which is drawn soon."""
+class Desk(Loop):
+    """`change` makes the next state, which is drawn soon."""
 
     def __init__(self, seats: Seats) -> None:
+        super().__init__()
         self.seats, self.words, self.state = seats, seats.words, State()
-        self._intents: dict[str, Work] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._drawing: asyncio.TimerHandle | None = None
 
     def change(self, **changes: Any) -> None:
-        """Replaces fields of the state; many changes in a row are drawn once."""
+        """Replaces fields of the state."""
         self.state = replace(self.state, **changes)
-        if self._drawing is None:
-            self._drawing = asyncio.get_running_loop().call_later(FRAME, self.draw)
+        self.draw_soon()
 
-    def draw(self) -> None:
-        """Draws now."""
-        if self._drawing is not None:
-            self._drawing.cancel()
-            self._drawing = None
+    def show(self) -> None:
         self.seats.screen.show(self.state)
 
-    def on(self, name: str, do: Work) -> None:
-        """What an intent does: a plain function, or a coroutine that then runs as a task."""
-        self._intents[name] = do
-
-    def heard(self, name: str, argument: str = "") -> None:
-        """Somebody clicked or typed. An intent that is not known does nothing."""
-        do = self._intents.get(name)
-        work = do(argument) if do else None
-        if work is not None:
-            self.spawn(self._busy(name, work))
-
-    async def _busy(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+    async def asked(self, name: str, work: Job) -> None:
+        """An intent is busy until its work is done."""
         self.change(busy=self.state.busy | {name})
         try:
             await work
         finally:
             self.change(busy=self.state.busy - {name})
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Runs `work`; a fault of our own is said in one sentence."""
-        task = asyncio.get_running_loop().create_task(self._guarded(work))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
-
-    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
-        try:
-            await work
-        except Exception:
-            print(traceback.format_exc(), file=sys.stderr)
-            self.say(*self.words.error("page_failed"))
+    def failed(self, error: Exception) -> None:
+        print(traceback.format_exc(), file=sys.stderr)
+        self.say(*self.words.error("page_failed"))
 
     def say(self, says: str, step: str = "", kind: str = "bad") -> None:
         """Shows a sentence until it is closed or another takes its place."""
