@@ -93,11 +93,17 @@ def logs(
         found = run(_ask(settings, "/logs", level=level, search=search, after=after), as_json)
         lines = found["lines"]
         if lines or not follow:
-            say(as_json, found, "\n".join(map(_line, lines)))
+            say(as_json, found, "\n".join(map(_line, lines)) or _no_line(level, search))
         after = max([after, *(line["number"] for line in lines)])
         if not follow:
             return
         time.sleep(1)
+
+
+def _no_line(level: str, search: str) -> str:
+    if search or level != "debug":
+        return "Nothing like this is in the log of the node that runs here."
+    return "The node that runs here has logged nothing yet."
 
 
 def _line(line: dict[str, Any]) -> str:

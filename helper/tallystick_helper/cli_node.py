@@ -17,8 +17,8 @@ import typer
 from tallystick_shared.errors import Code, LocalError
 
 from .flags import AsJson, ConfigFile, DataDir
-from .shown import print_sheet, show_amount, show_moment
-from .status_lines import money_rows
+from .shown import print_sheet, show_moment
+from .status_lines import money_rows, show_sum
 from .terminal import err, fail, load_settings, out, run, say
 
 if TYPE_CHECKING:
@@ -68,14 +68,14 @@ def _sheet(state: dict[str, Any]) -> list[tuple[str, str]]:
         rows.append(("Engine", f"{load['running']} of {load['slots']} slots busy, {load['waiting']} waiting"))
     for name, one in state["chains"].items():
         rows.append((f"Chain {name}".strip(), _chain(one)))
-        rows += [("  offers", _offer(offer)) for offer in one.get("offers", ())]
+        rows += [("  offers", _offer(offer, one["token"], one["symbol"])) for offer in one.get("offers", ())]
     if state["denied"]:
         rows.append(("Denied", ", ".join(state["denied"])))
     return rows + (money_rows(state["money"]) if "money" in state else [])
 
 
-def _offer(offer: dict[str, str]) -> str:
-    price_in, price_out = (show_amount(int(offer[name]), "").strip() for name in ("price_in", "price_out"))
+def _offer(offer: dict[str, str], token: str, symbol: str) -> str:
+    price_in, price_out = (show_sum(offer[name], token, symbol) for name in ("price_in", "price_out"))
     return f"{offer['model']}: {price_in} in, {price_out} out, for a million units"
 
 
@@ -109,9 +109,10 @@ def status(config: ConfigFile = None, data_dir: DataDir = None, as_json: AsJson 
     """Show how the node that runs here is doing, what it earned, and what is still to be claimed.
 
     JSON: pid, since, paused, until, resting (paused, hours or null), denied, models, load (slots, running, queue,
-    waiting), chains (by name: serving, provider, operator, endpoints, epoch, block, connections, requests, offers),
-    money: earnings (chain, token, symbol, today, yesterday, week, month, paid), chains (by name: symbol, claims (token,
-    pays, fee, worth, channels, threshold; or error), gas (operator, held, claim, send, claims); null where not known).
+    waiting), chains (by name: serving, provider, operator, endpoints, epoch, block, connections, requests, symbol,
+    token, offers), money: earnings (chain, token, symbol, today, yesterday, week, month, paid), chains (by name:
+    symbol, claims (token, pays, fee, worth, channels, threshold; or error), gas (operator, held, claim, send,
+    claims); null where not known).
     """
 
     async def act(settings: Settings) -> dict[str, Any]:

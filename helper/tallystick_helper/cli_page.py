@@ -24,7 +24,7 @@ def build(
     folder: Folder,
     at: Chain,
     chain_id: Annotated[int | None, typer.Option("--chain-id", help="The chain's id; it is asked if not set.")] = None,
-    name: Annotated[str | None, typer.Option("--chain-name", help="What people call the chain.")] = None,
+    name: Annotated[str | None, typer.Option("--chain-name", help="The chain's name; by its id if not set.")] = None,
     symbol: Annotated[str | None, typer.Option("--symbol", help="Its coin.")] = None,
     explorer: Annotated[str | None, typer.Option("--explorer", help="A block explorer's address, for links.")] = None,
     block: Annotated[int | None, typer.Option("--block", help="The block of the contracts' deployment.")] = None,

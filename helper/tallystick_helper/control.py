@@ -74,6 +74,8 @@ class Control:
             "block": place.running.follower.head.number,
             "connections": node.connections,
             "requests": node.working,
+            "symbol": place.settings.chain.symbol,
+            "token": to_hex(node.profile.tokens[0]),
             "offers": offers,
         }
 

@@ -39,7 +39,7 @@ class ChainSettings(Section):
 
     rpc: list[str] = Field([], description="addresses of the chain's nodes, asked in this order")
     id: int | None = None
-    name: str = "Ethereum"
+    name: str = Field("", description="what people call the chain; if not set, by its id where that is well known")
     symbol: str = "ETH"
     explorer: str = Field(
         "",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import replace
 
 import httpx2
@@ -177,6 +178,7 @@ async def test_the_commands(provider: Serving) -> None:
     assert caught.value.code is Code.NO_NODE
     assert (await node_of(provider).ask())["chains"][""]["offers"][0]["model"] == "loopback"
     shown, _ = await shell.text("pause", "--for", "2h")
+    assert re.search(r"loopback: [0-9.]+ ETH in, [0-9.]+ ETH out, for a million units", shown)
     assert "paused until" in shown and "0x" + provider.provider.hex() in shown
     await provider.up.stop()
     assert not (provider.settings.data_dir / FILE).exists()

@@ -37,6 +37,18 @@ def test_far_from_the_market_is_worth_a_look(price: int, state: State) -> None:
     assert _one(mine, None, "ETH").values["others"] == 0
 
 
+def test_one_other_is_one_figure() -> None:
+    mine, one, two = offer("a", 6 * 10**18), offer("a", 6 * 10**18), offer("a", 8 * 10**18)
+
+    def says(*others: Offer) -> str:
+        return _one(mine, range_of(mine, [profile(*others)]), "ETH").says.split("; ")[1]
+
+    assert says(one) == "one other asks 6 ETH for the same model."
+    assert says(offer("b", 10**18)) == "one other asks 1 ETH for another model."
+    assert says(one, one) == "others ask 6 ETH for the same model."
+    assert says(one, two) == "others ask 6 ETH to 8 ETH for the same model."
+
+
 LOCAL = ("127.0.0.1", "192.168.1.4", "::1", "fe80::1", "100.64.0.1", "box.local", "localhost")
 
 

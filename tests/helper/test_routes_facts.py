@@ -10,6 +10,7 @@ import zipfile
 
 import structlog
 
+from tallystick_helper.cli_facts import _no_line
 from tallystick_helper.log_ring import RING
 from tallystick_shared.evm.rpc import to_hex
 
@@ -126,6 +127,10 @@ async def test_the_commands_print_the_same(console: Console) -> None:  # noqa: F
     RING(None, "warning", {"event": "said_there", "level": "warning", "timestamp": "2026-11-24T00:00:00Z"})
     lines = (await shell.json("logs", "--level", "warning", "--search", "said_there"))["lines"]
     assert [line["says"] for line in lines][-1] == "said_there"
+    none = "Nothing like this is in the log of the node that runs here.\n"
+    assert await shell.text("logs", "--search", "nobody said this") == (none, "")
+    assert (await shell.json("logs", "--search", "nobody said this"))["lines"] == []
+    assert _no_line("debug", "") == "The node that runs here has logged nothing yet."
     to = console.provider.world.folder / "support.zip"
     made = await shell.json("bundle", "--to", str(to))
     assert made["bytes"] == to.stat().st_size and oct(to.stat().st_mode)[-3:] == "600"

@@ -31,6 +31,7 @@ def commands() -> list[str]:
 
 def test_the_page_shows_the_whole_way() -> None:
     assert "./run build-wheels" in PAGE.read_text() and "tallystick models get demo" in PAGE.read_text()
+    assert "./run demo --json" in PAGE.read_text().split("## What you need")[0]
     words = [line.split()[1] for line in commands() if line.startswith("tallystick")]
     assert words == ["doctor", "up", "provide", "fund", "status", "doctor", "backup", "pause", "resume", "drain"]
 

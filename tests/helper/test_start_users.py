@@ -149,7 +149,7 @@ async def test_both_pages_by_copying_what_is_there(provided: World) -> None:
 
 async def _chats(reader: Reader, said: list[str]) -> None:
     _, told, built, _, terminal, closed = said
-    assert json.loads(told)["chain_name"] and "files" in built
+    assert json.loads(told)["chain_name"] == "Chain 31337" and ", for Chain 31337." in built
     assert json.loads((reader.folder / "site" / "tallystick.json").read_text())["chain_id"] == 31337
 
     async def shown() -> bool:
@@ -176,6 +176,10 @@ def _builds(said: list[str]) -> None:
     assert json.loads(unknown)["error"]["code"] == "model_not_found"
     assert json.loads(locked)["error"]["code"] == "invalid_api_key"
     assert "open" in listed
+
+
+def test_the_deposit_ends_without_a_question() -> None:
+    assert "`tallystick channel close ID --yes`" in (START / "build.md").read_text()
 
 
 def test_one_price_stands_everywhere() -> None:

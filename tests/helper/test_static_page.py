@@ -124,3 +124,15 @@ def test_the_command_builds_and_verifies(page: Path, tmp_path: Path) -> None:
     assert worse.exit_code == 1 and json.loads(worse.output)["changed"] == ["sw.js"]
     nothing = runner.invoke(app, ["page", "build", target, *common])
     assert nothing.exit_code == 1 and json.loads(nothing.output)["error"] == "BAD_SETTINGS"
+
+
+@pytest.mark.parametrize(
+    ("named", "chain_id", "name"), [("", 31337, "Chain 31337"), ("", 1, "Ethereum"), ("Mine", 1, "Mine")]
+)
+def test_a_chain_is_called_by_its_own_name(page: Path, tmp_path: Path, named: str, chain_id: int, name: str) -> None:
+    chain = ["--rpc", "https://rpc.example", "--chain-id", str(chain_id), *(["--chain-name", named] if named else [])]
+    where = ["--registry", "0x" + "11" * 20, "--channels", "0x" + "22" * 20, "--block", "9"]
+    common = ["--data-dir", str(tmp_path / "data"), "--files", str(page)]
+    done = CliRunner().invoke(app, ["page", "build", str(tmp_path / "site"), *chain, *where, *common])
+    assert f", for {name}." in done.output
+    assert json.loads((tmp_path / "site" / "tallystick.json").read_text())["chain_name"] == name

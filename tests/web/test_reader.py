@@ -37,6 +37,13 @@ def test_sentences_are_read_once_and_when_they_are_finished() -> None:
     ]
 
 
+def test_what_was_given_away_is_called_free() -> None:
+    listener = Listener()
+    listener.take(a.Asked("q"), a.AnswerStarted(1, "m"))
+    said = listener.take(a.TurnMoved(2, TurnState.DONE, Usage(1, 2, free=True)))
+    assert said == ["Answer finished. It was free."]
+
+
 def test_marks_of_markdown_are_not_read() -> None:
     listener = Listener()
     assert listener.take(a.Asked("q"), a.AnswerStarted(1, "m"), a.AnswerGrew(2, "**Bold** and `code`. ")) == [

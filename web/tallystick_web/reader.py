@@ -41,8 +41,9 @@ class Reader:
             and turn.usage
             and any(old.id == turn.id and old.state is TurnState.STREAMING for old in before.turns)
         ):
-            price = money(turn.usage.amount, after.coin)
-            self._screen.announce(words_of(after.language)("chat.answered", price=price))
+            t, usage = words_of(after.language), turn.usage
+            price = money(usage.amount, after.coin)
+            self._screen.announce(t("chat.answered_free") if usage.free else t("chat.answered", price=price))
 
     def _sentences(self, text: str, finished: bool) -> None:
         ends = [match.end() for match in END.finditer(text, self._read)]

@@ -61,9 +61,16 @@ def _one(offer: Offer, found: Range | None, symbol: str) -> Finding:
     if found is None:
         return fine(f"{own}; nobody else offers its like here.", **values)
     values |= {name: str(getattr(found, name)) for name in ("lowest", "middle", "highest")}
-    low, high = show_amount(found.lowest, symbol), show_amount(found.highest, symbol)
-    whose = "the same model" if found.same_model else "other models"
-    says = f"{own}; others ask {low} to {high} for {whose}."
+    says = f"{own}; {_market(found, symbol)}."
     if found.same_model and (asked > FAR * found.middle or asked * FAR < found.middle):
         return doubt(says, "Set [offer] price_in and price_out, if that is not meant, and announce it.", **values)
     return fine(says, **values)
+
+
+def _market(found: Range, symbol: str) -> str:
+    """What the others ask, in one figure where there is only one."""
+    low, high = show_amount(found.lowest, symbol), show_amount(found.highest, symbol)
+    asked = low if low == high else f"{low} to {high}"
+    who = "one other asks" if found.count == 1 else "others ask"
+    other = "another model" if found.count == 1 else "other models"
+    return f"{who} {asked} for {'the same model' if found.same_model else other}"
