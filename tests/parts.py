@@ -57,7 +57,7 @@ def parts(layers: Sequence[str], extra: Sequence[str]) -> Plan:
     beside = [_part([layer]) for layer in layers if layer in ("contracts", "pyodide")]
     beneath = None
     if "unit" in layers:
-        files = sorted(str(path.relative_to(ROOT)) for path in (ROOT / NODE).glob("test_*.py"))
+        files = sorted(str(path.relative_to(ROOT)) for path in (ROOT / NODE).rglob("test_*.py"))
         computing = [layer for layer in layers if layer in ("unit", "contracts")]
         beneath = _part(computing, f"--ignore={NODE}", beneath=True)
         beside = [part for part in beside if part.layers != ("contracts",)]
