@@ -11,7 +11,7 @@ from tallystick_web.tree import Element, find, h, text_of
 from tallystick_web.views.money import money_bar, money_sheet
 from tallystick_web.words import ENGLISH as T
 
-from .states import CHOICE, CONNECTED, NOW, OPEN, START, with_deposit
+from .states import CHOICE, CONNECTED, ETHER, NOW, OPEN, START, with_deposit
 
 
 def parts(state: State) -> dict[str, str]:
@@ -43,6 +43,14 @@ def test_with_a_deposit() -> None:
     assert said["deposit"] == "In deposit: 1 ETH"
     assert said["owed"] == "Owed to provider: 0.005 ETH"
     assert said["back"] == "Coming back on closing: 0.995 ETH"
+
+
+def test_the_parts_add_up_where_more_was_paid_ahead_than_used() -> None:
+    said = parts(with_deposit(DepositPhase.OPEN, first=ETHER // 4))
+    assert said["owed"] == "Owed to provider: 0.25 ETH"
+    assert said["back"] == "Coming back on closing: 0.75 ETH"
+    _, body, _ = money_sheet(with_deposit(DepositPhase.OPEN, first=ETHER // 4), T)
+    assert "0.245 ETH" in text_of(h("div", body)), "how much of it is ahead is told"
 
 
 @pytest.mark.parametrize(("expiry", "when"), [(NOW + 840, "by 00:14"), (NOW - 1, "now")])

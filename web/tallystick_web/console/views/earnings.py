@@ -29,7 +29,7 @@ def view(state: State, t: Words) -> list[Node]:
     if not found:
         return [title, none(t("console.reading"))]
     return [title, *sums(state, t), h("div", by_day(state, t), by_model(state, t), claims(state, t), paid(state, t),
-                                      class_="panels")]  # fmt: skip
+                                      class_="panels earnings")]  # fmt: skip
 
 
 def sums(state: State, t: Words) -> list[Node]:
@@ -40,7 +40,7 @@ def sums(state: State, t: Words) -> list[Node]:
     rows: list[Node] = []
     for one in held:
         symbol = found.get("symbols", {}).get(one["chain"], "")
-        cells = [summed(t(f"console.earnings.{name}"), sum_of(one[name], one["token"], symbol)) for name in SUMS]
+        cells = [summed(t(f"console.earnings.{name}"), sum_of(one[name], one["token"], symbol, t)) for name in SUMS]
         rows.append(h("div", cells, class_="sums", key=one["chain"] + one["token"]))
     return rows
 
@@ -113,12 +113,12 @@ def _claim(claim: dict[str, Any], chain: str, symbol: str, state: State, t: Word
         return none(t("console.claims.unknown", reason=claim["error"]))
     token = claim["token"]
     rows: list[tuple[str, Children]] = [
-        (t("console.claims.get"), sum_of(claim["pays"], token, symbol)),
-        (t("console.claims.gas"), sum_of(claim["fee"], ZERO, symbol)),
+        (t("console.claims.get"), sum_of(claim["pays"], token, symbol, t)),
+        (t("console.claims.gas"), sum_of(claim["fee"], ZERO, symbol, t)),
     ]
     if claim["worth_from"] is not None:
-        rows.append((t("console.claims.worth"), sum_of(claim["worth_from"], token, symbol)))
-    rows.append((t("console.claims.itself"), sum_of(claim["threshold"], token, symbol)))
+        rows.append((t("console.claims.worth"), sum_of(claim["worth_from"], token, symbol, t)))
+    rows.append((t("console.claims.itself"), sum_of(claim["threshold"], token, symbol, t)))
     pays = claim["worth"] is not False
     act = button(t("console.claims.now"), "claim", chain, disabled=not pays or "claim" in state.busy)
     why = None if pays else h("p", t("console.claims.not_yet"), class_="aside")

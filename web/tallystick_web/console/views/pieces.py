@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ...figures import Coin, money, short_hash
 from ...tree import Children, Element, Node, h
+from ...views import parts
 from ...words import Words
 
 ZERO = "0x" + 40 * "0"
@@ -18,10 +19,9 @@ def coin_of(token: str, symbol: str) -> Coin:
     return Coin(symbol or "ETH") if token == ZERO else Coin(short_hash(token), 0)
 
 
-def sum_of(amount: str, token: str, symbol: str) -> Element:
+def sum_of(amount: str, token: str, symbol: str, t: Words) -> Element:
     """An amount of smallest units, for people."""
-    figure = money(int(amount), coin_of(token, symbol))
-    return h("span", h("span", figure.number, class_="figure"), h("span", f" {figure.unit}", class_="unit"))
+    return h("span", parts.amount(money(int(amount), coin_of(token, symbol)), t))
 
 
 def said_sum(amount: str, token: str, symbol: str, t: Words) -> str:

@@ -42,7 +42,7 @@ def _row(row: dict[str, Any], symbol: str, state: State, t: Words) -> list[Child
     return [
         hashed(row["payer"]),
         ", ".join(runs) or h("span", t("console.sessions.idle"), class_="quiet"),
-        sum_of(row["owed"], row["token"], symbol),
+        sum_of(row["owed"], row["token"], symbol, t),
         h("span", said_sum(row["paid"], row["token"], symbol, t), class_="quiet"),
         since,
         button(t("console.sessions.deny"), "deny", row["payer"], disabled="deny" in state.busy),
